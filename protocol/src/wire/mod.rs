@@ -1,0 +1,81 @@
+//! How values become bytes, and back. Formats and limits only: nothing here knows what a value
+//! means. Values are written with postcard; what is read must be exactly what would be written
+//! (no trailing bytes, no over-long integers), so that one value has one encoding and hashes and
+//! signatures over bytes are hashes and signatures over values.
+
+mod armor;
+mod bounded;
+mod hash;
+pub mod limits;
+
+use alloc::vec::Vec;
+use core::fmt;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+pub use armor::{BadText, armor, dearmor};
+pub use bounded::{List, Text, TooLong};
+pub use hash::{Digest, Hash, Hasher};
+
+/// The version of everything exchanged between nodes. Nodes of different versions do not talk.
+pub const VERSION: u16 = 1;
+
+/// Bytes that are not the encoding of a value of the expected type.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Malformed {
+    /// Longer than the type's limit; nothing was decoded.
+    TooLarge,
+    /// Not a value of this type: truncated, unknown variant, over a field's bound.
+    Undecodable,
+    /// Decodes, but is not what encoding the value gives: trailing bytes or a longer integer form.
+    NotCanonical,
+}
+
+impl fmt::Display for Malformed {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::TooLarge => "longer than allowed",
+            Self::Undecodable => "not a value of the expected type",
+            Self::NotCanonical => "not in canonical form",
+        })
+    }
+}
+
+impl core::error::Error for Malformed {}
+
+/// The canonical bytes of `value`.
+pub fn encode<T: Serialize + ?Sized>(value: &T) -> Vec<u8> {
+    postcard::to_allocvec(value)
+        .expect("serialising our own plain data types into memory cannot fail")
+}
+
+/// Reads a value from exactly its canonical bytes, at most `limit` of them.
+pub fn decode<T: Serialize + DeserializeOwned>(bytes: &[u8], limit: usize) -> Result<T, Malformed> {
+    if bytes.len() > limit {
+        return Err(Malformed::TooLarge);
+    }
+    let (value, rest) =
+        postcard::take_from_bytes::<T>(bytes).map_err(|_| Malformed::Undecodable)?;
+    if !rest.is_empty() || encode(&value) != bytes {
+        return Err(Malformed::NotCanonical);
+    }
+    Ok(value)
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::vec;
+
+    use super::*;
+
+    #[test]
+    fn only_canonical_bytes_decode() {
+        assert_eq!(encode(&5u64), vec![5]);
+        assert_eq!(decode::<u64>(&[5], 8), Ok(5));
+        assert_eq!(decode::<u64>(&[0x85, 0], 8), Err(Malformed::NotCanonical));
+        assert_eq!(decode::<u64>(&[5, 0], 8), Err(Malformed::NotCanonical));
+        assert_eq!(decode::<u64>(&[0x85], 8), Err(Malformed::Undecodable));
+        assert_eq!(decode::<u64>(&[5], 0), Err(Malformed::TooLarge));
+    }
+}
