@@ -6,8 +6,18 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+pub mod beacon;
 pub mod block;
+pub mod chain;
+pub mod consensus;
+pub mod craps;
+pub mod event;
 pub mod identity;
+pub mod journal;
+pub mod ledger;
+pub mod mesh;
+pub mod node;
 pub mod rng;
+pub mod session;
 pub mod time;
 pub mod wire;

@@ -1,0 +1,369 @@
+//! The whole boundary between the core and the world: what happened ([`Event`]), what to do about
+//! it ([`Action`]), what the local player wants ([`Command`], or the [`Refusal`] of it), what a
+//! peer did wrong ([`Fault`]) and what is worth telling people ([`Notice`]).
+
+use alloc::string::String;
+use core::fmt;
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+
+use crate::block::{BlockHash, Height, ValidatorIndex, View};
+use crate::chain::{Operation, Rejection, SignedTransaction, TableId, TransactionId};
+use crate::craps::{Dice, Round};
+use crate::identity::PeerId;
+use crate::time::BlockTime;
+use crate::wire::Malformed;
+
+/// One connection between two nodes, named by the driver; never reused while the process lives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct LinkId(pub u64);
+
+/// What a link promises about its frames.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum LinkKind {
+    /// Ordered and reliable until it goes down, like TCP.
+    Stream,
+    /// A frame arrives whole or not at all, perhaps late, twice or out of order, like Bluetooth.
+    Datagram,
+}
+
+/// Who opened a link.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Direction {
+    /// The other side.
+    Inbound,
+    /// This side.
+    Outbound,
+}
+
+/// Where a transport can find somebody. Opaque to the core: a transport's tag and its own bytes.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Endpoint {
+    /// Which transport; 0 is TCP, whose bytes are `host:port` in UTF-8.
+    pub transport: u8,
+    /// The transport's own name for the place.
+    pub bytes: Bytes,
+}
+
+/// A record's place in the journal: one total order, counted from 0.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+pub struct Position(pub u64);
+
+/// What a node must still know after a crash.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Record {
+    /// The key under which it will be asked for again, if it will be.
+    pub key: Option<Key>,
+    /// Its content, in the core's own encoding.
+    pub bytes: Bytes,
+}
+
+/// What the driver must be able to find again in its journal without holding it in memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Key {
+    /// The decided block at this height.
+    Block(Height),
+}
+
+/// Something that happened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// A link came up.
+    LinkUp {
+        /// Its name from now on.
+        link: LinkId,
+        /// What it promises.
+        kind: LinkKind,
+        /// Bytes of the largest frame it carries.
+        mtu: u32,
+        /// Who opened it.
+        direction: Direction,
+        /// The other end.
+        endpoint: Endpoint,
+    },
+    /// A link is gone; nothing more arrives on it, and what was not `Sent` may be lost.
+    LinkDown {
+        /// Which.
+        link: LinkId,
+    },
+    /// A frame arrived, not longer than the link's MTU.
+    Received {
+        /// On which link.
+        link: LinkId,
+        /// Its bytes.
+        frame: Bytes,
+    },
+    /// The oldest unfinished [`Action::Send`] on this link has left.
+    Sent {
+        /// On which link.
+        link: LinkId,
+    },
+    /// This record and all before it are durable.
+    Persisted {
+        /// The newest durable record.
+        position: Position,
+    },
+    /// Answers [`Action::Load`].
+    Loaded {
+        /// What was asked for.
+        key: Key,
+        /// The record's bytes, or `None` if there is no such record.
+        bytes: Option<Bytes>,
+    },
+    /// What the wall clock says; stated in votes, never obeyed.
+    WallClock {
+        /// Milliseconds since the Unix epoch.
+        unix_ms: u64,
+    },
+    /// A dial came to nothing.
+    DialFailed {
+        /// Whom it was for.
+        endpoint: Endpoint,
+    },
+    /// Somebody may be found there.
+    Discovered {
+        /// Where.
+        endpoint: Endpoint,
+    },
+    /// The deadline has passed.
+    Tick,
+}
+
+/// Something for the driver to do. `Send`, `Persist` and `Load` complete as events.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// Send a frame; frames of one link keep their order. Completes as [`Event::Sent`].
+    Send {
+        /// On which link.
+        link: LinkId,
+        /// Not longer than the link's MTU.
+        frame: Bytes,
+    },
+    /// Append a record to the journal; positions are consecutive. Completes as
+    /// [`Event::Persisted`]; if it cannot, the process must stop.
+    Persist {
+        /// The record's place.
+        position: Position,
+        /// Its content.
+        record: Record,
+    },
+    /// Fetch a durable record. Completes as [`Event::Loaded`].
+    Load {
+        /// Which.
+        key: Key,
+    },
+    /// Try to open a link. Completes as `LinkUp` or `DialFailed`.
+    Dial {
+        /// To where.
+        endpoint: Endpoint,
+    },
+    /// Close a link. No `LinkDown` follows.
+    Close {
+        /// Which.
+        link: LinkId,
+        /// Why.
+        reason: CloseReason,
+    },
+    /// Tell whoever is interested.
+    Notify(Notice),
+}
+
+/// Why the core closes a link.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum CloseReason {
+    /// The other side broke the protocol.
+    Fault(Fault),
+    /// Another link to the same peer survives.
+    Duplicate,
+    /// The link leads to this node itself.
+    Oneself,
+    /// The handshake or the link's acknowledgements took too long.
+    TimedOut,
+    /// There are too many links.
+    Full,
+}
+
+/// What the local player can ask for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Command {
+    /// Sign an operation with this node's key and bring it on the chain.
+    Operate(Operation),
+    /// Bring a transaction that another key signed on the chain.
+    Submit(SignedTransaction),
+}
+
+/// Names a command that was accepted: the id of its transaction.
+pub type CommandId = TransactionId;
+
+/// Why a command was not accepted. Nothing has changed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// The transaction would not be acceptable after all those already waiting.
+    Rejected(Rejection),
+    /// Too many transactions are waiting; try again after the next block.
+    MempoolFull,
+    /// The submitted bytes are not a transaction signed for this network.
+    NotAuthentic,
+    /// The node has stopped working; the reason was given in a notice.
+    Halted,
+}
+
+/// What a peer did wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Fault {
+    /// Bytes that are not a message. Only the neighbour itself can cause it.
+    Malformed,
+    /// A handshake that is not Noise XX of this version. The neighbour's doing.
+    Handshake,
+    /// The handshake names another network.
+    WrongNetwork,
+    /// The handshake's proof of work is worth too little.
+    TooLittleWork,
+    /// The handshake's signature does not bind the Noise key to the identity.
+    WrongIdentity,
+    /// A record that does not decrypt, repeats a nonce, or is out of sequence.
+    Decryption,
+    /// A message or its pieces exceed what a link may carry.
+    TooLarge,
+    /// A relayed statement with a bad signature; honest neighbours verify before they relay.
+    BadSignature,
+    /// A certificate that does not verify.
+    BadCertificate,
+    /// A coin share whose proof does not verify; never the signer's fault, a relay could have done it.
+    BadShare,
+    /// A block that its own certificates or its parent contradict.
+    BadBlock,
+    /// A statement by or about somebody who is not a validator.
+    NotAValidator,
+    /// An answer to something that was not asked.
+    Unsolicited,
+    /// More than the link's budget allows.
+    Flooding,
+}
+
+/// Something worth telling people; never needed for correctness.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Notice {
+    /// A link's other end is now known and admitted.
+    PeerUp {
+        /// Who.
+        peer: PeerId,
+        /// On which link.
+        link: LinkId,
+    },
+    /// A peer's last link is gone.
+    PeerDown {
+        /// Who.
+        peer: PeerId,
+    },
+    /// A peer broke the protocol.
+    Misbehaved {
+        /// On which link.
+        link: LinkId,
+        /// Who, if the handshake got that far.
+        peer: Option<PeerId>,
+        /// How.
+        fault: Fault,
+    },
+    /// A validator provably contradicted itself.
+    Evidence {
+        /// Which.
+        validator: ValidatorIndex,
+        /// What it did, in words.
+        what: &'static str,
+    },
+    /// This node entered a view.
+    Entered {
+        /// Which.
+        view: View,
+    },
+    /// A block became final.
+    Finalized {
+        /// Its height.
+        height: Height,
+        /// Its view.
+        view: View,
+        /// Its hash.
+        hash: BlockHash,
+        /// Its agreed time.
+        time: BlockTime,
+        /// How many transactions it holds.
+        transactions: u32,
+    },
+    /// A command's transaction is final.
+    Done {
+        /// The command.
+        id: CommandId,
+        /// The block that holds it.
+        height: Height,
+        /// The table it opened, if it opened one.
+        table: Option<TableId>,
+    },
+    /// A command's transaction has become impossible.
+    Failed {
+        /// The command.
+        id: CommandId,
+        /// Why.
+        rejection: Rejection,
+    },
+    /// The dice of a final roll are known.
+    Rolled {
+        /// Where.
+        table: TableId,
+        /// Which roll.
+        round: Round,
+        /// What they show.
+        dice: Dice,
+    },
+    /// A roll was settled on the chain.
+    Settled {
+        /// Where.
+        table: TableId,
+        /// Which roll.
+        round: Round,
+        /// What the dice showed.
+        dice: Dice,
+    },
+    /// This node has stopped voting or working, and why.
+    Halted {
+        /// The reason, in a sentence that says what to do.
+        reason: String,
+    },
+}
+
+impl From<Malformed> for Fault {
+    fn from(malformed: Malformed) -> Self {
+        match malformed {
+            Malformed::TooLarge => Self::TooLarge,
+            Malformed::Undecodable | Malformed::NotCanonical => Self::Malformed,
+        }
+    }
+}
+
+impl From<Rejection> for Refusal {
+    fn from(rejection: Rejection) -> Self {
+        Self::Rejected(rejection)
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Rejected(rejection) => rejection.fmt(formatter),
+            Self::MempoolFull => formatter.write_str("too many transactions are waiting"),
+            Self::NotAuthentic => formatter.write_str("not a transaction signed for this network"),
+            Self::Halted => formatter.write_str("the node has stopped working"),
+        }
+    }
+}
+
+impl core::error::Error for Refusal {}
+
+impl fmt::Display for LinkId {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(formatter)
+    }
+}
