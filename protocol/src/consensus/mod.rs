@@ -259,8 +259,6 @@ pub struct Consensus {
     tree: Tree,
     /// The highest notarization held; at least that of the newest final block.
     highest: Option<Notarization>,
-    /// The newest finalization whose block may still be missing.
-    finalizing: Option<Finalization>,
     /// The block that the chain was asked to execute.
     validating: Option<BlockHash>,
     ballot: Ballot,
@@ -314,7 +312,6 @@ impl Consensus {
             entered_by: None,
             rounds: BTreeMap::new(),
             highest: None,
-            finalizing: None,
             validating: None,
             ballot: Ballot::default(),
             unfinal: BTreeMap::new(),
@@ -441,12 +438,20 @@ impl Consensus {
     pub fn progress(&self) -> Progress {
         let round = self.rounds.get(&self.view);
         let voters = |kind: usize| -> BTreeSet<ValidatorIndex> {
-            round.into_iter().flat_map(|round| round.voters().into_iter().nth(kind)).flatten().collect()
+            round
+                .into_iter()
+                .flat_map(|round| round.voters().into_iter().nth(kind))
+                .flatten()
+                .collect()
         };
         let unfinal = self.highest.as_ref().filter(|it| it.view > self.tree.root().view);
         let finalize = unfinal.map(|highest| {
             let round = self.rounds.get(&highest.view);
-            round.into_iter().flat_map(|round| round.voters().into_iter().nth(2)).flatten().collect()
+            round
+                .into_iter()
+                .flat_map(|round| round.voters().into_iter().nth(2))
+                .flatten()
+                .collect()
         });
         Progress {
             view: self.view,

@@ -147,9 +147,6 @@ mod tests {
         let timeout = pacemaker.timeout();
         assert_eq!(pacemaker.gives_up_at(false), Time::ZERO + config.idle_quiet + timeout);
         pacemaker.busy(Time::ZERO + Duration::from_millis(3));
-        assert_eq!(
-            pacemaker.gives_up_at(false),
-            Time::ZERO + Duration::from_millis(3) + timeout
-        );
+        assert_eq!(pacemaker.gives_up_at(false), Time::ZERO + Duration::from_millis(3) + timeout);
     }
 }

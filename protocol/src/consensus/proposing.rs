@@ -8,8 +8,8 @@ use bytes::Bytes;
 
 use super::tree::Verdict;
 use super::{
-    Block, Certificate, Consensus, Decided, Justification, Notarization, Output, Proposal, Request,
-    Statement,
+    Block, Certificate, Consensus, Decided, Finalization, Justification, Notarization, Output,
+    Proposal, Request, Statement,
 };
 use crate::block::{BlockHash, Commitments, Header, View};
 use crate::event::{Fault, LinkId};
@@ -51,7 +51,7 @@ impl Consensus {
         round.equivocated |= round.proposal.is_some_and(|first| first != hash);
         if first {
             round.proposal = Some(hash);
-            self.tree.insert(Arc::new(proposal.block));
+            self.insert(proposal.block);
         }
         // Of a leader that equivocates only the first block is kept; a quorum's other one is asked
         // for by its hash.
@@ -66,6 +66,18 @@ impl Consensus {
         let Justification { parent, skipped } = &block.justification;
         parent.as_ref().is_none_or(|parent| self.take_notarization(parent))
             && skipped.as_ref().is_none_or(|skipped| self.take_nullification(skipped))
+    }
+
+    /// Adds a block to the tree; its notarization may have come before it.
+    pub(super) fn insert(&mut self, block: Block) {
+        let hash = block.hash();
+        let round = self.rounds.get(&block.header.view);
+        let notarization = round.and_then(|round| round.notarization.as_ref());
+        let certified = notarization.is_some_and(|it| it.block == hash);
+        self.tree.insert(Arc::new(block));
+        if certified || self.tip().hash == hash {
+            self.tree.certify(&hash);
+        }
     }
 
     pub(super) fn may_still_propose(&self) -> bool {
@@ -223,7 +235,7 @@ impl Consensus {
 
     /// Makes the newest finalized block and its ancestors final, once they are here and executed.
     pub(super) fn keep_finalizing(&mut self) {
-        let Some(finalization) = self.finalizing.clone() else { return };
+        let Some(finalization) = self.newest_finalization() else { return };
         let Some(notarization) = self.notarization_of(finalization.view, &finalization.block)
         else {
             return self.ask_anybody(Request::Notarization { at_least: finalization.view });
@@ -265,10 +277,17 @@ impl Consensus {
         self.settle(finalization.view);
     }
 
+    /// The finalization of the highest block whose ancestors are all here, or else the highest.
+    fn newest_finalization(&self) -> Option<Finalization> {
+        let finalizations =
+            self.rounds.values().rev().filter_map(|round| round.finalization.as_ref());
+        let complete = |it: &&Finalization| self.tree.path(&it.block).is_ok();
+        finalizations.clone().find(complete).or_else(|| finalizations.clone().next()).cloned()
+    }
+
     /// Forgets what the newest final block has settled.
     fn settle(&mut self, view: View) {
         self.ballot.settle(view);
-        self.finalizing = None;
         self.rounds = self.rounds.split_off(&self.oldest_kept_view());
         self.unfinal = self.unfinal.split_off(&view.next());
     }

@@ -36,7 +36,7 @@ impl Consensus {
     }
 
     fn restore_block(&mut self, block: Block) {
-        self.tree.insert(Arc::new(block));
+        self.insert(block);
     }
 
     fn restore_certificate(&mut self, certificate: Certificate) {
@@ -52,6 +52,7 @@ impl Consensus {
     }
 
     fn restore_notarization(&mut self, notarization: &Notarization) {
+        self.tree.certify(&notarization.block);
         if notarization.view > self.highest_view() {
             self.highest = Some(notarization.clone());
         }
@@ -97,7 +98,7 @@ impl Consensus {
             self.entered_by = by;
             let oldest = self.oldest_kept_view();
             self.rounds = self.rounds.split_off(&oldest);
-            self.tree.prune(oldest, &self.tip().hash);
+            self.tree.prune(oldest);
         }
     }
 }

@@ -4,12 +4,10 @@
 //! who answers; a neighbour that does not is passed over for the next one.
 
 use alloc::collections::BTreeMap;
-use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use super::{
-    Block, Certificate, Consensus, DECIDED_PER_REPLY, Decided, Message, Output, Request,
-    Status,
+    Block, Certificate, Consensus, DECIDED_PER_REPLY, Decided, Message, Output, Request, Status,
 };
 use crate::block::{BlockHash, Height};
 use crate::event::{Fault, LinkId};
@@ -26,6 +24,8 @@ pub(super) struct Sync {
     wanted: BTreeMap<BlockHash, Wanted>,
     /// The one outstanding request for decided blocks.
     fetch: Option<Fetch>,
+    /// The highest decided block that was received.
+    gathered: Height,
     status_at: Time,
     /// When anybody may be asked the same thing again.
     next_ask: Time,
@@ -79,6 +79,7 @@ impl Sync {
             links: BTreeMap::new(),
             wanted: BTreeMap::new(),
             fetch: None,
+            gathered: Height(0),
             status_at: now,
             next_ask: now,
         }
@@ -97,8 +98,14 @@ impl Sync {
 impl Consensus {
     pub(super) fn on_link_up(&mut self, link: LinkId, peer: PeerId) {
         let now = self.now;
-        let fresh =
-            Link { peer, status: None, failures: 0, next_help: now, next_question: now, serving: None };
+        let fresh = Link {
+            peer,
+            status: None,
+            failures: 0,
+            next_help: now,
+            next_question: now,
+            serving: None,
+        };
         self.sync.links.insert(link, fresh);
         self.send_status(link);
     }
@@ -255,8 +262,7 @@ impl Consensus {
             return;
         }
         let from = self.next_unknown_height();
-        let has_more =
-            |link: &Link| link.status.is_some_and(|status| status.finalized >= from);
+        let has_more = |link: &Link| link.status.is_some_and(|status| status.finalized >= from);
         let ahead = self.sync.links.iter().filter(|(_, link)| has_more(link));
         let Some((link, _)) = ahead.min_by_key(|(_, link)| link.failures) else { return };
         let link = *link;
@@ -266,12 +272,9 @@ impl Consensus {
         self.outputs.push_back(Output::Send { link, message });
     }
 
-    /// Above the final blocks and the certified ones on top of them.
+    /// Above the final blocks and those gathered on top of them, whose finalization comes later.
     fn next_unknown_height(&self) -> Height {
-        let root = self.tree.root().height;
-        let tip = self.tip().hash;
-        let known = self.tree.path(&tip).map_or(root, |path| Height(root.0 + path.len() as u64));
-        if self.finalizing.is_some() { known.next() } else { root.next() }
+        self.tree.root().height.max(self.sync.gathered).next()
     }
 
     fn on_request(&mut self, link: LinkId, request: Request) {
@@ -340,7 +343,7 @@ impl Consensus {
             return self.blame(link, Fault::BadBlock);
         }
         self.sync.wanted.remove(&hash);
-        self.tree.insert(Arc::new(block));
+        self.insert(block);
     }
 
     /// Decided blocks that were asked for: each must be intact and carry good certificates.
@@ -355,6 +358,7 @@ impl Consensus {
             if decided.block.header.height != height || !self.take_decided(decided) {
                 return self.blame(link, Fault::BadBlock);
             }
+            self.sync.gathered = height;
             height = height.next();
         }
     }
@@ -368,12 +372,17 @@ impl Consensus {
         if view <= self.tree.root().view {
             return true;
         }
-        self.tree.insert(Arc::new(block));
+        self.insert(block);
         // The finalization first: a view that is final already needs no finalize vote of ours.
         let final_here = finalization.is_none_or(|finalization| {
             (finalization.view, finalization.block) == (view, hash)
                 && self.take_finalization(&finalization)
         });
-        final_here && self.take_notarization(&notarization)
+        let good = final_here && self.take_notarization(&notarization);
+        if good {
+            // It was notarized in a view that may be too old to be remembered.
+            self.tree.certify(&hash);
+        }
+        good
     }
 }

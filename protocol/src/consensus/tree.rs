@@ -22,6 +22,8 @@ pub(super) enum Verdict {
 struct Entry {
     block: Arc<Block>,
     verdict: Verdict,
+    /// A quorum notarized it.
+    certified: bool,
 }
 
 /// The unfinalized blocks, rooted at the newest final one.
@@ -49,7 +51,7 @@ impl Tree {
     /// Adds a block above the root; one that is known already stays as it is.
     pub(super) fn insert(&mut self, block: Arc<Block>) {
         if block.header.height > self.root.height {
-            let entry = Entry { block: block.clone(), verdict: Verdict::Unknown };
+            let entry = Entry { block: block.clone(), verdict: Verdict::Unknown, certified: false };
             self.entries.entry(block.hash()).or_insert(entry);
         }
     }
@@ -73,6 +75,13 @@ impl Tree {
 
     pub(super) fn verdict(&self, hash: &BlockHash) -> Option<Verdict> {
         self.entries.get(hash).map(|entry| entry.verdict)
+    }
+
+    /// A quorum notarized this block: it is kept until the root passes it.
+    pub(super) fn certify(&mut self, hash: &BlockHash) {
+        if let Some(entry) = self.entries.get_mut(hash) {
+            entry.certified = true;
+        }
     }
 
     pub(super) fn judge(&mut self, hash: &BlockHash, verdict: Verdict) {
@@ -124,9 +133,8 @@ impl Tree {
         entry.block
     }
 
-    /// Drops blocks of views before `view`, except those on the path to `tip`.
-    pub(super) fn prune(&mut self, view: View, tip: &BlockHash) {
-        let path: BTreeSet<_> = self.path(tip).unwrap_or_default().into_iter().collect();
-        self.entries.retain(|hash, entry| entry.block.header.view >= view || path.contains(hash));
+    /// Drops blocks of views before `view` that no quorum notarized.
+    pub(super) fn prune(&mut self, view: View) {
+        self.entries.retain(|_, entry| entry.block.header.view >= view || entry.certified);
     }
 }

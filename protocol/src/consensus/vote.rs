@@ -56,9 +56,9 @@ impl Statement {
     /// The view that the statement is about.
     pub const fn view(&self) -> View {
         match self {
-            Self::Notarize { view, .. } | Self::Nullify { view, .. } | Self::Finalize { view, .. } => {
-                *view
-            }
+            Self::Notarize { view, .. }
+            | Self::Nullify { view, .. }
+            | Self::Finalize { view, .. } => *view,
         }
     }
 

@@ -222,6 +222,7 @@ impl Consensus {
             return;
         }
         self.rounds.entry(view).or_default().notarization.get_or_insert(notarization.clone());
+        self.tree.certify(&block);
         if view > self.highest_view() {
             self.highest = Some(notarization.clone());
             if self.signer.is_some() {
@@ -260,10 +261,7 @@ impl Consensus {
         if view <= self.tree.root().view {
             return;
         }
-        self.rounds.entry(view).or_default().finalization.get_or_insert(finalization.clone());
-        if self.finalizing.as_ref().is_none_or(|it| it.view < view) {
-            self.finalizing = Some(finalization);
-        }
+        self.rounds.entry(view).or_default().finalization.get_or_insert(finalization);
     }
 
     fn enter(&mut self, view: View, by: Certificate, ending: Ending) {
@@ -276,7 +274,7 @@ impl Consensus {
         let oldest = self.oldest_kept_view();
         self.rounds = self.rounds.split_off(&oldest);
         self.unfinal = self.unfinal.split_off(&oldest);
-        self.tree.prune(oldest, &self.tip().hash);
+        self.tree.prune(oldest);
         self.outputs.push_back(Output::Entered(view));
     }
 
@@ -318,7 +316,7 @@ impl Consensus {
     /// S3: finalize what is notarized, unless something forbids it.
     fn finalize(&mut self, view: View, block: BlockHash) {
         let equivocated = self.rounds.get(&view).is_some_and(|round| round.equivocated);
-        let already_final = self.finalizing.as_ref().is_some_and(|it| it.view >= view);
+        let already_final = self.rounds.range(view..).any(|(_, it)| it.finalization.is_some());
         if self.signer.is_some()
             && !equivocated
             && !already_final
