@@ -24,7 +24,7 @@ pub struct Config {
     /// Bytes handed to the driver and not yet `Sent`, per link; exceeded only by one message alone.
     /// 64 KiB: an urgent message waits behind no more than that.
     pub window_bytes: usize,
-    /// Frames handed to the driver and not yet `Sent`, per link; one message's frames may exceed it.
+    /// Frames handed to the driver and not yet `Sent`, per link; exceeded only within a message.
     pub window_frames: usize,
     /// Bytes waiting in one lane of one link; the victim is the lane's oldest message, for the
     /// control lane the link. 1 MiB: nearly three of the largest messages.

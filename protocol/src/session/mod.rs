@@ -1,9 +1,8 @@
 //! One authenticated, encrypted link: bytes of frames in, messages out, and back.
 //!
 //! A session runs Noise XX (`Noise_XX_25519_ChaChaPoly_BLAKE2s`). Both sides prove in its encrypted
-//! payloads who they are (see [`handshake`]), then exchange messages of up to
-//! [`MESSAGE_BYTES`] as encrypted records (see [`record`]). It knows
-//! nothing of what messages mean, of other links, or of time.
+//! payloads who they are, then exchange messages of up to [`MESSAGE_BYTES`] as encrypted records.
+//! It knows nothing of what messages mean, of other links, or of time.
 //!
 //! ```text
 //! frame   = 1 ‖ Noise message 1        initiator → responder
