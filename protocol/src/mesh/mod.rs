@@ -1,6 +1,6 @@
 //! Who is linked to whom, and how messages get to everybody.
 //!
-//! The mesh owns the links: each one's [`Session`](crate::session::Session), its outbound lanes and
+//! The mesh owns the links: each one's [`Session`], its outbound lanes and
 //! its inbound budget. It admits peers, keeps one link of several to the same peer, floods gossip
 //! (every message once per link, never to a peer that hears its author directly), and tells
 //! neighbours about one another. Messages are opaque to it: upper layers verify what is

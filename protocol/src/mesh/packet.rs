@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use super::Attempt;
+use super::{Attempt, PAYLOAD_BYTES};
 use crate::identity::PeerId;
 use crate::wire::limits::{MESSAGE_BYTES, NEIGHBOURS};
 use crate::wire::{List, Malformed, decode, encode};
@@ -36,8 +36,15 @@ impl Packet {
         Bytes::from(encode(self))
     }
 
+    /// Reads a packet whose message, if it has one, is short enough to be relayed.
     pub(super) fn decode(bytes: &[u8]) -> Result<Self, Malformed> {
-        decode(bytes, MESSAGE_BYTES)
+        let packet = decode(bytes, MESSAGE_BYTES)?;
+        let message_bytes = match &packet {
+            Self::Ping | Self::Neighbours(_) => 0,
+            Self::Payload(message) => message.len(),
+            Self::Gossip { body, .. } => body.len(),
+        };
+        if message_bytes > PAYLOAD_BYTES { Err(Malformed::TooLarge) } else { Ok(packet) }
     }
 }
 
@@ -45,16 +52,17 @@ impl Packet {
 mod tests {
     use alloc::vec;
 
-    use super::super::PAYLOAD_BYTES;
     use super::*;
 
     #[test]
-    fn the_longest_payload_fits_a_message() {
+    fn the_longest_payload_fits_a_message_and_a_longer_one_is_refused() {
         let body = Bytes::from(vec![0; PAYLOAD_BYTES]);
         let gossip = Packet::Gossip { attempt: Attempt(255), body: body.clone() };
         assert_eq!(Packet::decode(&gossip.encode()), Ok(gossip));
         let payload = Packet::Payload(body);
         assert_eq!(Packet::decode(&payload.encode()), Ok(payload));
+        let longer = Packet::Payload(Bytes::from(vec![0; PAYLOAD_BYTES + 1]));
+        assert_eq!(Packet::decode(&longer.encode()), Err(Malformed::TooLarge));
         let everybody = List::new(vec![PeerId([1; 32]); NEIGHBOURS]).unwrap();
         let bytes = Packet::Neighbours(everybody).encode();
         assert!(bytes.len() <= NEIGHBOURS * 32 + NEIGHBOURS_OVERHEAD_BYTES);
