@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 use super::execute::{Effects, Outcome, Slot};
 use super::overlay::{Delta, Overlay};
 use super::state::State;
-use crate::block::{BlockHash, View};
+use crate::block::{BlockHash, Height};
 use crate::time::BlockTime;
 
 /// Executed blocks kept above the finalized one. When there are more, the one of the lowest view
@@ -118,8 +118,8 @@ impl Blocks {
         self.state.apply(block.delta);
         self.tip = *hash;
         self.finalized = block.place;
-        let mut order: Vec<(View, BlockHash)> =
-            self.executed.iter().map(|(hash, block)| (block.place.slot.view, *hash)).collect();
+        let mut order: Vec<(Height, BlockHash)> =
+            self.executed.iter().map(|(hash, block)| (block.place.slot.height, *hash)).collect();
         order.sort_unstable();
         for (_, hash) in order {
             let parent = self.executed[&hash].parent;

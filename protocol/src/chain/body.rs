@@ -19,7 +19,7 @@ pub const BODY_COINS: usize = 16;
 pub const BODY_ROLLS: usize = 256;
 
 /// A block's content.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Body {
     /// Coins of earlier views whose rolls wait for them; they settle before anything else happens.
     pub coins: List<CoinProof, BODY_COINS>,

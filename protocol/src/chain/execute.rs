@@ -82,6 +82,26 @@ impl<'a> Execution<'a> {
         }
     }
 
+    pub(super) const fn slot(&self) -> Slot {
+        self.slot
+    }
+
+    /// The highest nonce that an account used so far; `None` if there is no such account.
+    pub(super) fn nonce(&self, peer: &PeerId) -> Option<Nonce> {
+        self.writes.account(peer).map(|account| account.nonce)
+    }
+
+    /// The tables that were due, before this block, to be rolled without their shooters.
+    pub(super) fn due(&self) -> Vec<TableId> {
+        if self.below.meta().pending.len() >= PENDING_ROLLS {
+            return Vec::new();
+        }
+        let at = self.moment();
+        let tables = self.below.tables();
+        let due = tables.iter().filter(|(_, entry)| entry.table.system_roll_due(at));
+        due.map(|(id, _)| *id).collect()
+    }
+
     /// Carries out a whole body.
     pub(super) fn run(mut self, body: &Body, memo: &mut Memo) -> Result<Outcome, Invalid> {
         for proof in body.coins.iter() {
@@ -111,7 +131,12 @@ impl<'a> Execution<'a> {
             .copied()
             .partition(|roll| (roll.epoch, roll.view) == (first.epoch, first.view));
         let coin = memo
-            .coin(proof, self.dice_key(first.epoch, first.key_version), self.terms.network, first.epoch)
+            .coin(
+                proof,
+                self.dice_key(first.epoch, first.key_version),
+                self.terms.network,
+                first.epoch,
+            )
             .map_err(|_| Invalid::BadCoin { view })?;
         self.writes.meta_mut().pending = List::new(later).expect("fewer than there were");
         for PendingRoll { table, round, .. } in due {
@@ -189,19 +214,21 @@ impl<'a> Execution<'a> {
         match operation {
             Operation::Transfer { to, amount } => self.transfer(sender, to, *amount)?,
             Operation::OpenTable { name, rules, bank } => {
+                self.expect_room_for_table(sender)?;
+                self.account(sender)?.covers(*bank)?;
                 let table = Table::open(rules.clone(), who, *bank, at)?;
                 let entry = TableEntry { name: name.clone(), owner: sender, table };
-                return self.open(entry, *bank).map(Some);
+                return Ok(Some(self.open(entry, *bank)));
             }
             Operation::CloseTable { table } => self.close(sender, *table)?,
-            Operation::Sit { table } => self.at_table(*table, |game| game.sit(who, at))?,
+            Operation::Sit { table } => self.at_table(*table, |game| game.sit(who))?,
             Operation::Stand { table } => {
                 let returned = self.at_table(*table, |game| game.stand(who, at))?;
                 self.update(sender, |account| account.credit(returned));
             }
             Operation::Bet { table, round, bet, amount } => {
                 self.account(sender)?.covers(*amount)?;
-                self.at_table(*table, |game| game.bet(who, *round, *bet, *amount))?;
+                self.at_table(*table, |game| game.bet(who, *round, *bet, *amount, at))?;
                 self.update(sender, |account| {
                     account.debit(*amount).expect("checked before the table took the bet");
                 });
@@ -249,22 +276,25 @@ impl<'a> Execution<'a> {
         Ok(Account::default())
     }
 
-    fn open(&mut self, entry: TableEntry, bank: Chips) -> Result<TableId, Rejection> {
-        let mut account = self.account(entry.owner)?;
-        let open_tables = self.writes.meta().open_tables;
-        if account.tables >= OPEN_TABLES_PER_ACCOUNT || open_tables >= OPEN_TABLES {
-            return Err(Rejection::TooManyTables);
-        }
-        let id = self.writes.meta().next_table;
-        let next_table = TableId(id.0.checked_add(1).ok_or(Rejection::TooManyTables)?);
-        account.debit(bank)?;
-        account.tables += 1;
-        self.writes.set_account(entry.owner, account);
+    fn expect_room_for_table(&self, owner: PeerId) -> Result<(), Rejection> {
+        let meta = self.writes.meta();
+        let full = self.account(owner)?.tables >= OPEN_TABLES_PER_ACCOUNT
+            || meta.open_tables >= OPEN_TABLES
+            || meta.next_table == TableId(u32::MAX);
+        if full { Err(Rejection::TooManyTables) } else { Ok(()) }
+    }
+
+    fn open(&mut self, entry: TableEntry, bank: Chips) -> TableId {
+        self.update(entry.owner, |account| {
+            account.debit(bank).expect("checked before the table was made");
+            account.tables += 1;
+        });
         let meta = self.writes.meta_mut();
+        let id = meta.next_table;
         meta.open_tables += 1;
-        meta.next_table = next_table;
+        meta.next_table = TableId(id.0 + 1);
         self.writes.set_table(id, entry);
-        Ok(id)
+        id
     }
 
     fn close(&mut self, sender: PeerId, id: TableId) -> Result<(), Rejection> {

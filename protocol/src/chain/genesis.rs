@@ -7,10 +7,10 @@ use core::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::TableId;
 use super::card::{BadCard, ValidatorCard};
 use super::overlay::{Overlay, Writes};
 use super::state::{Entry, Key, Meta, State};
-use super::TableId;
 use crate::beacon::{BadDiceKey, Dealt, DiceKey, DiceRelease, deal};
 use crate::block::ValidatorIndex;
 use crate::craps::Chips;
@@ -147,6 +147,11 @@ impl Genesis {
         Hash::of("bitcraps 2026 validators", &peers)
     }
 
+    /// The root of the state before the first block.
+    pub fn state_root(&self) -> Hash {
+        self.state().root()
+    }
+
     /// The state before the first block.
     pub(super) fn state(&self) -> State {
         let supply = ledger::total(self.allocations.iter().map(|(_, amount)| *amount))
@@ -160,7 +165,7 @@ impl Genesis {
             dice_key_hash: key.hash(),
             next_table: TableId(1),
             open_tables: 0,
-            pending: List::default(),
+            pending: List::new(Vec::new()).expect("nothing is not too much"),
         };
         let mut state = State::empty();
         let mut writes = Writes::new(Overlay { base: &state, deltas: Vec::new() });
@@ -183,8 +188,7 @@ impl Genesis {
             if !seen.insert(card.address.peer) {
                 return Err(GenesisRefusal::SameValidator(index));
             }
-            card.check(self.proof_of_work_bits)
-                .map_err(|bad| GenesisRefusal::Card(index, bad))?;
+            card.check(self.proof_of_work_bits).map_err(|bad| GenesisRefusal::Card(index, bad))?;
         }
         Ok(())
     }

@@ -36,8 +36,7 @@ impl Proof {
         while width > 1 {
             if index ^ 1 < width {
                 let sibling = siblings.next()?;
-                node =
-                    if index % 2 == 0 { join(&node, sibling) } else { join(sibling, &node) };
+                node = if index % 2 == 0 { join(&node, sibling) } else { join(sibling, &node) };
             }
             (index, width) = (index / 2, width.div_ceil(2));
         }
@@ -46,7 +45,7 @@ impl Proof {
 }
 
 /// The root over `leaves`.
-pub fn root(leaves: &[Hash]) -> Hash {
+pub(super) fn root(leaves: &[Hash]) -> Hash {
     let mut level = leaves.to_vec();
     while level.len() > 1 {
         level = above(&level);
@@ -55,7 +54,7 @@ pub fn root(leaves: &[Hash]) -> Hash {
 }
 
 /// Proves that the leaf at `index` is in `leaves`; `None` if there is no such leaf.
-pub fn prove(leaves: &[Hash], index: usize) -> Option<Proof> {
+pub(super) fn prove(leaves: &[Hash], index: usize) -> Option<Proof> {
     let mut at = index;
     let mut level = leaves.to_vec();
     level.get(at)?;

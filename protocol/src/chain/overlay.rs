@@ -64,10 +64,6 @@ impl<'a> Overlay<'a> {
         tables
     }
 
-    pub(super) fn root(&self) -> Hash {
-        self.tree().root()
-    }
-
     fn tree(&self) -> TreeView<'a> {
         let deltas = self.deltas.iter().map(|delta| &delta.tree).collect();
         TreeView { base: self.base.tree(), deltas }
@@ -166,10 +162,7 @@ impl Delta {
     /// By how many chips this changes the sum of all entries; 0 in a correct block.
     pub(super) fn imbalance(&self, below: &Overlay<'_>) -> i128 {
         let held = |entry: Option<&Entry>| entry.map_or(0, |entry| i128::from(entry.chips().0));
-        self.entries
-            .iter()
-            .map(|(key, after)| held(after.as_ref()) - held(below.entry(key)))
-            .sum()
+        self.entries.iter().map(|(key, after)| held(after.as_ref()) - held(below.entry(key))).sum()
     }
 
     /// Whether any table is opened, changed or closed.

@@ -103,6 +103,13 @@ pub enum Invalid {
     WrongCommitments,
 }
 
+impl Rejection {
+    /// Whether it may pass without any other change, only because time goes on.
+    pub(super) const fn is_early(&self) -> bool {
+        matches!(self, Self::Table(craps::Refusal::BettingOpen { .. }))
+    }
+}
+
 impl From<Insufficient> for Rejection {
     fn from(Insufficient { have, need }: Insufficient) -> Self {
         Self::InsufficientFunds { have, need }
@@ -132,11 +139,9 @@ impl fmt::Display for Rejection {
             Self::Expired { expires } => {
                 write!(formatter, "it was not included up to height {expires} and has expired")
             }
-            Self::ExpiryTooFar => write!(
-                formatter,
-                "it may expire at most {} blocks ahead",
-                limits::EXPIRY_BLOCKS
-            ),
+            Self::ExpiryTooFar => {
+                write!(formatter, "it may expire at most {} blocks ahead", limits::EXPIRY_BLOCKS)
+            }
             Self::NoRoom => formatter.write_str("the next block has no room for it"),
             Self::NothingToTransfer => formatter.write_str("a transfer moves at least one chip"),
             Self::InsufficientFunds { have, need } => {

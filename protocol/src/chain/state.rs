@@ -7,9 +7,9 @@ use alloc::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::TableId;
 use super::overlay::Delta;
 use super::tree::{StateProof, Tree};
-use super::TableId;
 use crate::beacon::DiceKey;
 use crate::block::View;
 use crate::craps::{Chips, Round, Table};
