@@ -77,11 +77,6 @@ impl ValidatorSet {
     pub fn indexes(&self) -> impl Iterator<Item = ValidatorIndex> + use<> {
         (0..self.members.len()).map(|position| ValidatorIndex(position as u16))
     }
-
-    /// The hash that headers name this set by.
-    pub fn hash(&self) -> Hash {
-        Hash::of("bitcraps 2026 validator set", &self.members)
-    }
 }
 
 #[cfg(test)]
