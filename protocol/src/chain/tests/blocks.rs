@@ -43,7 +43,7 @@ fn a_transaction_is_executed_once_and_never_again() {
     net.advance(&mut chain, &mut tip, 1000);
 
     let used = Rejection::NonceUsed { next: Nonce(2) };
-    assert_eq!(verdict(&net, &mut chain, &[transfer.clone()]), Some(used.clone()));
+    assert_eq!(verdict(&net, &mut chain, core::slice::from_ref(&transfer)), Some(used.clone()));
     assert_eq!(chain.trial(&tip.hash, tip.slot.time, &transfer), Err(used.clone()));
     assert_eq!(chain.submit(transfer), Err(SubmitRefusal::Rejected(used)));
     let twice = [net.transfer(0, 2, 1, 1), net.transfer(0, 2, 1, 1)];
