@@ -108,7 +108,9 @@ fn the_state_at_genesis_holds_every_allocation_and_proves_it() {
 
 proptest! {
     #[test]
-    fn reading_a_genesis_or_a_body_never_fails_hard(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
+    fn reading_a_genesis_or_a_body_never_fails_hard(
+        bytes in prop::collection::vec(any::<u8>(), 0..300),
+    ) {
         let _ = Genesis::decode(&bytes);
         let _ = Body::decode(&bytes);
     }
