@@ -1,1 +1,3 @@
-//! stub
+//! BitCraps over TCP: links on tokio.
+
+pub mod tcp;
