@@ -16,16 +16,19 @@ const PATIENCE: Duration = Duration::from_secs(10);
 struct Node {
     inbox: Inbox,
     waiting: VecDeque<Input>,
+    dial: Dialer,
     tcp: Tcp,
 }
 
 impl Node {
     fn start(config: TcpConfig) -> Self {
-        let inbox = Inbox::new();
+        let mut inbox = Inbox::new();
         let tcp = Tcp::start(Links::of(&inbox), config).unwrap();
-        let mut node = Self { inbox, waiting: VecDeque::new(), tcp };
-        node.waiting = node.take(Duration::ZERO).into();
-        node
+        let mut waiting: VecDeque<Input> = take(&mut inbox, PATIENCE).into();
+        let Some(Input::Dialer(TRANSPORT, dial)) = waiting.pop_front() else {
+            panic!("a transport begins by offering to dial");
+        };
+        Self { inbox, waiting, dial, tcp }
     }
 
     fn listening(limits: Limits) -> Self {
@@ -41,18 +44,11 @@ impl Node {
         TcpStream::connect(self.address()).await.unwrap()
     }
 
-    fn take(&mut self, patience: Duration) -> Vec<Input> {
-        match self.inbox.take(patience) {
-            Taken::Inputs(inputs) => inputs,
-            Taken::Stop => panic!("nobody stops this"),
-        }
-    }
-
     /// The next input, if there is one soon.
     fn next_within(&mut self, patience: Duration) -> Option<Input> {
         let end = Instant::now() + patience;
         while self.waiting.is_empty() && Instant::now() < end {
-            self.waiting = self.take(Duration::from_millis(20)).into();
+            self.waiting = take(&mut self.inbox, Duration::from_millis(20)).into();
         }
         self.waiting.pop_front()
     }
@@ -73,16 +69,16 @@ impl Node {
         }
     }
 
-    fn dialer(&mut self) -> Dialer {
-        match self.next_within(PATIENCE) {
-            Some(Input::Dialer(TRANSPORT, dialer)) => dialer,
-            _ => panic!("no dialer"),
-        }
-    }
-
     #[track_caller]
     fn assert_quiet(&mut self) {
         assert!(self.next_within(Duration::from_millis(100)).is_none());
+    }
+}
+
+fn take(inbox: &mut Inbox, patience: Duration) -> Vec<Input> {
+    match inbox.take(patience) {
+        Taken::Inputs(inputs) => inputs,
+        Taken::Stop => panic!("nobody stops this"),
     }
 }
 
@@ -105,11 +101,9 @@ fn limits() -> Limits {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_nodes_exchange_frames_in_both_directions() {
     let mut server = Node::listening(limits());
-    server.dialer();
     let peer = server.address().to_string();
     let peers = vec![peer.clone()];
     let mut client = Node::start(TcpConfig { listen: None, peers, limits: limits() });
-    client.dialer();
     let mut out = client.next_link();
     let mut into = server.next_link();
     assert_eq!((out.direction, &out.endpoint.bytes[..]), (Direction::Outbound, peer.as_bytes()));
@@ -142,7 +136,6 @@ async fn two_nodes_exchange_frames_in_both_directions() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_frame_arrives_when_its_last_byte_does() {
     let mut node = Node::listening(limits());
-    node.dialer();
     let mut stream = node.connect().await;
     let up = node.next_link();
     let link = up.link;
@@ -161,7 +154,6 @@ async fn a_frame_arrives_when_its_last_byte_does() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn lengths_that_no_frame_has_end_the_link() {
     let mut node = Node::listening(limits());
-    node.dialer();
     for bad in [0, FRAME_BYTES as u32 + 1, 0x4745_5420] {
         let mut stream = node.connect().await;
         let up = node.next_link();
@@ -174,7 +166,6 @@ async fn lengths_that_no_frame_has_end_the_link() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn one_source_gets_so_many_connections_and_a_new_one_when_one_ends() {
     let mut node = Node::listening(Limits { inbound_per_source: 2, ..limits() });
-    node.dialer();
     let first = node.connect().await;
     let _second = node.connect().await;
     let links = [node.next_link(), node.next_link()];
@@ -192,7 +183,6 @@ async fn one_source_gets_so_many_connections_and_a_new_one_when_one_ends() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_flood_is_held_back_at_its_source_and_nothing_of_it_is_lost() {
     let mut node = Node::listening(limits());
-    node.dialer();
     let mut stream = node.connect().await;
     let up = node.next_link();
     let link = up.link;
@@ -216,7 +206,6 @@ async fn a_flood_is_held_back_at_its_source_and_nothing_of_it_is_lost() {
 async fn a_peer_that_does_not_read_loses_its_link() {
     let mut node =
         Node::listening(Limits { write_timeout: Duration::from_millis(200), ..limits() });
-    node.dialer();
     let _stream = node.connect().await;
     let mut up = node.next_link();
     let frame = Bytes::from(vec![1; FRAME_BYTES]);
@@ -240,7 +229,6 @@ async fn a_configured_peer_is_dialled_until_it_is_there_and_again_when_it_comes_
     drop(place);
     let peers = vec![address.to_string()];
     let mut node = Node::start(TcpConfig { listen: None, peers, limits: limits() });
-    node.dialer();
     assert!(!node.tcp.add_peer(address.to_string()));
     sleep(Duration::from_millis(150)).await;
     for _ in 0..2 {
@@ -255,7 +243,6 @@ async fn a_configured_peer_is_dialled_until_it_is_there_and_again_when_it_comes_
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_peer_that_is_this_node_itself_is_not_dialled_again() {
     let mut node = Node::listening(limits());
-    node.dialer();
     assert!(node.tcp.add_peer(node.address().to_string()));
     for _ in 0..2 {
         let mut up = node.next_link();
@@ -273,9 +260,8 @@ async fn a_peer_that_is_this_node_itself_is_not_dialled_again() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_the_node_dials_comes_up_or_fails() {
     let mut node = Node::listening(limits());
-    let mut dial = node.dialer();
     let there = endpoint_of(&node.address().to_string());
-    dial(there.clone());
+    (node.dial)(there.clone());
     let ups = [node.next_link(), node.next_link()];
     let outbound = ups.iter().find(|up| up.direction == Direction::Outbound).unwrap();
     assert_eq!(outbound.endpoint, there);
@@ -284,7 +270,7 @@ async fn what_the_node_dials_comes_up_or_fails() {
     let nobody = endpoint_of(&place.local_addr().unwrap().to_string());
     drop(place);
     for endpoint in [nobody, endpoint_of("not an address"), endpoint_of("")] {
-        dial(endpoint.clone());
+        (node.dial)(endpoint.clone());
         assert_eq!(node.next_event(), Event::DialFailed { endpoint });
     }
 }
@@ -292,18 +278,16 @@ async fn what_the_node_dials_comes_up_or_fails() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn shutting_down_ends_all_links_and_the_listening() {
     let mut node = Node::listening(limits());
-    let mut dial = node.dialer();
     let mut stream = node.connect().await;
     let up = node.next_link();
     let address = node.address();
-    let Node { mut inbox, tcp, .. } = node;
+    let Node { mut inbox, tcp, mut dial, .. } = node;
     timeout(PATIENCE, tcp.shut_down()).await.unwrap();
     assert_eq!(stream.read(&mut [0; 8]).await.unwrap_or(0), 0);
     assert!(TcpStream::connect(address).await.is_err());
     let endpoint = endpoint_of("127.0.0.1:1");
     dial(endpoint.clone());
-    let Taken::Inputs(inputs) = inbox.take(PATIENCE) else { panic!("stopped") };
-    let events: Vec<Event> = inputs
+    let events: Vec<Event> = take(&mut inbox, PATIENCE)
         .into_iter()
         .filter_map(|input| if let Input::Event(event) = input { Some(event) } else { None })
         .collect();
@@ -315,7 +299,7 @@ async fn a_host_that_has_stopped_ends_all_links() {
     let node = Node::listening(limits());
     let mut stream = node.connect().await;
     let address = node.address();
-    let Node { inbox, waiting, tcp } = node;
+    let Node { inbox, waiting, tcp, .. } = node;
     drop((inbox, waiting));
     let mut later = TcpStream::connect(address).await.unwrap();
     assert_eq!(timeout(PATIENCE, stream.read(&mut [0; 8])).await.unwrap().unwrap_or(0), 0);
@@ -326,7 +310,6 @@ async fn a_host_that_has_stopped_ends_all_links() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn sending_on_a_link_that_is_down_is_harmless() {
     let mut node = Node::listening(limits());
-    node.dialer();
     let stream = node.connect().await;
     let mut up = node.next_link();
     drop(stream);
