@@ -1,3 +1,4 @@
 //! BitCraps over TCP: links on tokio.
 
+pub mod fetch;
 pub mod tcp;
