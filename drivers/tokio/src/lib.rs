@@ -1,1 +1,4 @@
-//! stub
+//! BitCraps over TCP: links on tokio.
+
+pub mod fetch;
+pub mod tcp;

@@ -3,7 +3,6 @@
 //! Nothing is decided here. Frames go to the mesh, what it delivers goes to the machine that
 //! understands it, what a machine wants goes to the machine or the driver that can do it.
 
-mod newcomer;
 mod packet;
 mod routes;
 mod status;
@@ -35,7 +34,7 @@ use crate::session::LocalIdentity;
 use crate::time::{BlockTime, Time};
 use crate::wire::Hash;
 
-pub use newcomer::Newcomer;
+pub use packet::{genesis_answer, genesis_request, read_genesis_answer};
 pub use status::{PeerStatus, Status};
 
 /// What a node is made of.

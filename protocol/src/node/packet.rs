@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::beacon::CoinShare;
 use crate::block::{ValidatorIndex, View};
-use crate::chain::SignedTransaction;
+use crate::chain::{Genesis, SignedTransaction};
 use crate::consensus::{Message, Vote};
 use crate::mesh::{Lane, PAYLOAD_BYTES};
 use crate::wire::{Malformed, decode, encode};
@@ -79,5 +79,24 @@ impl Packet {
             Self::Finalize { .. } | Self::Share { .. } | Self::Transaction(_) => true,
             Self::AskShares { .. } | Self::AskGenesis | Self::Genesis(_) => false,
         }
+    }
+}
+
+/// The message that asks a neighbour for the genesis of the network both named in the handshake.
+pub fn genesis_request() -> Bytes {
+    Packet::AskGenesis.encode()
+}
+
+/// The message that answers [`genesis_request`].
+pub fn genesis_answer(genesis: &Genesis) -> Bytes {
+    Packet::Genesis(genesis.encode().into()).encode()
+}
+
+/// The genesis in the answer of a neighbour; `None` if the message is something else. Whoever asked
+/// compares its hash with the network's id.
+pub fn read_genesis_answer(message: &[u8]) -> Option<Genesis> {
+    match Packet::decode(message) {
+        Ok(Packet::Genesis(bytes)) => Genesis::decode(&bytes).ok(),
+        Ok(_) | Err(_) => None,
     }
 }

@@ -1,6 +1,5 @@
 //! The routes: who is told what, and who does what another wants.
 
-use alloc::format;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
@@ -13,7 +12,7 @@ use crate::consensus::{self, Block, Demand, Message, Statement, Vote};
 use crate::event::{Action, Endpoint, Event, Fault, Key, LinkId, Notice};
 use crate::identity::PeerId;
 use crate::journal::Entry;
-use crate::mesh::{self, Attempt, Lane};
+use crate::mesh::{self, Attempt};
 use crate::time::BlockTime;
 
 impl Node {
@@ -175,8 +174,8 @@ impl Node {
             }
             Packet::Transaction(signed) => self.on_transaction(link, signed),
             Packet::AskGenesis => {
-                let bytes = self.genesis.encode().into();
-                self.unicast(link, &Packet::Genesis(bytes));
+                let packet = Packet::Genesis(self.genesis.encode().into());
+                self.unicast(link, &packet);
             }
             // Only a newcomer asks for it, and a newcomer is no node.
             Packet::Genesis(_) => self.penalise(link, Fault::Unsolicited),
