@@ -130,8 +130,7 @@ impl Node {
         let context = Context { network, epoch: Epoch(0) };
         let members = genesis.validators.iter().map(|card| card.address.peer).collect();
         let validators = ValidatorSet::new(members, &context);
-        let identity =
-            LocalIdentity::new(&keypair, proof, network, genesis.proof_of_work_bits);
+        let identity = LocalIdentity::new(&keypair, proof, network, genesis.proof_of_work_bits);
         let beacon = Beacon::new(beacon_setup(&genesis, &keypair, &validators, config.beacon)?);
         let header = genesis_header(&genesis, &chain);
         let mut node = Self {

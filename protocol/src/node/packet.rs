@@ -17,20 +17,11 @@ pub(super) enum Packet {
     Consensus(Message),
     /// A finalize vote with its voter's share of the view's coin attached: R1. The vote's
     /// signature does not cover the share.
-    Finalize {
-        vote: Vote,
-        share: CoinShare,
-    },
+    Finalize { vote: Vote, share: CoinShare },
     /// A share of a coin by itself: R2, or asked for.
-    Share {
-        view: View,
-        index: ValidatorIndex,
-        share: CoinShare,
-    },
+    Share { view: View, index: ValidatorIndex, share: CoinShare },
     /// Asks a neighbour for the shares it may pass on.
-    AskShares {
-        view: View,
-    },
+    AskShares { view: View },
     /// A transaction on its way to a leader.
     Transaction(SignedTransaction),
     /// Asks a neighbour for the genesis, whose hash is the network that both named in the handshake.

@@ -115,22 +115,20 @@ impl Node {
             mesh::Output::Misbehaved { link, peer, fault } => {
                 self.notify(Notice::Misbehaved { link, peer, fault });
             }
-            mesh::Output::Deliver { link, message, gossip, .. } => {
-                match Packet::decode(&message) {
-                    Ok(packet) if packet.is_gossip() || gossip.is_none() => {
-                        self.gossip = gossip.map(|attempt| Gossip {
-                            link,
-                            attempt,
-                            author: self.author(&packet),
-                            message,
-                            lane: packet.lane(),
-                        });
-                        self.on_packet(link, packet);
-                    }
-                    Ok(_) => self.penalise(link, Fault::Unsolicited),
-                    Err(malformed) => self.penalise(link, malformed.into()),
+            mesh::Output::Deliver { link, message, gossip, .. } => match Packet::decode(&message) {
+                Ok(packet) if packet.is_gossip() || gossip.is_none() => {
+                    self.gossip = gossip.map(|attempt| Gossip {
+                        link,
+                        attempt,
+                        author: self.author(&packet),
+                        message,
+                        lane: packet.lane(),
+                    });
+                    self.on_packet(link, packet);
                 }
-            }
+                Ok(_) => self.penalise(link, Fault::Unsolicited),
+                Err(malformed) => self.penalise(link, malformed.into()),
+            },
         }
     }
 
@@ -138,9 +136,7 @@ impl Node {
     fn author(&self, packet: &Packet) -> Option<PeerId> {
         let validators = self.consensus.validators();
         match packet {
-            Packet::Consensus(Message::Proposal(proposal)) => {
-                validators.peer(proposal.vote.voter)
-            }
+            Packet::Consensus(Message::Proposal(proposal)) => validators.peer(proposal.vote.voter),
             Packet::Consensus(Message::Vote(vote)) | Packet::Finalize { vote, .. } => {
                 validators.peer(vote.voter)
             }
@@ -291,7 +287,9 @@ impl Node {
             beacon::Output::Known { proof, coin } => {
                 let view = proof.view;
                 self.coins.insert(view, (coin, proof));
-                self.show_dice(view);
+                if self.rolling.contains(&view) {
+                    self.show_dice(view);
+                }
             }
             beacon::Output::Blame { link, fault } => self.penalise(link, fault),
             beacon::Output::Ask { view } => {

@@ -1,0 +1,489 @@
+//! Whole nodes joined by queues, each with a journal: sessions, consensus, chain, dice.
+
+use alloc::collections::{BTreeMap, VecDeque};
+use alloc::string::ToString;
+use alloc::vec;
+use alloc::vec::Vec;
+use core::time::Duration;
+
+use bytes::Bytes;
+
+use super::{Config, Node, Setup};
+use crate::block::Height;
+use crate::chain::{Genesis, Operation, Rejection, TableId, ValidatorCard};
+use crate::craps::{self, Chips, Dice, Round, Rules};
+use crate::event::{
+    Action, Command, CommandId, Direction, Endpoint, Event, Key, LinkId, LinkKind, Notice,
+    Position, Record, Refusal,
+};
+use crate::identity::{Address, Keypair, ProofOfWork};
+use crate::rng::Rng;
+use crate::time::{BlockTime, Time};
+use crate::wire::{Hash, Text};
+
+const BITS: u8 = 4;
+const START_MS: u64 = 1_700_000_000_000;
+const TABLE: TableId = TableId(1);
+
+struct Place {
+    keypair: Keypair,
+    proof: ProofOfWork,
+    node: Option<Node>,
+    journal: Vec<Record>,
+    durable: usize,
+    notices: Vec<Notice>,
+    /// The name of the link to each other node, while it is up.
+    links: BTreeMap<usize, LinkId>,
+}
+
+/// Nodes on a full mesh of ordered links.
+struct World {
+    now: Time,
+    genesis: Genesis,
+    places: Vec<Place>,
+    queue: BTreeMap<(Time, u64), Step>,
+    sequence: u64,
+    next_link: u64,
+    /// A digest over everything that any node did, in order.
+    digest: crate::wire::Hasher,
+}
+
+enum Step {
+    Frame { to: usize, link: LinkId, frame: Bytes },
+    Sent { node: usize, link: LinkId },
+    Persisted { node: usize, count: usize },
+}
+
+fn identity(index: usize) -> (Keypair, ProofOfWork) {
+    let keypair = Keypair::from_seed([index as u8 + 1; 32]);
+    let proof = ProofOfWork::mine(keypair.peer(), BITS);
+    (keypair, proof)
+}
+
+fn rules() -> Rules {
+    Rules { window_ms: 0, ..Rules::default() }
+}
+
+impl World {
+    /// `validators` that each own 10,000 chips, and `players` that own nothing.
+    fn new(validators: usize, players: usize) -> Self {
+        let identities: Vec<_> = (0..validators + players).map(identity).collect();
+        let of = |(keypair, proof): &(Keypair, ProofOfWork)| Address {
+            peer: keypair.peer(),
+            proof: *proof,
+        };
+        let members = &identities[..validators];
+        let cards = members.iter().map(|(key, proof)| ValidatorCard::new(key, *proof)).collect();
+        let allocations = members.iter().map(|it| (of(it), Chips(10_000))).collect();
+        let name = Text::new("test").unwrap();
+        let time = BlockTime(START_MS);
+        let rng = &mut Rng::new([9; 32]);
+        let genesis = Genesis::insecure(name, cards, allocations, time, BITS, rng).unwrap();
+        let places = identities.into_iter().map(|(keypair, proof)| Place {
+            keypair,
+            proof,
+            node: None,
+            journal: Vec::new(),
+            durable: 0,
+            notices: Vec::new(),
+            links: BTreeMap::new(),
+        });
+        let mut world = Self {
+            now: Time::ZERO,
+            genesis,
+            places: places.collect(),
+            queue: BTreeMap::new(),
+            sequence: 0,
+            next_link: 0,
+            digest: Hash::hasher("bitcraps test digest"),
+        };
+        for index in 0..world.places.len() {
+            world.start(index);
+        }
+        world
+    }
+
+    fn start(&mut self, index: usize) {
+        let place = &mut self.places[index];
+        place.journal.truncate(place.durable);
+        let setup = Setup {
+            genesis: self.genesis.clone(),
+            keypair: place.keypair.clone(),
+            proof: place.proof,
+            seed: [index as u8; 32],
+            config: Config::default(),
+        };
+        let node = Node::new(setup, self.now, place.journal.clone()).unwrap();
+        place.node = Some(node);
+        self.carry_out(index);
+        let unix_ms = START_MS + self.now.as_micros() / 1_000;
+        self.give(index, Event::WallClock { unix_ms });
+        let others: Vec<_> = (0..self.places.len())
+            .filter(|other| *other != index && self.places[*other].node.is_some())
+            .collect();
+        for other in others {
+            self.connect(index, other);
+        }
+    }
+
+    fn connect(&mut self, one: usize, other: usize) {
+        let ends = [(one, other, Direction::Outbound), (other, one, Direction::Inbound)];
+        let named = ends.map(|(from, to, direction)| {
+            self.next_link += 1;
+            self.places[from].links.insert(to, LinkId(self.next_link));
+            (from, to, direction, LinkId(self.next_link))
+        });
+        for (from, to, direction, link) in named {
+            let endpoint = Endpoint { transport: 9, bytes: Bytes::from(vec![to as u8]) };
+            let kind = LinkKind::Stream;
+            self.give(from, Event::LinkUp { link, kind, mtu: 65_535, direction, endpoint });
+        }
+    }
+
+    fn kill(&mut self, index: usize) {
+        self.places[index].node = None;
+        self.places[index].links.clear();
+        for other in 0..self.places.len() {
+            if let Some(link) = self.places[other].links.remove(&index) {
+                self.give(other, Event::LinkDown { link });
+            }
+        }
+    }
+
+    fn give(&mut self, index: usize, event: Event) {
+        if let Some(node) = &mut self.places[index].node {
+            node.handle(self.now, event);
+            self.carry_out(index);
+        }
+    }
+
+    fn carry_out(&mut self, index: usize) {
+        let mut actions = VecDeque::new();
+        if let Some(node) = &mut self.places[index].node {
+            actions.extend(core::iter::from_fn(|| node.poll()));
+        }
+        for action in actions {
+            self.digest
+                .update(alloc::format!("{} {index} {action:?}", self.now.as_micros()).as_bytes());
+            match action {
+                Action::Send { link, frame } => self.send(index, link, frame),
+                Action::Persist { position, record } => {
+                    let place = &mut self.places[index];
+                    assert_eq!(position, Position(place.journal.len() as u64));
+                    place.journal.push(record);
+                    let count = place.journal.len();
+                    self.later(Duration::from_millis(1), Step::Persisted { node: index, count });
+                }
+                Action::Load { key: Key::Block(height) } => {
+                    let key = Key::Block(height);
+                    let found = self.places[index].journal.iter().find(|it| it.key == Some(key));
+                    let bytes = found.map(|record| record.bytes.clone());
+                    self.give(index, Event::Loaded { key, bytes });
+                }
+                Action::Close { link, reason } => panic!("{index} closes {link}: {reason:?}"),
+                Action::Dial { endpoint } => panic!("{index} dials {endpoint:?}"),
+                Action::Notify(notice) => self.places[index].notices.push(notice),
+            }
+        }
+    }
+
+    fn send(&mut self, index: usize, link: LinkId, frame: Bytes) {
+        let to = self.places[index].links.iter().find(|(_, it)| **it == link).map(|(to, _)| *to);
+        let back = to.and_then(|to| Some((to, *self.places[to].links.get(&index)?)));
+        self.later(Duration::from_micros(100), Step::Sent { node: index, link });
+        if let Some((to, link)) = back {
+            self.later(Duration::from_millis(5), Step::Frame { to, link, frame });
+        }
+    }
+
+    fn later(&mut self, delay: Duration, step: Step) {
+        self.sequence += 1;
+        self.queue.insert((self.now + delay, self.sequence), step);
+    }
+
+    fn run_until(&mut self, span: Duration, mut done: impl FnMut(&Self) -> bool) -> bool {
+        let end = self.now + span;
+        while !done(self) {
+            let queued = self.queue.first_key_value().map(|((time, _), _)| *time);
+            let timers = self.places.iter().enumerate();
+            let timer = timers
+                .filter_map(|(index, place)| Some((place.node.as_ref()?.deadline()?, index)))
+                .min();
+            let next = queued.into_iter().chain(timer.map(|(time, _)| time)).min();
+            let Some(next) = next.filter(|next| *next <= end) else {
+                self.now = end;
+                return false;
+            };
+            self.now = next;
+            match (queued == Some(next), timer) {
+                (true, _) => {
+                    let (_, step) = self.queue.pop_first().expect("it was just looked at");
+                    self.step(step);
+                }
+                (false, Some((_, index))) => self.give(index, Event::Tick),
+                (false, None) => unreachable!("the next step is queued or a timer"),
+            }
+        }
+        true
+    }
+
+    fn step(&mut self, step: Step) {
+        match step {
+            Step::Frame { to, link, frame } => {
+                if self.places[to].links.values().any(|it| *it == link) {
+                    self.give(to, Event::Received { link, frame });
+                }
+            }
+            Step::Sent { node, link } => {
+                if self.places[node].links.values().any(|it| *it == link) {
+                    self.give(node, Event::Sent { link });
+                }
+            }
+            Step::Persisted { node, count } => {
+                let place = &mut self.places[node];
+                if place.node.is_some() && count <= place.journal.len() {
+                    place.durable = place.durable.max(count);
+                    self.give(node, Event::Persisted { position: Position(count as u64 - 1) });
+                }
+            }
+        }
+    }
+
+    fn submit(&mut self, index: usize, operation: Operation) -> Result<CommandId, Refusal> {
+        let node = self.places[index].node.as_mut().expect("it runs");
+        let outcome = node.submit(self.now, Command::Operate(operation));
+        self.carry_out(index);
+        outcome
+    }
+
+    /// Submits, and waits until it is final everywhere.
+    fn do_it(&mut self, index: usize, operation: Operation) {
+        let id = self.submit(index, operation).unwrap();
+        let done = |world: &Self| world.done(index, id).is_some();
+        assert!(self.run_until(Duration::from_secs(60), done), "{}", self.why(index));
+        let height = self.done(index, id).unwrap();
+        let everywhere = |world: &Self| world.running().all(|node| node.status().height >= height);
+        assert!(self.run_until(Duration::from_secs(60), everywhere), "{}", self.why(index));
+    }
+
+    fn done(&self, index: usize, id: CommandId) -> Option<Height> {
+        self.places[index].notices.iter().find_map(|notice| match notice {
+            Notice::Done { id: of, height, .. } if *of == id => Some(*height),
+            Notice::Failed { id: of, rejection } if *of == id => panic!("failed: {rejection}"),
+            _ => None,
+        })
+    }
+
+    fn running(&self) -> impl Iterator<Item = &Node> {
+        self.places.iter().filter_map(|place| place.node.as_ref())
+    }
+
+    fn node(&self, index: usize) -> &Node {
+        self.places[index].node.as_ref().unwrap()
+    }
+
+    fn why(&self, index: usize) -> alloc::string::String {
+        self.node(index).waiting_for()
+    }
+
+    fn address(&self, index: usize) -> Address {
+        let Place { keypair, proof, .. } = &self.places[index];
+        Address { peer: keypair.peer(), proof: *proof }
+    }
+
+    fn round(&self) -> Round {
+        self.node(0).state().table(TABLE).unwrap().table.round()
+    }
+
+    fn open_table(&mut self) {
+        let name = Text::new("the first table").unwrap();
+        let operation = Operation::OpenTable { name, rules: rules().into(), bank: Chips(5_000) };
+        self.do_it(0, operation);
+    }
+
+    fn bet(&mut self, index: usize, bet: &str, amount: u64) {
+        let (round, amount) = (self.round(), Chips(amount));
+        let bet = bet.parse().unwrap();
+        self.do_it(index, Operation::Bet { table: TABLE, round, bet, amount });
+    }
+
+    /// Rolls and waits until the roll is settled on every running node.
+    fn roll(&mut self, index: usize) -> Dice {
+        let round = self.round();
+        self.do_it(index, Operation::Roll { table: TABLE, round });
+        let settled = |world: &Self| {
+            world.running().all(|node| node.state().table(TABLE).unwrap().table.round() > round)
+        };
+        assert!(self.run_until(Duration::from_secs(60), settled), "{}", self.why(index));
+        let shown = self.places[index].notices.iter().find_map(|notice| match notice {
+            Notice::Rolled { table: TABLE, round: of, dice } if *of == round => Some(*dice),
+            _ => None,
+        });
+        shown.expect("the dice are shown before they are settled")
+    }
+
+    fn assert_equal_states(&mut self) {
+        let highest = self.running().map(|node| node.status().height).max().unwrap();
+        let level = |world: &Self| world.running().all(|node| node.status().height >= highest);
+        assert!(self.run_until(Duration::from_secs(60), level));
+        let roots: Vec<Hash> = self.running().map(|node| node.state().root()).collect();
+        let heights: Vec<_> = self.running().map(|node| node.status().height).collect();
+        if heights.windows(2).all(|pair| pair[0] == pair[1]) {
+            assert!(roots.windows(2).all(|pair| pair[0] == pair[1]), "{roots:?}");
+        }
+        assert!(self.running().all(|node| node.state().conserved()));
+    }
+}
+
+#[test]
+fn four_nodes_agree_on_a_throw_of_the_dice() {
+    let mut world = World::new(4, 0);
+    world.open_table();
+    for index in 1..3 {
+        world.do_it(index, Operation::Sit { table: TABLE });
+    }
+    world.bet(1, "pass", 100);
+    world.bet(2, "dont_pass", 50);
+    let dice = world.roll(1);
+    for place in &world.places {
+        let shown = place.notices.iter().filter_map(|notice| match notice {
+            Notice::Rolled { dice, .. } | Notice::Settled { dice, .. } => Some(*dice),
+            _ => None,
+        });
+        assert_eq!(shown.collect::<Vec<_>>(), vec![dice, dice]);
+    }
+    world.assert_equal_states();
+    assert_eq!(world.node(0).state().supply(), Chips(40_000));
+}
+
+#[test]
+fn a_player_is_paid_plays_and_leaves_without_being_a_validator() {
+    let mut world = World::new(2, 1);
+    let refusal = world.submit(2, Operation::Sit { table: TABLE });
+    assert_eq!(refusal, Err(Refusal::Rejected(Rejection::NoAccount)));
+    world.open_table();
+    let to = world.address(2);
+    world.do_it(0, Operation::Transfer { to, amount: Chips(500) });
+    world.do_it(2, Operation::Sit { table: TABLE });
+    world.bet(2, "pass", 100);
+    while world.node(0).state().table(TABLE).unwrap().table.bets().count() > 0 {
+        world.roll(2);
+    }
+    world.do_it(2, Operation::Stand { table: TABLE });
+    let balance = world.node(1).state().account(&to.peer).unwrap().balance;
+    assert!(balance == Chips(400) || balance == Chips(600), "{balance:?}");
+    world.assert_equal_states();
+}
+
+#[test]
+fn a_killed_validator_is_missed_by_nobody_and_catches_up() {
+    let mut world = World::new(4, 0);
+    world.open_table();
+    world.do_it(1, Operation::Sit { table: TABLE });
+    world.bet(1, "pass", 10);
+    world.kill(3);
+    for _ in 0..10 {
+        if world.node(0).state().table(TABLE).unwrap().table.bets().count() == 0 {
+            world.bet(1, "pass", 10);
+        }
+        world.roll(1);
+    }
+    let height = world.node(0).status().height;
+    world.start(3);
+    let caught_up = |world: &World| world.node(3).status().height >= height;
+    assert!(world.run_until(Duration::from_secs(30), caught_up), "{}", world.why(3));
+    world.assert_equal_states();
+}
+
+#[test]
+fn with_two_of_four_killed_nothing_is_final_and_restarted_they_go_on() {
+    let mut world = World::new(4, 0);
+    world.open_table();
+    world.kill(2);
+    world.kill(3);
+    let to = world.address(1);
+    let id = world.submit(0, Operation::Transfer { to, amount: Chips(1) }).unwrap();
+    let done = |world: &World| world.done(0, id).is_some();
+    assert!(!world.run_until(Duration::from_secs(120), done));
+    assert!(world.why(0).contains("waiting for"), "{}", world.why(0));
+    world.start(2);
+    assert!(world.run_until(Duration::from_secs(120), done), "{}", world.why(0));
+    world.start(3);
+    world.assert_equal_states();
+}
+
+#[test]
+fn all_nodes_may_stop_at_once_while_the_dice_are_rolling() {
+    for moment in 0..12 {
+        let mut world = World::new(4, 0);
+        world.open_table();
+        world.do_it(1, Operation::Sit { table: TABLE });
+        world.bet(1, "pass", 10);
+        let round = world.round();
+        world.submit(1, Operation::Roll { table: TABLE, round }).unwrap();
+        world.run_until(Duration::from_millis(4 * moment), |_| false);
+        (0..4).for_each(|index| world.kill(index));
+        (0..4).for_each(|index| world.start(index));
+        world.run_until(Duration::from_secs(2), |world| world.round() > round);
+        if world.round() == round {
+            // The transaction may have been lost with the memory of everybody; then it is sent
+            // again, and refused if it was not lost after all.
+            let _ = world.submit(1, Operation::Roll { table: TABLE, round });
+        }
+        let settled = |world: &World| world.round() > round;
+        assert!(world.run_until(Duration::from_secs(60), settled), "{}", world.why(0));
+        world.assert_equal_states();
+    }
+}
+
+#[test]
+fn bad_commands_are_refused_and_move_nothing() {
+    let mut world = World::new(4, 0);
+    world.open_table();
+    world.do_it(1, Operation::Sit { table: TABLE });
+    let to = world.address(2);
+    let round = world.round();
+    let bet = |bet: &str, amount: u64, round: Round| Operation::Bet {
+        table: TABLE,
+        round,
+        bet: bet.parse().unwrap(),
+        amount: Chips(amount),
+    };
+    for (index, operation, word) in [
+        (1, Operation::Transfer { to, amount: Chips(10_001) }, "only"),
+        (1, Operation::Transfer { to, amount: Chips(0) }, "at least"),
+        (1, bet("pass", 20_000, round), ""),
+        (1, bet("boxcars", 9_000, round), "bank"),
+        (1, bet("pass", 10, round.next()), "round"),
+        (2, bet("pass", 10, round), "seat"),
+        (1, bet("come", 10, round), ""),
+        (1, Operation::Roll { table: TableId(9), round }, "table"),
+        (1, Operation::CloseTable { table: TABLE }, "own"),
+    ] {
+        let before = world.node(index).state().root();
+        let refusal = world.submit(index, operation.clone()).expect_err("it is refused");
+        let sentence = refusal.to_string();
+        assert!(sentence.to_lowercase().contains(word), "{operation:?}: {sentence}");
+        assert_eq!(world.node(index).state().root(), before);
+    }
+    world.assert_equal_states();
+}
+
+#[test]
+fn the_same_seed_gives_the_same_actions() {
+    let run = || {
+        let mut world = World::new(4, 0);
+        world.open_table();
+        world.do_it(1, Operation::Sit { table: TABLE });
+        world.bet(1, "pass", 100);
+        world.roll(1);
+        Hash::from(&mut world.digest)
+    };
+    assert_eq!(run(), run());
+}
+
+#[test]
+fn craps_refusals_reach_the_player_in_words() {
+    let refusal = Refusal::Rejected(Rejection::Table(craps::Refusal::NotSeated));
+    assert!(refusal.to_string().contains("seat"), "{refusal}");
+}

@@ -122,6 +122,7 @@ impl Net {
             height: slot.height,
             parent: Parent { view: parent.slot.view, hash: parent.hash },
             time: slot.time,
+            body: Hash::default(),
             commitments,
             justification: Hash::default(),
         }

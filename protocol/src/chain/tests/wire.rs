@@ -39,6 +39,7 @@ fn a_header_has_the_same_hash_as_before() {
         height: Height(4),
         parent: Parent { view: View(2), hash: Hash([5; 32]) },
         time: BlockTime(1_700_000_000_000),
+        body: Hash([11; 32]),
         commitments: Commitments {
             transactions: Hash([6; 32]),
             state: Hash([7; 32]),
