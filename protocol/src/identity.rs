@@ -51,6 +51,8 @@ pub enum Domain {
     Card,
     /// A validator's statement to one that lost its journal.
     Recovery,
+    /// A deal or an attest of the key generation.
+    KeyGeneration,
 }
 
 impl Domain {
@@ -61,6 +63,7 @@ impl Domain {
             Self::Session => b"bitcraps/1/session",
             Self::Card => b"bitcraps/1/card",
             Self::Recovery => b"bitcraps/1/recovery",
+            Self::KeyGeneration => b"bitcraps/1/key-generation",
         }
     }
 }

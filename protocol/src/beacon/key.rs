@@ -15,9 +15,18 @@ use super::group::{Element, scalar_from_hash};
 use super::sealing::{Letter, SealedShare, SealingKey, SealingSecret};
 use super::shamir;
 use crate::block::ValidatorIndex;
-use crate::identity::PeerId;
+use crate::identity::{Epoch, PeerId};
 use crate::rng::Rng;
 use crate::wire::{Hash, List, limits};
+
+/// Names one dice key of a network.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct DiceKeyId {
+    /// In which epoch it was made.
+    pub epoch: Epoch,
+    /// Which of that epoch's keys it is, counted from 0.
+    pub version: u32,
+}
 
 /// What everybody knows of the key behind the dice.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -144,7 +153,8 @@ impl DiceKeyTable {
 }
 
 impl ShareSecret {
-    fn new(index: ValidatorIndex, secret: Zeroizing<Scalar>) -> Self {
+    /// The share of member `index`.
+    pub(super) fn new(index: ValidatorIndex, secret: Zeroizing<Scalar>) -> Self {
         let public = Element::of_secret(&secret);
         Self { index, secret, public }
     }

@@ -18,6 +18,7 @@ mod coin;
 mod dleq;
 #[cfg(test)]
 mod fixtures;
+pub mod generation;
 mod group;
 mod key;
 mod sealing;
@@ -39,10 +40,19 @@ use coin::VerifiedShare;
 
 pub use coin::{BadCoinProof, Coin, CoinId, CoinInput, CoinProof, CoinShare};
 pub use dleq::Dleq;
-pub use key::{BadDiceKey, Dealt, DiceKey, DiceKeyTable, NoShare, ShareSecret, deal};
+pub use key::{
+    BadDiceKey, Dealt, DiceKey, DiceKeyId, DiceKeyTable, NoShare, ShareSecret, deal,
+};
 pub use sealing::{
     BadPossession, BadSealingKey, Possession, SealedShare, SealingKey, SealingSecret,
 };
+
+/// K = n − f: how many shares make a coin among `members` validators, of whom f = ⌊(n − 1) / 3⌋ may
+/// be Byzantine.
+pub fn threshold(members: usize) -> u16 {
+    let threshold = members - members.saturating_sub(1) / 3;
+    u16::try_from(threshold).expect("there are at most 512 validators")
+}
 
 /// When validators give their shares away; part of a network's genesis.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -250,6 +260,39 @@ impl Beacon {
     /// When the next `Tick` is due.
     pub fn deadline(&self) -> Option<Time> {
         self.collections.values().filter_map(|collection| Some(collection.ask?.at)).min()
+    }
+
+    /// Takes this validator's share of the key, which it opened after the key came into force, and
+    /// gives away what R1 and R2 allow. Asserts that the share is the key's.
+    pub fn adopt(&mut self, secret: ShareSecret) {
+        assert!(secret.belongs_to(&self.setup.key), "a share of another dice key");
+        self.setup.secret = Some(secret);
+        let allowed = |collection: &Collection| {
+            collection.attached || collection.standing == Standing::Final
+        };
+        let views: Vec<View> = self
+            .collections
+            .iter()
+            .filter(|(_, collection)| allowed(collection))
+            .map(|(view, _)| *view)
+            .collect();
+        let threshold = self.threshold();
+        for view in views {
+            let collection = &self.collections[&view];
+            let lacking = collection.shares.len() < threshold;
+            let is_final = collection.standing == Standing::Final;
+            self.contribute(view);
+            // R2; the vote, if it is still said again, takes the share along by itself.
+            if lacking && is_final {
+                let own = self.share_to_serve(view);
+                self.outputs.extend(own.map(|share| Output::Release { view, share }));
+            }
+        }
+    }
+
+    /// Whether this validator has its share of the key.
+    pub const fn has_secret(&self) -> bool {
+        self.setup.secret.is_some()
     }
 
     /// What goes with this validator's `finalize` vote for `view`, each time the vote is sent (R1).

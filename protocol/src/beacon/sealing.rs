@@ -15,10 +15,11 @@ use curve25519_dalek::scalar::Scalar;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
+use super::dleq::{Dleq, Statement};
 use super::group::{Element, scalar, scalar_from_hash};
 use crate::block::ValidatorIndex;
 use crate::identity::{Keypair, PeerId};
-use crate::wire::{Hash, Hasher, encode};
+use crate::wire::{Digest, Hash, Hasher, encode};
 
 /// A key to which shares are sealed: a Ristretto255 element, never the identity, in its only
 /// encoding.
@@ -78,7 +79,8 @@ impl SealingKey {
         self.0
     }
 
-    fn element(self) -> Element {
+    /// The element that it encodes.
+    pub(super) fn element(self) -> Element {
         Element::decode(&self.0).expect("checked when the key was made")
     }
 }
@@ -108,14 +110,21 @@ impl SealingSecret {
 
     /// Proves, in `peer`'s name, that this secret is known. The same call gives the same proof.
     pub fn possession(&self, peer: PeerId) -> Possession {
-        let nonce = Zeroizing::new(scalar_from_hash(
-            Hash::hasher("bitcraps 2026 sealing key possession nonce")
-                .update(self.secret.as_bytes())
-                .update(&peer.0),
-        ));
-        let challenge = possession_challenge(peer, &self.public, &Element::of_secret(&nonce));
-        let response = *nonce + challenge * *self.secret;
-        Possession { challenge: challenge.to_bytes(), response: response.to_bytes() }
+        self.prove(CARD, &peer.0)
+    }
+
+    /// Proves for `purpose` that this secret is known, bound to whatever `bound` is the hash of.
+    pub(super) fn prove(&self, purpose: Purpose, bound: &[u8; 32]) -> Possession {
+        Possession::prove(&self.secret, &self.public, purpose, bound)
+    }
+
+    /// What the dealer with the one-time key `dealer` and the holder of this secret both know, with
+    /// the proof that it is that. Opens what was sealed between these two keys, and nothing else.
+    pub(super) fn reveal(&self, dealer: SealingKey) -> (Element, Dleq) {
+        let base = dealer.element();
+        let image = base.times(&self.secret);
+        let proof = Dleq::prove(reveals(&self.public, &base, &image), &self.secret);
+        (image, proof)
     }
 
     /// Seals `share` to `receiver`. This secret must be a one-time secret of the dealer's, and no
@@ -142,34 +151,100 @@ impl SealingSecret {
         letter: &Letter,
         sealed: &SealedShare,
     ) -> Result<Zeroizing<Scalar>, BadSeal> {
-        let dealer = dealer.element();
-        let shared = Zeroizing::new(dealer.times(&self.secret));
-        let mut share = Zeroizing::new(sealed.ciphertext);
-        cipher(letter, &dealer, &self.public, &shared)
+        let shared = Zeroizing::new(dealer.element().times(&self.secret));
+        sealed.open(&shared, dealer, self.public(), letter)
+    }
+}
+
+impl SealedShare {
+    /// Opens this with what the dealer and the receiver share, whoever revealed it.
+    pub(super) fn open(
+        &self,
+        shared: &Element,
+        dealer: SealingKey,
+        receiver: SealingKey,
+        letter: &Letter,
+    ) -> Result<Zeroizing<Scalar>, BadSeal> {
+        let mut share = Zeroizing::new(self.ciphertext);
+        cipher(letter, &dealer.element(), &receiver.element(), shared)
             .decrypt_inout_detached(
                 &Nonce::from(NONCE),
                 &[],
                 share.as_mut_slice().into(),
-                &Tag::from(sealed.tag),
+                &Tag::from(self.tag),
             )
             .map_err(|_| BadSeal)?;
         scalar(&share).map(Zeroizing::new).ok_or(BadSeal)
     }
 }
 
+/// The statement that `image` is what the holders of `receiver` and of `dealer` share.
+pub(super) const fn reveals<'a>(
+    receiver: &'a Element,
+    dealer: &'a Element,
+    image: &'a Element,
+) -> Statement<'a> {
+    const PURPOSE: Digest = "bitcraps 2026 revealed share";
+    Statement { purpose: PURPOSE, public: receiver, base: dealer, image }
+}
+
+/// What a possession is proved for: two purposes share neither challenges nor nonces.
+#[derive(Clone, Copy)]
+pub(super) struct Purpose {
+    pub(super) challenge: Digest,
+    pub(super) nonce: Digest,
+}
+
+const CARD: Purpose = Purpose {
+    challenge: "bitcraps 2026 sealing key possession",
+    nonce: "bitcraps 2026 sealing key possession nonce",
+};
+
 impl Possession {
     /// Checks that whoever made this knew the secret behind `key` and spoke for `peer`.
     pub fn verify(&self, key: SealingKey, peer: PeerId) -> Result<(), BadPossession> {
-        let challenge = scalar(&self.challenge).ok_or(BadPossession)?;
-        let response = scalar(&self.response).ok_or(BadPossession)?;
-        let key = key.element();
+        let right = self.proves(&key.element(), CARD, &peer.0);
+        if right { Ok(()) } else { Err(BadPossession) }
+    }
+
+    /// Proves that `secret`, whose public half is `public`, is known.
+    pub(super) fn prove(
+        secret: &Scalar,
+        public: &Element,
+        purpose: Purpose,
+        bound: &[u8; 32],
+    ) -> Self {
+        let nonce = Zeroizing::new(scalar_from_hash(
+            Hash::hasher(purpose.nonce).update(secret.as_bytes()).update(bound),
+        ));
+        let challenge = purpose.challenge(bound, public, &Element::of_secret(&nonce));
+        let response = *nonce + challenge * secret;
+        Self { challenge: challenge.to_bytes(), response: response.to_bytes() }
+    }
+
+    /// Whether whoever made this knew the secret behind `public`.
+    pub(super) fn proves(&self, public: &Element, purpose: Purpose, bound: &[u8; 32]) -> bool {
+        let (Some(challenge), Some(response)) = (scalar(&self.challenge), scalar(&self.response))
+        else {
+            return false;
+        };
         let commitment = Element::new(RistrettoPoint::vartime_double_scalar_mul_basepoint(
             &-challenge,
-            key.point(),
+            public.point(),
             &response,
         ));
-        let right = possession_challenge(peer, &key, &commitment) == challenge;
-        if right { Ok(()) } else { Err(BadPossession) }
+        purpose.challenge(bound, public, &commitment) == challenge
+    }
+}
+
+impl Purpose {
+    fn challenge(self, bound: &[u8; 32], public: &Element, commitment: &Element) -> Scalar {
+        scalar_from_hash(
+            Hash::hasher(self.challenge)
+                .update(bound)
+                .update(public.bytes())
+                .update(commitment.bytes()),
+        )
     }
 }
 
@@ -187,15 +262,6 @@ fn cipher(
     hasher.update(&encode(letter));
     let key = Zeroizing::new(*hasher.finalize().as_bytes());
     ChaCha20Poly1305::new(Key::cast_from_core(&key))
-}
-
-fn possession_challenge(peer: PeerId, key: &Element, commitment: &Element) -> Scalar {
-    scalar_from_hash(
-        Hash::hasher("bitcraps 2026 sealing key possession")
-            .update(&peer.0)
-            .update(key.bytes())
-            .update(commitment.bytes()),
-    )
 }
 
 impl TryFrom<[u8; 32]> for SealingKey {

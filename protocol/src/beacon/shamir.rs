@@ -4,7 +4,9 @@
 
 use alloc::vec::Vec;
 
+use curve25519_dalek::ristretto::RistrettoPoint;
 use curve25519_dalek::scalar::Scalar;
+use curve25519_dalek::traits::Identity;
 
 use crate::block::ValidatorIndex;
 
@@ -16,6 +18,27 @@ pub(super) fn abscissa(index: ValidatorIndex) -> Scalar {
 /// The value at `x` of the polynomial with these coefficients, lowest first.
 pub(super) fn evaluate(coefficients: &[Scalar], x: &Scalar) -> Scalar {
     coefficients.iter().rev().fold(Scalar::ZERO, |value, coefficient| value * x + coefficient)
+}
+
+/// What [`evaluate`] gives at a validator's place, times the generator, for a polynomial of which
+/// only the coefficients times the generator are known, lowest first.
+pub(super) fn evaluate_hidden(
+    coefficients: &[RistrettoPoint],
+    index: ValidatorIndex,
+) -> RistrettoPoint {
+    let x = u32::from(index.0) + 1;
+    coefficients.iter().rev().fold(RistrettoPoint::identity(), |value, coefficient| {
+        times_small(&value, x) + coefficient
+    })
+}
+
+/// `point` times a small public number: much cheaper than times a scalar.
+fn times_small(point: &RistrettoPoint, factor: u32) -> RistrettoPoint {
+    let bits = u32::BITS - factor.leading_zeros();
+    (0..bits).rev().fold(RistrettoPoint::identity(), |product, bit| {
+        let doubled = product + product;
+        if factor >> bit & 1 == 1 { doubled + point } else { doubled }
+    })
 }
 
 /// The weights with which the values at these distinct validators add up to the value at 0.
@@ -80,6 +103,16 @@ mod tests {
         let coefficients = [5u8, 7, 11].map(Scalar::from);
         assert_eq!(evaluate(&coefficients, &Scalar::from(2u8)), Scalar::from(63u8));
         assert_eq!(evaluate(&[], &Scalar::ONE), Scalar::ZERO);
+    }
+
+    #[test]
+    fn a_hidden_polynomial_is_evaluated_like_the_polynomial() {
+        let coefficients = polynomial(5, 77);
+        let hidden: Vec<_> = coefficients.iter().map(RistrettoPoint::mul_base).collect();
+        for index in [0, 1, 2, 62, 99, 127, 511] {
+            let expected = RistrettoPoint::mul_base(&value(&coefficients, index));
+            assert_eq!(evaluate_hidden(&hidden, ValidatorIndex(index)), expected);
+        }
     }
 
     proptest! {

@@ -7,6 +7,7 @@ use alloc::vec::Vec;
 use super::execute::{Effects, Outcome, Slot};
 use super::overlay::{Delta, Overlay};
 use super::state::State;
+use crate::beacon::generation::Generation;
 use crate::block::{BlockHash, Height};
 use crate::time::BlockTime;
 
@@ -38,6 +39,8 @@ pub(super) struct Outlook {
     pub(super) deadline: Option<BlockTime>,
     /// Whether a roll waits for its coin.
     pub(super) pending: bool,
+    /// Whether the dice key is being made.
+    pub(super) generating: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -105,10 +108,10 @@ impl Blocks {
     ) {
         let Outcome { delta, effects, .. } = outcome;
         let before = self.place(&parent).expect("a block is executed on its parent").outlook;
-        let tables = delta.touches_tables();
+        let moves = delta.touches_tables_or_dice();
         let place = Place { slot, outlook: before };
         self.executed.insert(hash, Executed { parent, place, delta, effects });
-        if tables {
+        if moves {
             let overlay = self.overlay(&hash).expect("just inserted on a known parent");
             let outlook = Outlook::of(&overlay);
             self.executed.entry(hash).and_modify(|executed| executed.place.outlook = outlook);
@@ -159,6 +162,7 @@ impl Outlook {
         Self {
             deadline: overlay.tables().values().filter_map(|entry| entry.table.deadline()).min(),
             pending: !overlay.meta().pending.is_empty(),
+            generating: overlay.generation().is_some_and(Generation::is_running),
         }
     }
 }

@@ -1,5 +1,6 @@
-//! What a block holds besides its header: coins for earlier rolls, transactions, and the rolls that
-//! fell due without a shooter. They are carried out in that order.
+//! What a block holds besides its header: coins for earlier rolls, records of the key generation,
+//! transactions, and the rolls that fell due without a shooter. They are carried out in that order;
+//! a dice key that the records bring about or retire is so from the next block on.
 
 use alloc::vec::Vec;
 
@@ -9,11 +10,19 @@ use serde::{Deserialize, Serialize};
 use super::merkle::{self, Proof};
 use super::{SignedTransaction, TableId};
 use crate::beacon::CoinProof;
+use crate::beacon::generation::SignedRecord;
 use crate::block::Header;
 use crate::wire::{Hash, List, Malformed, decode, encode, limits};
 
 /// Coins in one block.
 pub const BODY_COINS: usize = 16;
+
+/// Records of the key generation in one block.
+pub const BODY_RECORDS: usize = 64;
+
+/// Bytes of the key generation's records above which an honest leader adds no further one, so that
+/// transactions have the other half of a block.
+pub const BODY_RECORDS_TARGET_BYTES: usize = limits::BODY_TARGET_BYTES / 2;
 
 /// Rolls in one block that no shooter asked for.
 pub const BODY_ROLLS: usize = 256;
@@ -23,6 +32,8 @@ pub const BODY_ROLLS: usize = 256;
 pub struct Body {
     /// Coins of earlier views whose rolls wait for them; they settle before anything else happens.
     pub coins: List<CoinProof, BODY_COINS>,
+    /// What validators say to make a dice key.
+    pub key_generation: List<SignedRecord, BODY_RECORDS>,
     /// What accounts ask for.
     pub transactions: List<SignedTransaction, { limits::BLOCK_TRANSACTIONS }>,
     /// Tables that the leader rolls because their shooters did not; unsigned, as whether a roll is
@@ -35,6 +46,8 @@ pub struct Body {
 pub enum Item<'a> {
     /// Of its coins.
     Coin(&'a CoinProof),
+    /// Of its records of the key generation.
+    KeyGeneration(&'a SignedRecord),
     /// Of its transactions.
     Transaction(&'a SignedTransaction),
     /// Of its rolls.
@@ -59,11 +72,12 @@ impl Body {
         (body.root() == header.commitments.transactions).then_some(body)
     }
 
-    /// Its entries: coins, then transactions, then rolls.
+    /// Its entries: coins, then records of the key generation, then transactions, then rolls.
     pub fn items(&self) -> impl Iterator<Item = Item<'_>> {
         let coins = self.coins.iter().map(Item::Coin);
+        let records = self.key_generation.iter().map(Item::KeyGeneration);
         let transactions = self.transactions.iter().map(Item::Transaction);
-        coins.chain(transactions).chain(self.rolls.iter().copied().map(Item::Roll))
+        coins.chain(records).chain(transactions).chain(self.rolls.iter().copied().map(Item::Roll))
     }
 
     /// The Merkle root over its entries, which its header carries as `transactions`.

@@ -15,8 +15,9 @@ use super::state::{
 use super::{
     Invalid, Nonce, Operation, Rejection, TableId, Transaction, TransactionId, VerifiedTransaction,
 };
+use crate::beacon::generation::BadRecord;
 use crate::beacon::{CoinProof, DiceKey};
-use crate::block::{Commitments, Height, View};
+use crate::block::{Commitments, Height, ValidatorIndex, View};
 use crate::craps::{self, Chips, Dice, Moment, Player, RollTicket, Round, Table};
 use crate::identity::{Address, Epoch, NetworkId, PeerId};
 use crate::ledger::{self, Account};
@@ -43,6 +44,10 @@ pub struct Effects {
     pub rolled: Vec<(TableId, Round)>,
     /// Earlier rolls that were settled.
     pub settled: Vec<(TableId, Round, Dice)>,
+    /// Whether the making of the dice key moved.
+    pub key_generation: bool,
+    /// Validators of whom it was shown that they dealt badly.
+    pub excluded: Vec<ValidatorIndex>,
 }
 
 /// What of a genesis never changes and every block needs.
@@ -54,13 +59,14 @@ pub(super) struct Terms {
 
 /// One block being carried out.
 pub(super) struct Execution<'a> {
-    terms: Terms,
-    slot: Slot,
-    below: Overlay<'a>,
-    writes: Writes<'a>,
+    pub(super) terms: Terms,
+    pub(super) slot: Slot,
+    pub(super) below: Overlay<'a>,
+    pub(super) writes: Writes<'a>,
+    pub(super) records: usize,
     by_sender: BTreeMap<PeerId, usize>,
     new_accounts: usize,
-    effects: Effects,
+    pub(super) effects: Effects,
 }
 
 /// What came of it.
@@ -77,6 +83,7 @@ impl<'a> Execution<'a> {
             slot,
             writes: Writes::new(below.clone()),
             below,
+            records: 0,
             by_sender: BTreeMap::new(),
             new_accounts: 0,
             effects: Effects::default(),
@@ -94,7 +101,8 @@ impl<'a> Execution<'a> {
 
     /// The tables that were due, before this block, to be rolled without their shooters.
     pub(super) fn due(&self) -> Vec<TableId> {
-        if self.below.meta().pending.len() >= PENDING_ROLLS {
+        let meta = self.below.meta();
+        if meta.dice_key.is_none() || meta.pending.len() >= PENDING_ROLLS {
             return Vec::new();
         }
         let at = self.moment();
@@ -112,6 +120,15 @@ impl<'a> Execution<'a> {
     ) -> Result<Outcome, Invalid> {
         for proof in body.coins.iter() {
             self.record(proof, memo)?;
+        }
+        for (index, signed) in body.key_generation.iter().enumerate() {
+            let Some(generation) = self.writes.generation() else {
+                return Err(Invalid::BadRecord { index, why: BadRecord::NoGeneration });
+            };
+            let record = memo
+                .record(signed, self.terms.network, generation)
+                .map_err(|why| Invalid::Untrue { index, why })?;
+            self.key_generation(&record).map_err(|why| Invalid::BadRecord { index, why })?;
         }
         for (index, signed) in body.transactions.iter().enumerate() {
             let transaction = memo
@@ -177,7 +194,8 @@ impl<'a> Execution<'a> {
         by: Option<(PeerId, Round)>,
     ) -> Result<(), Rejection> {
         let meta = self.writes.meta();
-        let (epoch, key_version) = (meta.epoch, meta.dice_key);
+        let epoch = meta.epoch;
+        let key_version = meta.dice_key.ok_or(Rejection::NoDiceKey)?;
         if meta.pending.len() >= PENDING_ROLLS {
             return Err(Rejection::NoRoom);
         }
@@ -200,11 +218,13 @@ impl<'a> Execution<'a> {
         self.operate(transaction.sender.peer, &transaction.operation).err()
     }
 
-    pub(super) fn finish(self, transactions: Hash) -> Outcome {
+    pub(super) fn finish(mut self, transactions: Hash) -> Outcome {
+        self.advance_generation();
         let meta = self.writes.meta();
         let (validators, dice_key) = (meta.validators, meta.dice_key_hash);
         let has_rolls = !self.effects.rolled.is_empty();
         let (delta, state) = self.writes.finish();
+        self.effects.key_generation = delta.touches_generation();
         assert_eq!(delta.imbalance(&self.below), 0, "a block made or lost chips");
         let commitments = Commitments { transactions, state, validators, dice_key, has_rolls };
         Outcome { delta, commitments, effects: self.effects }

@@ -1,6 +1,7 @@
 //! How a network begins: who validates, who owns what, and under which key the dice are thrown.
 //! Its hash is the network's id, so two networks that differ in anything never mix.
 
+use alloc::boxed::Box;
 use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 use core::fmt;
@@ -11,8 +12,9 @@ use super::TableId;
 use super::card::{BadCard, ValidatorCard};
 use super::overlay::{Overlay, Writes};
 use super::state::{Entry, Key, Meta, State};
-use crate::beacon::{BadDiceKey, Dealt, DiceKey, DiceRelease, deal};
-use crate::block::ValidatorIndex;
+use crate::beacon::generation::{self, Generation, Member};
+use crate::beacon::{BadDiceKey, Dealt, DiceKey, DiceRelease, deal, threshold};
+use crate::block::{Height, ValidatorIndex};
 use crate::craps::Chips;
 use crate::identity::{Address, Epoch, NetworkId, PeerId};
 use crate::ledger::{self, Account};
@@ -45,6 +47,9 @@ pub enum DiceSetup {
     /// From whoever made the genesis, who could know every roll: for development and play money,
     /// and every client says so.
     InsecureDealer(Dealt),
+    /// From the validators themselves, in the first blocks: nobody ever knows it, and until it is
+    /// made no dice are rolled.
+    OnChain,
 }
 
 /// Why a genesis is not one.
@@ -65,6 +70,8 @@ pub enum GenesisRefusal {
     TooLittleWork(PeerId),
     /// All chips together do not fit into 64 bits.
     TooManyChips,
+    /// More validators than [`generation::MEMBERS`] cannot make a dice key together.
+    TooManyForKeyGeneration,
     /// The dice key is not for these validators and their threshold.
     DiceKeySize,
     /// The dice key is none.
@@ -72,6 +79,27 @@ pub enum GenesisRefusal {
 }
 
 impl Genesis {
+    /// A network whose validators make its dice key together in the first blocks.
+    pub fn new(
+        name: Text<{ limits::NAME_BYTES }>,
+        cards: Vec<ValidatorCard>,
+        allocations: Vec<(Address, Chips)>,
+        time: BlockTime,
+        proof_of_work_bits: u8,
+    ) -> Result<Self, GenesisRefusal> {
+        let genesis = Self {
+            name,
+            time,
+            proof_of_work_bits,
+            validators: List::new(cards).map_err(|_| GenesisRefusal::TooLarge)?,
+            allocations: List::new(allocations).map_err(|_| GenesisRefusal::TooLarge)?,
+            dice: DiceSetup::OnChain,
+            dice_release: DiceRelease::default(),
+        };
+        genesis.check()?;
+        Ok(genesis)
+    }
+
     /// A network whose dice key is dealt here and now: whoever runs this could know every roll.
     pub fn insecure(
         name: Text<{ limits::NAME_BYTES }>,
@@ -89,7 +117,7 @@ impl Genesis {
         let members: Vec<_> =
             validators.iter().map(|card| (card.address.peer, card.sealing)).collect();
         let id = Hash::of("bitcraps 2026 genesis deal", &(&name, time));
-        let dealt = deal(&members, dice_threshold(validators.len()), rng, &id);
+        let dealt = deal(&members, threshold(validators.len()), rng, &id);
         let genesis = Self {
             name,
             time,
@@ -107,13 +135,7 @@ impl Genesis {
     pub fn check(&self) -> Result<(), GenesisRefusal> {
         self.check_validators()?;
         self.check_allocations()?;
-        let DiceSetup::InsecureDealer(dealt) = &self.dice;
-        let size = self.validators.len();
-        let right_size = dealt.key.members.len() == size && dealt.sealed.len() == size;
-        if !right_size || dealt.key.threshold != dice_threshold(size) {
-            return Err(GenesisRefusal::DiceKeySize);
-        }
-        dealt.key.table().map_err(GenesisRefusal::DiceKey)?;
+        self.check_dice()?;
         if self.encode().len() > limits::GENESIS_BYTES {
             return Err(GenesisRefusal::TooLarge);
         }
@@ -124,6 +146,7 @@ impl Genesis {
     pub const fn is_insecure(&self) -> bool {
         match self.dice {
             DiceSetup::InsecureDealer(_) => true,
+            DiceSetup::OnChain => false,
         }
     }
 
@@ -142,10 +165,17 @@ impl Genesis {
         decode(bytes, limits::GENESIS_BYTES)
     }
 
-    /// The dice key of epoch 0.
-    pub const fn dice_key(&self) -> &DiceKey {
-        let DiceSetup::InsecureDealer(dealt) = &self.dice;
-        &dealt.key
+    /// What a dealer dealt, if one did.
+    pub const fn dealt(&self) -> Option<&Dealt> {
+        match &self.dice {
+            DiceSetup::InsecureDealer(dealt) => Some(dealt),
+            DiceSetup::OnChain => None,
+        }
+    }
+
+    /// K = n − f, how many validators' shares make a coin.
+    pub fn dice_threshold(&self) -> u16 {
+        threshold(self.validators.len())
     }
 
     /// Hash of the validators of epoch 0, to which headers commit.
@@ -163,13 +193,13 @@ impl Genesis {
     pub(super) fn state(&self) -> State {
         let supply = ledger::total(self.allocations.iter().map(|(_, amount)| *amount))
             .expect("a checked genesis");
-        let key = self.dice_key();
+        let key = self.dealt().map(|dealt| &dealt.key);
         let meta = Meta {
             supply,
             epoch: Epoch(0),
             validators: self.validators_hash(),
-            dice_key: key.version,
-            dice_key_hash: key.hash(),
+            dice_key: key.map(|key| key.version),
+            dice_key_hash: key.map(DiceKey::hash).unwrap_or_default(),
             next_table: TableId(1),
             open_tables: 0,
             pending: List::new(Vec::new()).expect("nothing is not too much"),
@@ -177,13 +207,48 @@ impl Genesis {
         let mut state = State::empty();
         let mut writes = Writes::new(Overlay { base: &state, deltas: Vec::new() });
         writes.set(Key::Meta, Entry::Meta(meta));
-        writes.set(Key::DiceKey(Epoch(0), key.version), Entry::DiceKey(key.clone()));
+        match key {
+            Some(key) => {
+                let place = Key::DiceKey(Epoch(0), key.version);
+                writes.set(place, Entry::DiceKey(key.clone()));
+            }
+            None => writes.set(Key::Generation, Entry::Generation(Box::new(self.generation()))),
+        }
         for (address, amount) in self.allocations.iter() {
             writes.set_account(address.peer, Account::holding(*amount));
         }
         let (delta, _) = writes.finish();
         state.apply(delta);
         state
+    }
+
+    /// The first run, with the sealing keys of the validators' cards.
+    fn generation(&self) -> Generation {
+        let member = |card: &ValidatorCard| Member {
+            peer: card.address.peer,
+            sealing: card.sealing,
+        };
+        let members = List::new(self.validators.iter().map(member).collect());
+        let members = members.expect("a checked genesis has not more");
+        Generation::open(Epoch(0), members, Height(0))
+    }
+
+    fn check_dice(&self) -> Result<(), GenesisRefusal> {
+        let size = self.validators.len();
+        match &self.dice {
+            DiceSetup::InsecureDealer(dealt) => {
+                let right_size = dealt.key.members.len() == size && dealt.sealed.len() == size;
+                if !right_size || dealt.key.threshold != threshold(size) {
+                    return Err(GenesisRefusal::DiceKeySize);
+                }
+                dealt.key.table().map_err(GenesisRefusal::DiceKey)?;
+            }
+            DiceSetup::OnChain if size > generation::MEMBERS => {
+                return Err(GenesisRefusal::TooManyForKeyGeneration);
+            }
+            DiceSetup::OnChain => {}
+        }
+        Ok(())
     }
 
     fn check_validators(&self) -> Result<(), GenesisRefusal> {
@@ -216,12 +281,6 @@ impl Genesis {
     }
 }
 
-/// Shares that make a coin among `validators`: n − f, where f = ⌊(n − 1) / 3⌋ may be Byzantine.
-fn dice_threshold(validators: usize) -> u16 {
-    let threshold = validators - validators.saturating_sub(1) / 3;
-    u16::try_from(threshold).expect("there are at most 512 validators")
-}
-
 impl fmt::Display for GenesisRefusal {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -246,6 +305,12 @@ impl fmt::Display for GenesisRefusal {
                 peer.short()
             ),
             Self::TooManyChips => formatter.write_str("all chips together exceed 64 bits"),
+            Self::TooManyForKeyGeneration => write!(
+                formatter,
+                "more than {} validators cannot make a dice key together; only an insecure dealer \
+                 serves so many",
+                generation::MEMBERS
+            ),
             Self::DiceKeySize => {
                 formatter.write_str("the dice key is not made for these validators")
             }

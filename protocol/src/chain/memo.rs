@@ -6,6 +6,7 @@ use alloc::collections::{BTreeMap, VecDeque};
 
 use super::mempool::Mempool;
 use super::{NotAuthentic, SignedTransaction, TransactionId, VerifiedTransaction};
+use crate::beacon::generation::{Generation, SignedRecord, Untrue, VerifiedRecord};
 use crate::beacon::{BadCoinProof, Coin, CoinProof, DiceKey};
 use crate::identity::{Epoch, NetworkId};
 use crate::wire::Hash;
@@ -16,6 +17,9 @@ const TRANSACTION_BYTES: usize = 4 << 20;
 /// What a remembered transaction takes besides its bytes.
 const OVERHEAD_BYTES: usize = 1024;
 
+/// Records of the key generation remembered, of at most 16 kB each; the oldest are forgotten first.
+const RECORDS: usize = 128;
+
 /// Coins remembered; the oldest are forgotten first.
 const COINS: usize = 256;
 
@@ -25,6 +29,8 @@ pub(super) struct Memo {
     transactions: BTreeMap<TransactionId, VerifiedTransaction>,
     order: VecDeque<TransactionId>,
     bytes: usize,
+    records: BTreeMap<Hash, VerifiedRecord>,
+    record_order: VecDeque<Hash>,
     coins: BTreeMap<Hash, Coin>,
     coin_order: VecDeque<Hash>,
 }
@@ -61,6 +67,27 @@ impl Memo {
             let oldest = oldest.expect("every remembered transaction is in the order once");
             self.bytes -= oldest.signed().size() + OVERHEAD_BYTES;
         }
+    }
+
+    /// Verifies `signed`, unless these very bytes and this signature were verified before.
+    pub(super) fn record(
+        &mut self,
+        signed: &SignedRecord,
+        network: NetworkId,
+        generation: &Generation,
+    ) -> Result<VerifiedRecord, Untrue> {
+        let id = signed.id();
+        if let Some(known) = self.records.get(&id) {
+            return Ok(known.clone());
+        }
+        let verified = signed.clone().verify(network, generation)?;
+        self.records.insert(id, verified.clone());
+        self.record_order.push_back(id);
+        if self.record_order.len() > RECORDS {
+            let oldest = self.record_order.pop_front();
+            oldest.and_then(|id| self.records.remove(&id));
+        }
+        Ok(verified)
     }
 
     /// The coin that `proof` proves under `key`.

@@ -4,11 +4,12 @@
 //!
 //! [`Chain`] composes the parts: `genesis` is where it starts, [`State`] what is final, `execute`
 //! what a body does to a state, `blocks` the executed blocks that are not final yet, `mempool` the
-//! transactions that wait.
+//! transactions that wait, `records` what validators say while they make a dice key.
 
 mod blocks;
 mod body;
 mod card;
+mod dice_key;
 mod execute;
 mod genesis;
 mod memo;
@@ -16,6 +17,7 @@ mod mempool;
 mod merkle;
 mod overlay;
 mod propose;
+mod records;
 mod rejection;
 mod state;
 #[cfg(test)]
@@ -24,24 +26,30 @@ mod transaction;
 mod tree;
 
 use alloc::collections::BTreeSet;
+use alloc::vec;
 use alloc::vec::Vec;
 
 use bytes::Bytes;
 
-use crate::beacon::CoinProof;
-use crate::block::{BlockHash, Commitments, Header, Height, View};
+use crate::beacon::generation::{BadRecord, Kind, SignedRecord, Untrue};
+use crate::beacon::{CoinProof, DiceKeyId};
+use crate::block::{BlockHash, Commitments, Header, Height, ValidatorIndex, View};
 use crate::craps;
 use crate::identity::{NetworkId, PeerId};
 use crate::time::BlockTime;
+use crate::wire::Hash;
 #[cfg(doc)]
 use crate::wire::limits;
 
-pub use body::{BODY_COINS, BODY_ROLLS, Body, Item};
+pub use body::{
+    BODY_COINS, BODY_RECORDS, BODY_RECORDS_TARGET_BYTES, BODY_ROLLS, Body, Item,
+};
 pub use card::{BadCard, ValidatorCard};
 pub use execute::{Effects, Slot};
 pub use genesis::{DiceSetup, Genesis, GenesisRefusal};
 pub use mempool::SubmitRefusal;
 pub use merkle::Proof;
+pub use records::{Evidence, Offence, RecordRefusal};
 pub use rejection::{Invalid, Rejection};
 pub use state::{
     Entry, Key, Meta, OPEN_TABLES, OPEN_TABLES_PER_ACCOUNT, PENDING_ROLLS, PendingRoll, State,
@@ -54,12 +62,14 @@ use blocks::{Blocks, Place};
 use execute::{Execution, Terms};
 use memo::Memo;
 use mempool::Mempool;
+use records::Records;
 
-/// The finalized state, the executed blocks above it, and the transactions that wait.
+/// The finalized state, the executed blocks above it, and the transactions that wait, `records` what validators say while they make a dice key.
 #[derive(Debug)]
 pub struct Chain {
     terms: Terms,
     blocks: Blocks,
+    records: Records,
     mempool: Mempool,
     memo: Memo,
     search: Search,
@@ -102,6 +112,7 @@ impl Chain {
         Self {
             terms: Terms { network, proof_of_work_bits: genesis.proof_of_work_bits },
             blocks: Blocks::new(genesis.state(), network, slot),
+            records: Records::default(),
             mempool: Mempool::default(),
             memo: Memo::default(),
             search: Search::default(),
@@ -154,8 +165,8 @@ impl Chain {
     }
 
     /// A body to propose on `parent`, and what its header has to say of it: those of `coins` that
-    /// rolls wait for and, unless it is to be `empty`, waiting transactions, sender by sender in
-    /// turn, up to [`limits::BODY_TARGET_BYTES`], and the rolls that are due. `None` if `parent`
+    /// rolls wait for and, unless it is to be `empty`, what validators say to make a dice key, and
+    /// waiting transactions, sender by sender in turn, up to [`limits::BODY_TARGET_BYTES`], and the rolls that are due. `None` if `parent`
     /// was not executed here.
     pub fn build(
         &mut self,
@@ -166,14 +177,19 @@ impl Chain {
     ) -> Option<(Bytes, Commitments)> {
         let overlay = self.blocks.overlay(parent)?;
         let block = Execution::new(self.terms, slot, overlay);
-        let mempool = if empty { None } else { Some(&self.mempool) };
-        Some(propose::propose(block, parent, coins, mempool, &mut self.memo))
+        let waiting = (!empty).then_some((&self.records, &self.mempool));
+        Some(propose::propose(block, parent, coins, waiting, &mut self.memo))
     }
 
     /// Makes an executed child of the finalized block the finalized one. Blocks that do not stand
     /// on it are forgotten, and transactions that it includes or makes impossible wait no longer.
     pub fn finalize(&mut self, hash: &BlockHash) -> Finalized {
         let effects = self.blocks.finalize(hash);
+        if effects.key_generation
+            && let Some(generation) = self.blocks.state().generation()
+        {
+            self.records.keep_possible(self.terms.network, generation);
+        }
         for (id, _, _) in &effects.executed {
             self.mempool.remove(id);
         }
@@ -224,6 +240,60 @@ impl Chain {
         Ok(())
     }
 
+    /// Lets a record of the key generation wait to be ordered, if it is what it claims to be and
+    /// the finalized state does not rule it out. Looks at one dealer more than there are bad ones.
+    pub fn submit_record(&mut self, signed: SignedRecord) -> Result<(), RecordRefusal> {
+        if self.records.contains(&signed.id()) {
+            return Err(RecordRefusal::Known);
+        }
+        let network = self.terms.network;
+        let state = self.blocks.state();
+        let generation =
+            state.generation().ok_or(RecordRefusal::Bad(BadRecord::NoGeneration))?;
+        let verified = self.memo.record(&signed, network, generation).map_err(|untrue| {
+            match untrue {
+                Untrue::BadDeal(author, _) => {
+                    let records = vec![signed];
+                    RecordRefusal::Evidence(Evidence { author, offence: Offence::BadDeal, records })
+                }
+                Untrue::Malformed(_)
+                | Untrue::Epoch
+                | Untrue::NotAMember
+                | Untrue::BadSignature => RecordRefusal::Untrue(untrue),
+            }
+        })?;
+        let deals = |version, dealer| state.deal(version, dealer);
+        let judged = generation.judge(network, &verified, &deals).map(|_| ());
+        self.records.insert(verified, judged)
+    }
+
+    /// What a validator says that waits to be ordered, to be said again.
+    pub fn records_of(&self, author: ValidatorIndex) -> impl Iterator<Item = &SignedRecord> {
+        let kinds = [Kind::Deal, Kind::Attest].into_iter();
+        kinds.filter_map(move |kind| Some(self.records.get(author, kind)?.signed()))
+    }
+
+    /// Whether a validator's record of this kind for the present run waits to be ordered.
+    pub fn is_said(&self, author: ValidatorIndex, kind: Kind) -> bool {
+        let version = self.state().generation().map(|generation| generation.version);
+        let waiting = self.records.get(author, kind);
+        waiting.is_some_and(|record| Some(record.record().version) == version)
+    }
+
+    /// Under which key the rolls of this block were made, with that key's hash: another fork may
+    /// know another key by the same name. `None` if the block has no rolls that still wait, or was
+    /// not executed here.
+    pub fn roll_key(&self, block: &BlockHash) -> Option<(DiceKeyId, Hash)> {
+        let overlay = self.blocks.overlay(block)?;
+        let view = self.blocks.place(block)?.slot.view;
+        let roll = overlay.meta().pending.iter().find(|roll| roll.view == view)?;
+        let key = DiceKeyId { epoch: roll.epoch, version: roll.key_version };
+        match overlay.entry(&Key::DiceKey(key.epoch, key.version)) {
+            Some(Entry::DiceKey(found)) => Some((key, found.hash())),
+            _ => unreachable!("a roll is bound to a key that the state keeps"),
+        }
+    }
+
     /// The nonce for an account's next transaction, after all that wait here; `None` if there is
     /// no such account.
     pub fn next_nonce(&self, peer: &PeerId) -> Option<Nonce> {
@@ -245,8 +315,8 @@ impl Chain {
         self.mempool.offer(count)
     }
 
-    /// Whether a leader could order anything now, in a block at `time` on `parent`: a waiting
-    /// transaction or a roll that is due; or whether a transaction waits for one that is late, and
+    /// Whether a leader could order anything now, in a block at `time` on `parent`: what a validator
+    /// says to make a dice key, a waiting transaction or a roll that is due; or whether a transaction waits for one that is late, and
     /// goes without it after a few blocks. False if `parent` is not known here.
     pub fn has_content(&mut self, parent: &BlockHash, time: BlockTime) -> bool {
         let Some(place) = self.blocks.place(parent) else { return false };
@@ -255,6 +325,9 @@ impl Chain {
             if block.is_some_and(|block| !block.due().is_empty()) {
                 return true;
             }
+        }
+        if self.next_block(parent, time).is_some_and(|block| self.expects_record(&block)) {
+            return true;
         }
         if self.search.parent != *parent {
             let open = self.mempool.senders(PeerId([0; 32])).collect();
@@ -273,10 +346,12 @@ impl Chain {
     }
 
     /// Whether blocks on `parent` are wanted soon even if nothing is to be ordered: a roll waits
-    /// for its coin, or a table for its betting window or deadline.
+    /// for its coin, a table for its betting window or deadline, or the dice key is being made.
     pub fn is_brisk(&self, parent: &BlockHash) -> bool {
         let outlook = self.blocks.place(parent).map(|place| place.outlook);
-        outlook.is_some_and(|outlook| outlook.pending || outlook.deadline.is_some())
+        outlook.is_some_and(|outlook| {
+            outlook.pending || outlook.generating || outlook.deadline.is_some()
+        })
     }
 
     /// When the first table falls due to be rolled without its shooter, on `parent`.
@@ -291,6 +366,10 @@ impl Chain {
         let mut views: Vec<View> = pending.map(|roll| roll.view).collect();
         views.dedup();
         views
+    }
+
+    fn expects_record(&self, block: &Execution<'_>) -> bool {
+        self.records.iter().any(|record| block.expects(record).is_ok())
     }
 
     fn next_block(&self, parent: &BlockHash, time: BlockTime) -> Option<Execution<'_>> {

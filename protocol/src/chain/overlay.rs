@@ -8,7 +8,9 @@ use alloc::vec::Vec;
 use super::TableId;
 use super::state::{Entry, Key, Meta, State, TableEntry};
 use super::tree::{TreeDelta, TreeView};
-use crate::identity::PeerId;
+use crate::beacon::generation::{Deal, Generation};
+use crate::block::ValidatorIndex;
+use crate::identity::{Epoch, PeerId};
 use crate::ledger::Account;
 use crate::wire::Hash;
 
@@ -47,6 +49,10 @@ impl<'a> Overlay<'a> {
         }
     }
 
+    pub(super) fn generation(&self) -> Option<&'a Generation> {
+        self.entry(&Key::Generation)?.generation()
+    }
+
     /// All open tables in order.
     pub(super) fn tables(&self) -> BTreeMap<TableId, &'a TableEntry> {
         let mut tables: BTreeMap<TableId, &TableEntry> = self.base.tables().collect();
@@ -58,7 +64,15 @@ impl<'a> Overlay<'a> {
                 (Key::Table(id), None) => {
                     tables.remove(id);
                 }
-                (Key::Meta | Key::DiceKey(..) | Key::Account(_) | Key::Table(_), _) => {}
+                (
+                    Key::Meta
+                    | Key::Generation
+                    | Key::DiceKey(..)
+                    | Key::Deal(..)
+                    | Key::Account(_)
+                    | Key::Table(_),
+                    _,
+                ) => {}
             }
         }
         tables
@@ -85,14 +99,22 @@ impl<'a> Writes<'a> {
     pub(super) fn account(&self, peer: &PeerId) -> Option<Account> {
         match self.entry(&Key::Account(*peer))? {
             Entry::Account(account) => Some(*account),
-            Entry::Meta(_) | Entry::DiceKey(_) | Entry::Table(_) => None,
+            Entry::Meta(_)
+            | Entry::Generation(_)
+            | Entry::DiceKey(_)
+            | Entry::Deal(_)
+            | Entry::Table(_) => None,
         }
     }
 
     pub(super) fn table(&self, id: TableId) -> Option<&TableEntry> {
         match self.entry(&Key::Table(id))? {
             Entry::Table(entry) => Some(entry),
-            Entry::Meta(_) | Entry::DiceKey(_) | Entry::Account(_) => None,
+            Entry::Meta(_)
+            | Entry::Generation(_)
+            | Entry::DiceKey(_)
+            | Entry::Deal(_)
+            | Entry::Account(_) => None,
         }
     }
 
@@ -103,11 +125,23 @@ impl<'a> Writes<'a> {
         }
     }
 
+    pub(super) fn generation(&self) -> Option<&Generation> {
+        self.entry(&Key::Generation)?.generation()
+    }
+
+    pub(super) fn deal(&self, version: u32, dealer: ValidatorIndex) -> Option<&Deal> {
+        self.entry(&Key::Deal(self.meta().epoch, version, dealer))?.deal()
+    }
+
     /// An open table, to be changed: copied up on the first touch in a block.
     pub(super) fn table_mut(&mut self, id: TableId) -> Option<&mut TableEntry> {
         match self.entry_mut(Key::Table(id))? {
             Entry::Table(entry) => Some(entry),
-            Entry::Meta(_) | Entry::DiceKey(_) | Entry::Account(_) => None,
+            Entry::Meta(_)
+            | Entry::Generation(_)
+            | Entry::DiceKey(_)
+            | Entry::Deal(_)
+            | Entry::Account(_) => None,
         }
     }
 
@@ -129,6 +163,10 @@ impl<'a> Writes<'a> {
 
     pub(super) fn remove_table(&mut self, id: TableId) {
         self.entries.insert(Key::Table(id), None);
+    }
+
+    pub(super) fn remove_deal(&mut self, epoch: Epoch, version: u32, dealer: ValidatorIndex) {
+        self.entries.insert(Key::Deal(epoch, version, dealer), None);
     }
 
     pub(super) fn set(&mut self, key: Key, entry: Entry) {
@@ -165,9 +203,14 @@ impl Delta {
         self.entries.iter().map(|(key, after)| held(after.as_ref()) - held(below.entry(key))).sum()
     }
 
-    /// Whether any table is opened, changed or closed.
-    pub(super) fn touches_tables(&self) -> bool {
+    /// Whether any table is opened, changed or closed, or the making of the dice key moves.
+    pub(super) fn touches_tables_or_dice(&self) -> bool {
         let first = Key::Table(TableId(0));
-        self.entries.range(first..).next().is_some()
+        self.touches_generation() || self.entries.range(first..).next().is_some()
+    }
+
+    /// Whether the making of the dice key moves.
+    pub(super) fn touches_generation(&self) -> bool {
+        self.entries.contains_key(&Key::Generation)
     }
 }

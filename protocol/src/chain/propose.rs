@@ -5,39 +5,45 @@ use alloc::vec::Vec;
 
 use bytes::Bytes;
 
-use super::body::{BODY_COINS, BODY_ROLLS, Body};
+use super::body::{BODY_COINS, BODY_RECORDS_TARGET_BYTES, BODY_ROLLS, Body};
 use super::execute::Execution;
 use super::memo::Memo;
 use super::mempool::Mempool;
+use super::records::Records;
 use super::{Rejection, SignedTransaction, TableId, VerifiedTransaction};
 use crate::beacon::CoinProof;
+use crate::beacon::generation::SignedRecord;
 use crate::block::{BlockHash, Commitments};
 use crate::identity::PeerId;
 use crate::wire::{List, encode, limits};
 
-/// Bytes of the lengths of a body's three lists, at most.
-const LENGTHS_BYTES: usize = 6;
+/// Bytes of the lengths of a body's four lists, at most.
+const LENGTHS_BYTES: usize = 8;
 
-/// Bytes of the length of a transaction in a body, at most.
-const LENGTH_BYTES: usize = 2;
+/// Bytes of the length of a transaction or a record in a body, at most.
+const LENGTH_BYTES: usize = 3;
 
 /// The body of the block begun in `block`, with the coins of `coins` that rolls wait for and,
-/// unless there is no `mempool`, transactions that wait there and the rolls that are due.
+/// unless nothing is `waiting`, the records and transactions of it and the rolls that are due.
 pub(super) fn propose(
     mut block: Execution<'_>,
     parent: &BlockHash,
     coins: Vec<CoinProof>,
-    mempool: Option<&Mempool>,
+    waiting: Option<(&Records, &Mempool)>,
     memo: &mut Memo,
 ) -> (Bytes, Commitments) {
     let fits = "counted while they were chosen";
     let (coins, size) = record(&mut block, coins, memo);
-    let (transactions, rolls) = match mempool {
-        Some(mempool) => (fill(&mut block, mempool, parent, size), roll(&mut block)),
-        None => (Vec::new(), Vec::new()),
+    let (records, transactions, rolls) = match waiting {
+        Some((records, mempool)) => {
+            let (records, size) = generate(&mut block, records, size);
+            (records, fill(&mut block, mempool, parent, size), roll(&mut block))
+        }
+        None => (Vec::new(), Vec::new(), Vec::new()),
     };
     let body = Body {
         coins: List::new(coins).expect(fits),
+        key_generation: List::new(records).expect(fits),
         transactions: List::new(transactions).expect(fits),
         rolls: List::new(rolls).expect(fits),
     };
@@ -59,6 +65,26 @@ fn record(
         if room && block.record(&coin, memo).is_ok() {
             chosen.push(coin);
             size = after;
+        }
+    }
+    (chosen, size)
+}
+
+/// Takes the key generation's records that come next; always one, further ones as far as there is
+/// room. What does not fit waits for the next block, where nobody is ahead of it.
+fn generate(
+    block: &mut Execution<'_>,
+    records: &Records,
+    mut size: usize,
+) -> (Vec<SignedRecord>, usize) {
+    let (mut chosen, mut bytes) = (Vec::new(), 0);
+    for record in records.iter() {
+        let more = record.signed().size() + LENGTH_BYTES;
+        let room = chosen.is_empty() || bytes + more <= BODY_RECORDS_TARGET_BYTES;
+        if room && block.key_generation(record).is_ok() {
+            chosen.push(record.signed().clone());
+            bytes += more;
+            size += more;
         }
     }
     (chosen, size)

@@ -3,6 +3,7 @@
 use core::fmt;
 
 use super::{Nonce, NotAuthentic, TableId};
+use crate::beacon::generation::{BadRecord, Untrue};
 use crate::block::{Height, View};
 use crate::craps::{self, Chips};
 use crate::ledger::Insufficient;
@@ -53,6 +54,8 @@ pub enum Rejection {
     NotOwner,
     /// The sender, or everybody together, has as many tables open as allowed.
     TooManyTables,
+    /// There is no dice key now: the validators are making one.
+    NoDiceKey,
     /// The table refuses.
     Table(craps::Refusal),
 }
@@ -77,6 +80,20 @@ pub enum Invalid {
     BadCoin {
         /// Of this view.
         view: View,
+    },
+    /// It holds a record of the key generation that is none.
+    Untrue {
+        /// Its place among them, from 0.
+        index: usize,
+        /// What is wrong with it.
+        why: Untrue,
+    },
+    /// It holds a record of the key generation that is not acceptable there.
+    BadRecord {
+        /// Its place among them, from 0.
+        index: usize,
+        /// Why not.
+        why: BadRecord,
     },
     /// It holds a transaction whose sender did not sign it.
     NotAuthentic {
@@ -155,6 +172,8 @@ impl fmt::Display for Rejection {
             Self::NoSuchTable { table } => write!(formatter, "no table {} is open", table.0),
             Self::NotOwner => formatter.write_str("only its owner may close a table"),
             Self::TooManyTables => formatter.write_str("too many tables are open"),
+            Self::NoDiceKey => formatter
+                .write_str("the dice cannot be rolled yet: the validators are making their key"),
             Self::Table(refusal) => refusal.fmt(formatter),
         }
     }
@@ -176,6 +195,12 @@ impl fmt::Display for Invalid {
             }
             Self::BadCoin { view } => {
                 write!(formatter, "its shares do not prove the coin of view {view}")
+            }
+            Self::Untrue { index, why } => {
+                write!(formatter, "its key generation record {index} is none: {why}")
+            }
+            Self::BadRecord { index, why } => {
+                write!(formatter, "its key generation record {index} is not acceptable: {why}")
             }
             Self::NotAuthentic { index, why } => {
                 let why = match why {

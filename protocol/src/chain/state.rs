@@ -11,7 +11,8 @@ use super::TableId;
 use super::overlay::Delta;
 use super::tree::{StateProof, Tree};
 use crate::beacon::DiceKey;
-use crate::block::View;
+use crate::beacon::generation::{Deal, Generation};
+use crate::block::{ValidatorIndex, View};
 use crate::craps::{Chips, Round, Table};
 use crate::identity::{Epoch, PeerId};
 use crate::ledger::Account;
@@ -32,8 +33,13 @@ pub const OPEN_TABLES_PER_ACCOUNT: u16 = 16;
 pub enum Key {
     /// The one [`Meta`].
     Meta,
+    /// Where the making of the epoch's dice key stands, unless a dealer made it.
+    Generation,
     /// A dice key by its epoch and version, kept after its time for the receipts of its rolls.
     DiceKey(Epoch, u32),
+    /// A deal of a dice key, by its epoch, version and dealer; kept as long as a share of it may
+    /// still have to be opened.
+    Deal(Epoch, u32, ValidatorIndex),
     /// An account.
     Account(PeerId),
     /// An open table.
@@ -45,8 +51,12 @@ pub enum Key {
 pub enum Entry {
     /// Under [`Key::Meta`].
     Meta(Meta),
+    /// Under [`Key::Generation`].
+    Generation(Box<Generation>),
     /// Under [`Key::DiceKey`].
     DiceKey(DiceKey),
+    /// Under [`Key::Deal`].
+    Deal(Box<Deal>),
     /// Under [`Key::Account`].
     Account(Account),
     /// Under [`Key::Table`].
@@ -62,9 +72,10 @@ pub struct Meta {
     pub epoch: Epoch,
     /// Hash of those validators, in the order of their indices.
     pub validators: Hash,
-    /// The version of the epoch's key under which dice are rolled now.
-    pub dice_key: u32,
-    /// That key's hash.
+    /// The version of the epoch's key under which dice are rolled in the next block; `None` while
+    /// there is none, and no dice are rolled.
+    pub dice_key: Option<u32>,
+    /// That key's hash; zero while there is none.
     pub dice_key_hash: Hash,
     /// The number that the next table gets.
     pub next_table: TableId,
@@ -112,9 +123,31 @@ impl Entry {
     /// The chips that lie in this entry.
     pub(super) fn chips(&self) -> Chips {
         match self {
-            Self::Meta(_) | Self::DiceKey(_) => Chips(0),
+            Self::Meta(_) | Self::Generation(_) | Self::DiceKey(_) | Self::Deal(_) => Chips(0),
             Self::Account(account) => account.balance,
             Self::Table(entry) => entry.table.held(),
+        }
+    }
+
+    pub(super) fn generation(&self) -> Option<&Generation> {
+        match self {
+            Self::Generation(generation) => Some(generation),
+            Self::Meta(_)
+            | Self::DiceKey(_)
+            | Self::Deal(_)
+            | Self::Account(_)
+            | Self::Table(_) => None,
+        }
+    }
+
+    pub(super) fn deal(&self) -> Option<&Deal> {
+        match self {
+            Self::Deal(deal) => Some(deal),
+            Self::Meta(_)
+            | Self::Generation(_)
+            | Self::DiceKey(_)
+            | Self::Account(_)
+            | Self::Table(_) => None,
         }
     }
 
@@ -134,7 +167,11 @@ impl State {
     pub fn account(&self, peer: &PeerId) -> Option<Account> {
         match self.entries.get(&Key::Account(*peer))? {
             Entry::Account(account) => Some(*account),
-            Entry::Meta(_) | Entry::DiceKey(_) | Entry::Table(_) => None,
+            Entry::Meta(_)
+            | Entry::Generation(_)
+            | Entry::DiceKey(_)
+            | Entry::Deal(_)
+            | Entry::Table(_) => None,
         }
     }
 
@@ -142,7 +179,15 @@ impl State {
     pub fn accounts(&self) -> impl Iterator<Item = (PeerId, Account)> + '_ {
         self.entries.iter().filter_map(|(key, entry)| match (key, entry) {
             (Key::Account(peer), Entry::Account(account)) => Some((*peer, *account)),
-            (Key::Meta | Key::DiceKey(..) | Key::Account(_) | Key::Table(_), _) => None,
+            (
+                Key::Meta
+                | Key::Generation
+                | Key::DiceKey(..)
+                | Key::Deal(..)
+                | Key::Account(_)
+                | Key::Table(_),
+                _,
+            ) => None,
         })
     }
 
@@ -150,7 +195,11 @@ impl State {
     pub fn table(&self, id: TableId) -> Option<&TableEntry> {
         match self.entries.get(&Key::Table(id))? {
             Entry::Table(entry) => Some(entry),
-            Entry::Meta(_) | Entry::DiceKey(_) | Entry::Account(_) => None,
+            Entry::Meta(_)
+            | Entry::Generation(_)
+            | Entry::DiceKey(_)
+            | Entry::Deal(_)
+            | Entry::Account(_) => None,
         }
     }
 
@@ -159,7 +208,15 @@ impl State {
         let first = Key::Table(TableId(0));
         self.entries.range(first..).filter_map(|(key, entry)| match (key, entry) {
             (Key::Table(id), Entry::Table(entry)) => Some((*id, &**entry)),
-            (Key::Meta | Key::DiceKey(..) | Key::Account(_) | Key::Table(_), _) => None,
+            (
+                Key::Meta
+                | Key::Generation
+                | Key::DiceKey(..)
+                | Key::Deal(..)
+                | Key::Account(_)
+                | Key::Table(_),
+                _,
+            ) => None,
         })
     }
 
@@ -167,8 +224,22 @@ impl State {
     pub fn dice_key(&self, epoch: Epoch, version: u32) -> Option<&DiceKey> {
         match self.entries.get(&Key::DiceKey(epoch, version))? {
             Entry::DiceKey(key) => Some(key),
-            Entry::Meta(_) | Entry::Account(_) | Entry::Table(_) => None,
+            Entry::Meta(_)
+            | Entry::Generation(_)
+            | Entry::Deal(_)
+            | Entry::Account(_)
+            | Entry::Table(_) => None,
         }
+    }
+
+    /// Where the making of the epoch's dice key stands; `None` if a dealer made it.
+    pub fn generation(&self) -> Option<&Generation> {
+        self.entries.get(&Key::Generation)?.generation()
+    }
+
+    /// A deal of the epoch's run of this version, as long as it is kept.
+    pub fn deal(&self, version: u32, dealer: ValidatorIndex) -> Option<&Deal> {
+        self.entries.get(&Key::Deal(self.meta().epoch, version, dealer))?.deal()
     }
 
     /// The totals.

@@ -3,6 +3,7 @@
 //! Nothing is decided here. Frames go to the mesh, what it delivers goes to the machine that
 //! understands it, what a machine wants goes to the machine or the driver that can do it.
 
+mod dice;
 mod packet;
 mod routes;
 mod status;
@@ -17,8 +18,9 @@ use core::time::Duration;
 
 use bytes::Bytes;
 
-use crate::beacon::{self, Beacon, Coin, CoinProof, SealingSecret};
-use crate::block::{Header, Height, Parent, View};
+use crate::beacon::generation::Participant;
+use crate::beacon::{self, Beacon, Coin, CoinProof, DiceKeyId};
+use crate::block::{Header, Height, Parent, ValidatorIndex, View};
 use crate::chain::{
     Chain, Genesis, Nonce, Operation, Rejection, State, SubmitRefusal, Transaction, TransactionId,
     VerifiedTransaction,
@@ -35,7 +37,7 @@ use crate::time::{BlockTime, Time};
 use crate::wire::Hash;
 
 pub use packet::{genesis_answer, genesis_request, read_genesis_answer};
-pub use status::{PeerStatus, Status};
+pub use status::{DiceStatus, PeerStatus, Status};
 
 /// What a node is made of.
 #[derive(Debug)]
@@ -98,11 +100,19 @@ pub struct Node {
     mesh: Mesh,
     consensus: Consensus,
     chain: Chain,
-    beacon: Beacon,
+    /// One for each dice key in force or with rolls that wait for it.
+    beacons: BTreeMap<DiceKeyId, Beacon>,
+    beacon_config: beacon::Config,
+    /// This validator's part in making dice keys.
+    participant: Option<Participant>,
+    /// When to go on with that: one piece of work a millisecond, so that nothing else waits long.
+    work_at: Option<Time>,
+    /// Validators whose misconduct while making a dice key was reported; each is once.
+    accused: BTreeSet<ValidatorIndex>,
     /// Coins known here whose rolls are not settled on the finalized chain yet.
     coins: BTreeMap<View, (Coin, CoinProof)>,
-    /// Views whose rolls are final and wait for their coin.
-    rolling: BTreeSet<View>,
+    /// Views whose rolls are final and wait for their coin, with the key that it is made under.
+    rolling: BTreeMap<View, DiceKeyId>,
     /// Commands of this node that are not final yet. Bounded by the mempool's bound per sender.
     commands: BTreeSet<CommandId>,
     demand: Demand,
@@ -131,7 +141,9 @@ impl Node {
         let members = genesis.validators.iter().map(|card| card.address.peer).collect();
         let validators = ValidatorSet::new(members, &context);
         let identity = LocalIdentity::new(&keypair, proof, network, genesis.proof_of_work_bits);
-        let beacon = Beacon::new(beacon_setup(&genesis, &keypair, &validators, config.beacon)?);
+        let participant = validators
+            .index(&keypair.peer())
+            .map(|index| Participant::new(network, index, &keypair));
         let header = genesis_header(&genesis, &chain);
         let mut node = Self {
             address: Address { peer: keypair.peer(), proof },
@@ -145,13 +157,17 @@ impl Node {
                 now,
             ),
             chain,
-            beacon,
+            beacons: BTreeMap::new(),
+            beacon_config: config.beacon,
+            participant,
+            work_at: None,
+            accused: BTreeSet::new(),
             genesis,
             keypair,
             now,
             wall: None,
             coins: BTreeMap::new(),
-            rolling: BTreeSet::new(),
+            rolling: BTreeMap::new(),
             commands: BTreeSet::new(),
             demand: Demand::default(),
             offer_at: now,
@@ -190,6 +206,8 @@ impl Node {
             count += 1;
         }
         self.consensus.resume(now, count);
+        self.expect_work();
+        self.follow_keys();
         self.settle_down();
         Ok(())
     }
@@ -266,11 +284,13 @@ impl Node {
         if self.halted.is_some() {
             return None;
         }
-        let offer = (self.chain.mempool_len() > 0).then_some(self.offer_at);
+        let offer = self.has_something_to_offer().then_some(self.offer_at);
+        let beacons = self.beacons.values().filter_map(Beacon::deadline).min();
         [
             self.mesh.deadline(),
             self.consensus.deadline(),
-            self.beacon.deadline(),
+            beacons,
+            self.work_at,
             offer,
             self.table_due,
         ]
@@ -322,25 +342,6 @@ impl Node {
             })
         })
     }
-}
-
-fn beacon_setup(
-    genesis: &Genesis,
-    keypair: &Keypair,
-    validators: &ValidatorSet,
-    config: beacon::Config,
-) -> Result<beacon::Setup, CannotStart> {
-    let key = genesis
-        .dice_key()
-        .table()
-        .map_err(|bad| CannotStart(format!("the genesis holds no usable dice key: {bad:?}")))?;
-    let crate::chain::DiceSetup::InsecureDealer(dealt) = &genesis.dice;
-    let secret = validators
-        .index(&keypair.peer())
-        .and_then(|index| dealt.open_share(index, &SealingSecret::of(keypair)).ok());
-    let network = genesis.network();
-    let release = genesis.dice_release;
-    Ok(beacon::Setup { network, epoch: Epoch(0), key, secret, release, config })
 }
 
 /// What block 1 stands on.

@@ -3,7 +3,8 @@
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use crate::beacon::CoinShare;
+use crate::beacon::generation::SignedRecord;
+use crate::beacon::{CoinShare, DiceKeyId};
 use crate::block::{ValidatorIndex, View};
 use crate::chain::{Genesis, SignedTransaction};
 use crate::consensus::{Message, Vote};
@@ -17,11 +18,13 @@ pub(super) enum Packet {
     Consensus(Message),
     /// A finalize vote with its voter's share of the view's coin attached: R1. The vote's
     /// signature does not cover the share.
-    Finalize { vote: Vote, share: CoinShare },
+    Finalize { vote: Vote, key: DiceKeyId, share: CoinShare },
     /// A share of a coin by itself: R2, or asked for.
-    Share { view: View, index: ValidatorIndex, share: CoinShare },
+    Share { view: View, key: DiceKeyId, index: ValidatorIndex, share: CoinShare },
     /// Asks a neighbour for the shares it may pass on.
-    AskShares { view: View },
+    AskShares { view: View, key: DiceKeyId },
+    /// What a validator says to make a dice key, on its way to a leader.
+    KeyGeneration(SignedRecord),
     /// A transaction on its way to a leader.
     Transaction(SignedTransaction),
     /// Asks a neighbour for the genesis, whose hash is the network that both named in the handshake.
@@ -51,7 +54,7 @@ impl Packet {
             },
             Self::Finalize { .. } | Self::Share { .. } => Lane::Votes,
             Self::AskShares { .. } | Self::AskGenesis => Lane::Control,
-            Self::Transaction(_) => Lane::Transactions,
+            Self::KeyGeneration(_) | Self::Transaction(_) => Lane::Transactions,
             Self::Genesis(_) => Lane::Sync,
         }
     }
@@ -67,7 +70,10 @@ impl Packet {
                 | Message::Block(_)
                 | Message::Decided(_) => false,
             },
-            Self::Finalize { .. } | Self::Share { .. } | Self::Transaction(_) => true,
+            Self::Finalize { .. }
+            | Self::Share { .. }
+            | Self::KeyGeneration(_)
+            | Self::Transaction(_) => true,
             Self::AskShares { .. } | Self::AskGenesis | Self::Genesis(_) => false,
         }
     }

@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 
 use super::packet::Packet;
 use super::{Gossip, Node, OFFER_INTERVAL, OFFERED_AT_ONCE, mesh_input};
-use crate::beacon;
+use crate::beacon::{self, DiceKeyId};
 use crate::block::View;
 use crate::chain::{NotAuthentic, SignedTransaction, Slot, SubmitRefusal};
 use crate::consensus::{self, Block, Demand, Message, Statement, Vote};
@@ -40,7 +40,7 @@ impl Node {
             Event::Tick => {
                 self.mesh.handle(self.now, mesh::Input::Tick);
                 self.consensus.handle(self.now, consensus::Input::Tick);
-                self.beacon.handle(self.now, beacon::Input::Tick);
+                self.tell_beacons(beacon::Input::Tick);
             }
             Event::LinkUp { .. }
             | Event::LinkDown { .. }
@@ -62,8 +62,10 @@ impl Node {
 
     /// Lets the machines answer one another until none has anything left to say.
     pub(super) fn settle_down(&mut self) {
+        self.work_on_key();
         loop {
             self.drain();
+            self.follow_keys();
             self.follow_rolls();
             self.offer();
             let demand = self.measure_demand();
@@ -77,12 +79,12 @@ impl Node {
         assert!(self.deadline().is_none_or(|deadline| deadline > now), "deadlines lie ahead");
     }
 
-    fn drain(&mut self) {
+    pub(super) fn drain(&mut self) {
         loop {
             if let Some(output) = self.consensus.poll() {
                 self.on_consensus(output);
-            } else if let Some(output) = self.beacon.poll() {
-                self.on_beacon(output);
+            } else if let Some((key, output)) = self.poll_beacons() {
+                self.on_beacon(key, output);
             } else if let Some(output) = self.mesh.poll() {
                 // Whatever the last message gave rise to has been said by now.
                 self.gossip = None;
@@ -144,6 +146,7 @@ impl Node {
             // The sender of a transaction is known once it is decoded; it relays itself then.
             Packet::Consensus(_)
             | Packet::AskShares { .. }
+            | Packet::KeyGeneration(_)
             | Packet::Transaction(_)
             | Packet::AskGenesis
             | Packet::Genesis(_) => None,
@@ -155,19 +158,18 @@ impl Node {
             Packet::Consensus(message) => {
                 self.consensus.handle(self.now, consensus::Input::Received { link, message });
             }
-            Packet::Finalize { vote, share } => self.on_attachment(link, vote, share),
-            Packet::Share { view, index, share } => {
-                let input = beacon::Input::Share { link, index, view, share };
-                self.beacon.handle(self.now, input);
-                if self.beacon.vouches_for(view, index, &share) {
+            Packet::Finalize { vote, key, share } => self.on_attachment(link, vote, key, share),
+            Packet::Share { view, key, index, share } => {
+                if self.is_sound(key, link, view, index, share) {
                     self.relay();
                 }
             }
-            Packet::AskShares { view } => {
-                for (index, share) in self.beacon.known_shares(view) {
-                    self.unicast(link, &Packet::Share { view, index, share });
+            Packet::AskShares { view, key } => {
+                for (index, share) in self.known_shares(key, view) {
+                    self.unicast(link, &Packet::Share { view, key, index, share });
                 }
             }
+            Packet::KeyGeneration(signed) => self.on_record(link, signed),
             Packet::Transaction(signed) => self.on_transaction(link, signed),
             Packet::AskGenesis => {
                 let packet = Packet::Genesis(self.genesis.encode().into());
@@ -180,13 +182,17 @@ impl Node {
 
     /// A finalize vote and its share are judged apart: a bad share spoils no vote, and whoever
     /// passes one on is to blame, not the voter.
-    fn on_attachment(&mut self, link: LinkId, vote: Vote, share: beacon::CoinShare) {
+    fn on_attachment(
+        &mut self,
+        link: LinkId,
+        vote: Vote,
+        key: DiceKeyId,
+        share: beacon::CoinShare,
+    ) {
         let Statement::Finalize { view, .. } = vote.statement else {
             return self.penalise(link, Fault::Malformed);
         };
-        let index = vote.voter;
-        self.beacon.handle(self.now, beacon::Input::Share { link, index, view, share });
-        if !self.beacon.vouches_for(view, index, &share)
+        if !self.is_sound(key, link, view, vote.voter, share)
             && let Some(gossip) = &mut self.gossip
         {
             gossip.message = Packet::Consensus(Message::Vote(vote)).encode();
@@ -253,7 +259,7 @@ impl Node {
                 self.notify(Notice::Evidence { validator, what });
             }
             consensus::Output::Entered(view) => {
-                self.beacon.handle(self.now, beacon::Input::Entered { view });
+                self.tell_beacons(beacon::Input::Entered { view });
                 self.notify(Notice::Entered { view });
             }
             consensus::Output::Halt(reason) => {
@@ -269,25 +275,25 @@ impl Node {
             && let Statement::Finalize { view, block } = vote.statement
             && self.consensus.header(&block).is_some_and(|header| header.commitments.has_rolls)
         {
-            self.beacon.handle(self.now, beacon::Input::Voted { view });
-            if let Some(share) = self.beacon.attachment(view) {
-                return Packet::Finalize { vote: *vote, share };
+            if let Some((key, share)) = self.vote_for_rolls(view, &block) {
+                return Packet::Finalize { vote: *vote, key, share };
             }
         }
         Packet::Consensus(message)
     }
 
-    fn on_beacon(&mut self, output: beacon::Output) {
+    fn on_beacon(&mut self, key: DiceKeyId, output: beacon::Output) {
         match output {
             beacon::Output::Release { view, share } => {
                 if let Some(index) = self.consensus.index() {
-                    self.broadcast(&Packet::Share { view, index, share }, Attempt::default());
+                    let packet = Packet::Share { view, key, index, share };
+                    self.broadcast(&packet, Attempt::default());
                 }
             }
             beacon::Output::Known { proof, coin } => {
                 let view = proof.view;
                 self.coins.insert(view, (coin, proof));
-                if self.rolling.contains(&view) {
+                if self.rolling.contains_key(&view) {
                     self.show_dice(view);
                 }
             }
@@ -295,7 +301,7 @@ impl Node {
             beacon::Output::Ask { view } => {
                 let links: Vec<LinkId> = self.mesh.peers().map(|known| known.link).collect();
                 for link in links {
-                    self.unicast(link, &Packet::AskShares { view });
+                    self.unicast(link, &Packet::AskShares { view, key });
                 }
             }
         }
@@ -306,6 +312,12 @@ impl Node {
         let hash = block.hash();
         let finalized = self.chain.finalize(&hash);
         let effects = finalized.effects;
+        if effects.key_generation {
+            self.expect_work();
+        }
+        for dealer in effects.excluded {
+            self.accuse(dealer, "dealt a share that does not fit");
+        }
         self.notify(Notice::Finalized {
             height: block.header.height,
             view: block.header.view,
@@ -330,23 +342,21 @@ impl Node {
 
     /// Tells the beacon which final rolls wait for their coin, and shows dice that are known.
     fn follow_rolls(&mut self) {
-        let pending: alloc::collections::BTreeSet<View> =
-            self.chain.state().meta().pending.iter().map(|roll| roll.view).collect();
+        let pending = self.pending();
         if pending != self.rolling {
-            for view in self.rolling.difference(&pending) {
-                self.beacon.handle(self.now, beacon::Input::Recorded { view: *view });
+            let before = core::mem::replace(&mut self.rolling, pending.clone());
+            for (view, key) in before.iter().filter(|(view, _)| !pending.contains_key(view)) {
+                self.tell_beacon(*key, beacon::Input::Recorded { view: *view });
             }
-            let new: Vec<View> = pending.difference(&self.rolling).copied().collect();
-            self.rolling = pending;
-            for view in new {
-                self.beacon.handle(self.now, beacon::Input::Final { view });
+            for (view, key) in pending.into_iter().filter(|(view, _)| !before.contains_key(view)) {
+                self.tell_beacon(key, beacon::Input::Final { view });
                 self.show_dice(view);
             }
             self.drain();
         }
         let finalized = self.consensus.finalized().view;
         let rolling = &self.rolling;
-        self.coins.retain(|view, _| *view > finalized || rolling.contains(view));
+        self.coins.retain(|view, _| *view > finalized || rolling.contains_key(view));
     }
 
     fn show_dice(&mut self, view: View) {
@@ -374,26 +384,35 @@ impl Node {
         }
     }
 
-    /// Says waiting transactions again, for those who were not linked when they were made.
+    /// Whether anything waits that is to be said again.
+    pub(super) fn has_something_to_offer(&self) -> bool {
+        self.chain.mempool_len() > 0 || self.own_records().next().is_some()
+    }
+
+    /// Says waiting transactions, and one's own part in making a dice key, again, for those who were not linked when they were made.
     fn offer(&mut self) {
-        if self.chain.mempool_len() == 0 || self.now < self.offer_at {
+        if !self.has_something_to_offer() || self.now < self.offer_at {
             return;
         }
         self.offer_at = self.now + OFFER_INTERVAL;
         self.offer_attempt = self.offer_attempt.next();
         let attempt = self.offer_attempt;
+        let own: Vec<_> = self.own_records().cloned().collect();
+        for signed in own {
+            self.broadcast(&Packet::KeyGeneration(signed), attempt);
+        }
         for signed in self.chain.offer(OFFERED_AT_ONCE) {
             self.broadcast(&Packet::Transaction(signed), attempt);
         }
         self.drain();
     }
 
-    fn penalise(&mut self, link: LinkId, fault: Fault) {
+    pub(super) fn penalise(&mut self, link: LinkId, fault: Fault) {
         self.mesh.handle(self.now, mesh::Input::Penalise { link, fault });
     }
 
     /// Passes the message that is being handled on to those who do not hear its author.
-    fn relay(&mut self) {
+    pub(super) fn relay(&mut self) {
         if let Some(Gossip { link, attempt, author, message, lane }) = self.gossip.take() {
             let from = Some(link);
             let input = mesh::Input::Broadcast { lane, author, attempt, message, from };

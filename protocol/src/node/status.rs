@@ -7,6 +7,7 @@ use alloc::vec::Vec;
 use serde::Serialize;
 
 use super::Node;
+use crate::beacon::generation::{Generation, Stage};
 use crate::block::{BlockHash, Height, ValidatorIndex, View};
 use crate::consensus::Progress;
 use crate::event::LinkId;
@@ -53,10 +54,26 @@ pub struct Status {
     pub insecure_dealer: bool,
     /// K, how many validators' shares make a coin.
     pub dice_threshold: u16,
+    /// How the dice key stands.
+    pub dice: DiceStatus,
     /// Why nothing happens right now, in a sentence; empty if nothing is awaited.
     pub waiting_for: String,
     /// Why the node stopped working, if it did.
     pub halted: Option<String>,
+}
+
+/// How a network's dice key stands.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct DiceStatus {
+    /// Which of the epoch's keys is in force; none while one is being made.
+    pub version: Option<u32>,
+    /// How many validators have a part of it.
+    pub members: u16,
+    /// How many of them have shown that they can use it. As long as that is fewer than the honest,
+    /// those who have not count among the faulty.
+    pub usable_shares: u16,
+    /// The same in words, or how far the making of the key has come.
+    pub state: String,
 }
 
 /// One established link.
@@ -101,9 +118,28 @@ impl Node {
             peers: peers.collect(),
             waiting_transactions: self.chain.mempool_len() as u32,
             insecure_dealer: self.genesis.is_insecure(),
-            dice_threshold: self.genesis.dice_key().threshold,
+            dice_threshold: self.genesis.dice_threshold(),
+            dice: self.dice_status(),
             waiting_for: self.waiting_for(),
             halted: self.halted.clone(),
+        }
+    }
+
+    fn dice_status(&self) -> DiceStatus {
+        let members = self.genesis.validators.len();
+        let threshold = self.genesis.dice_threshold();
+        let (usable, state) = match self.chain.state().generation() {
+            None => (
+                members,
+                "dealt by whoever made the genesis, who could know every roll".to_string(),
+            ),
+            Some(generation) => describe(generation, members, threshold),
+        };
+        DiceStatus {
+            version: self.chain.state().meta().dice_key,
+            members: members as u16,
+            usable_shares: usable as u16,
+            state,
         }
     }
 
@@ -120,6 +156,31 @@ impl Node {
             .chain(self.consensus.index())
             .collect();
         sentence(&self.consensus.progress(), validators.len(), &reachable)
+    }
+}
+
+/// How many shares are usable, and how far the making of the key has come in words.
+fn describe(generation: &Generation, members: usize, threshold: u16) -> (usize, String) {
+    let attested = generation.attested.len();
+    match generation.stage {
+        Stage::Dealing { .. } => {
+            let dealt = generation.deals.len();
+            (0, format!("being made: {dealt} of {members} validators have dealt"))
+        }
+        Stage::Attesting { .. } => {
+            (0, format!("being made: {attested} of {members} validators have opened their shares"))
+        }
+        Stage::Active => {
+            let state = format!(
+                "in force: {attested} of {members} validators have a usable share, {threshold} \
+                 make a roll"
+            );
+            (attested, state)
+        }
+        Stage::Exhausted => {
+            let excluded = generation.excluded.len();
+            (0, format!("cannot be made: {excluded} of {members} validators dealt badly"))
+        }
     }
 }
 
