@@ -40,9 +40,7 @@ use coin::VerifiedShare;
 
 pub use coin::{BadCoinProof, Coin, CoinId, CoinInput, CoinProof, CoinShare};
 pub use dleq::Dleq;
-pub use key::{
-    BadDiceKey, Dealt, DiceKey, DiceKeyId, DiceKeyTable, NoShare, ShareSecret, deal,
-};
+pub use key::{BadDiceKey, Dealt, DiceKey, DiceKeyId, DiceKeyTable, NoShare, ShareSecret, deal};
 pub use sealing::{
     BadPossession, BadSealingKey, Possession, SealedShare, SealingKey, SealingSecret,
 };
@@ -267,9 +265,8 @@ impl Beacon {
     pub fn adopt(&mut self, secret: ShareSecret) {
         assert!(secret.belongs_to(&self.setup.key), "a share of another dice key");
         self.setup.secret = Some(secret);
-        let allowed = |collection: &Collection| {
-            collection.attached || collection.standing == Standing::Final
-        };
+        let allowed =
+            |collection: &Collection| collection.attached || collection.standing == Standing::Final;
         let views: Vec<View> = self
             .collections
             .iter()

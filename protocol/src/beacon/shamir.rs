@@ -27,9 +27,10 @@ pub(super) fn evaluate_hidden(
     index: ValidatorIndex,
 ) -> RistrettoPoint {
     let x = u32::from(index.0) + 1;
-    coefficients.iter().rev().fold(RistrettoPoint::identity(), |value, coefficient| {
-        times_small(&value, x) + coefficient
-    })
+    coefficients
+        .iter()
+        .rev()
+        .fold(RistrettoPoint::identity(), |value, coefficient| times_small(&value, x) + coefficient)
 }
 
 /// `point` times a small public number: much cheaper than times a scalar.

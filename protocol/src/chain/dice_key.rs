@@ -6,9 +6,7 @@ use alloc::boxed::Box;
 use super::body::BODY_RECORDS;
 use super::execute::Execution;
 use super::state::{Entry, Key};
-use crate::beacon::generation::{
-    Advance, BadRecord, Generation, Statement, VerifiedRecord,
-};
+use crate::beacon::generation::{Advance, BadRecord, Generation, Statement, VerifiedRecord};
 use crate::block::ValidatorIndex;
 use crate::wire::Hash;
 
@@ -18,8 +16,7 @@ impl Execution<'_> {
         if self.records >= BODY_RECORDS {
             return Err(BadRecord::NoRoom);
         }
-        let mut generation =
-            self.writes.generation().ok_or(BadRecord::NoGeneration)?.clone();
+        let mut generation = self.writes.generation().ok_or(BadRecord::NoGeneration)?.clone();
         let deals = |version, dealer| self.writes.deal(version, dealer);
         let before = generation.excluded.clone();
         generation.apply(self.terms.network, record, &deals)?;

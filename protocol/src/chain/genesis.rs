@@ -224,10 +224,8 @@ impl Genesis {
 
     /// The first run, with the sealing keys of the validators' cards.
     fn generation(&self) -> Generation {
-        let member = |card: &ValidatorCard| Member {
-            peer: card.address.peer,
-            sealing: card.sealing,
-        };
+        let member =
+            |card: &ValidatorCard| Member { peer: card.address.peer, sealing: card.sealing };
         let members = List::new(self.validators.iter().map(member).collect());
         let members = members.expect("a checked genesis has not more");
         Generation::open(Epoch(0), members, Height(0))

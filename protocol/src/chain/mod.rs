@@ -41,9 +41,7 @@ use crate::wire::Hash;
 #[cfg(doc)]
 use crate::wire::limits;
 
-pub use body::{
-    BODY_COINS, BODY_RECORDS, BODY_RECORDS_TARGET_BYTES, BODY_ROLLS, Body, Item,
-};
+pub use body::{BODY_COINS, BODY_RECORDS, BODY_RECORDS_TARGET_BYTES, BODY_ROLLS, Body, Item};
 pub use card::{BadCard, ValidatorCard};
 pub use execute::{Effects, Slot};
 pub use genesis::{DiceSetup, Genesis, GenesisRefusal};
@@ -248,10 +246,9 @@ impl Chain {
         }
         let network = self.terms.network;
         let state = self.blocks.state();
-        let generation =
-            state.generation().ok_or(RecordRefusal::Bad(BadRecord::NoGeneration))?;
-        let verified = self.memo.record(&signed, network, generation).map_err(|untrue| {
-            match untrue {
+        let generation = state.generation().ok_or(RecordRefusal::Bad(BadRecord::NoGeneration))?;
+        let verified =
+            self.memo.record(&signed, network, generation).map_err(|untrue| match untrue {
                 Untrue::BadDeal(author, _) => {
                     let records = vec![signed];
                     RecordRefusal::Evidence(Evidence { author, offence: Offence::BadDeal, records })
@@ -260,8 +257,7 @@ impl Chain {
                 | Untrue::Epoch
                 | Untrue::NotAMember
                 | Untrue::BadSignature => RecordRefusal::Untrue(untrue),
-            }
-        })?;
+            })?;
         let deals = |version, dealer| state.deal(version, dealer);
         let judged = generation.judge(network, &verified, &deals).map(|_| ());
         self.records.insert(verified, judged)

@@ -93,10 +93,8 @@ impl Records {
         if let Some((_, earlier)) = self.waiting.get(&place)
             && earlier.record().version >= said.version
         {
-            return Err(contradiction(earlier, &record).map_or(
-                RecordRefusal::Occupied,
-                RecordRefusal::Evidence,
-            ));
+            return Err(contradiction(earlier, &record)
+                .map_or(RecordRefusal::Occupied, RecordRefusal::Evidence));
         }
         match judged {
             Ok(()) => {}

@@ -144,8 +144,7 @@ impl Deal {
             knows_one_time: one_time.prove(ONE_TIME, &bound),
             knows_secret: Possession::prove(&polynomial[0], &commitments[0], SECRET, &bound),
             sealed: List::new(sealed.collect()).expect(fits),
-            commitments: List::new(commitments.iter().map(|it| *it.bytes()).collect())
-                .expect(fits),
+            commitments: List::new(commitments.iter().map(|it| *it.bytes()).collect()).expect(fits),
         }
     }
 
@@ -274,7 +273,7 @@ pub(super) fn add_up<'a>(
 }
 
 /// An endless stream of `keypair`'s secrets for one run.
-fn secrets(run: &RunId, keypair: &Keypair) -> impl FnMut(&mut [u8]) + use<> {
+pub(super) fn secrets(run: &RunId, keypair: &Keypair) -> impl FnMut(&mut [u8]) + use<> {
     let seed = keypair.derive("bitcraps 2026 dealing");
     let mut hasher = Hash::hasher("bitcraps 2026 dealing secrets");
     hasher.update(seed.as_slice()).update(&encode(run));

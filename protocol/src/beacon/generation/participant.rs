@@ -157,9 +157,7 @@ impl Participant {
 }
 
 /// The keys that are made, with the dealers whose deals they add up from.
-fn made(
-    generation: &Generation,
-) -> impl Iterator<Item = (u32, &BTreeSet<ValidatorIndex>)> {
+fn made(generation: &Generation) -> impl Iterator<Item = (u32, &BTreeSet<ValidatorIndex>)> {
     let present = generation.is_active().then_some((generation.version, &generation.counted));
     let retired = generation.retired.iter().map(|(version, dealers)| (*version, dealers));
     retired.chain(present)

@@ -184,6 +184,7 @@ fn a_signature_is_looked_at_even_when_the_id_is_known() {
     assert_eq!(forged.id(), good.id());
     let body = Body {
         coins: List::new(vec![]).unwrap(),
+        key_generation: List::new(vec![]).unwrap(),
         transactions: List::new(vec![forged]).unwrap(),
         rolls: List::new(vec![]).unwrap(),
     };

@@ -59,13 +59,13 @@ fn a_dice_key_for_others_is_refused() {
     let mixed = Genesis { dice: one.dice.clone(), ..four.clone() };
     assert_eq!(mixed.check(), Err(GenesisRefusal::DiceKeySize));
 
-    let DiceSetup::InsecureDealer(mut dealt) = four.dice.clone();
+    let mut dealt = four.dealt().unwrap().clone();
     assert_eq!(dealt.key.threshold, 3, "n − f of 4");
     dealt.key.threshold = 2;
     let predictable = Genesis { dice: DiceSetup::InsecureDealer(dealt), ..four.clone() };
     assert_eq!(predictable.check(), Err(GenesisRefusal::DiceKeySize));
 
-    let DiceSetup::InsecureDealer(mut dealt) = four.dice.clone();
+    let mut dealt = four.dealt().unwrap().clone();
     let mut members = dealt.key.members.to_vec();
     members.swap(0, 1);
     dealt.key.members = List::new(members).unwrap();
@@ -94,7 +94,7 @@ fn the_state_at_genesis_holds_every_allocation_and_proves_it() {
     assert_eq!(state.root(), net.genesis.state_root());
     assert_eq!(state.accounts().count(), 3);
     assert_eq!(state.tables().count(), 0);
-    assert_eq!(state.dice_key(Epoch(0), 0), Some(net.genesis.dice_key()));
+    assert_eq!(state.dice_key(Epoch(0), 0), net.genesis.dealt().map(|dealt| &dealt.key));
 
     let key = Key::Account(net.players[1].peer());
     let (entry, proof) = state.prove(&key).unwrap();

@@ -78,7 +78,7 @@ impl Net {
 
     /// The coin of `view`, from the shares of these validators.
     fn coin_by(&self, view: View, members: impl IntoIterator<Item = u16>) -> CoinProof {
-        let DiceSetup::InsecureDealer(dealt) = &self.genesis.dice;
+        let dealt = self.genesis.dealt().unwrap();
         let network = self.genesis.network();
         let key_version = dealt.key.version;
         let input = CoinId { network, epoch: Epoch(0), key_version, view }.input();
@@ -91,7 +91,7 @@ impl Net {
     }
 
     fn coin(&self, view: View) -> CoinProof {
-        self.coin_by(view, 0..self.genesis.dice_key().threshold)
+        self.coin_by(view, 0..self.genesis.dice_threshold())
     }
 
     fn sign(&self, player: usize, nonce: u64, operation: Operation) -> VerifiedTransaction {
@@ -148,6 +148,7 @@ impl Net {
         let transactions = transactions.iter().map(|one| one.signed().clone()).collect();
         let body = Body {
             coins: List::new(vec![]).unwrap(),
+            key_generation: List::new(vec![]).unwrap(),
             transactions: List::new(transactions).unwrap(),
             rolls: List::new(vec![]).unwrap(),
         };

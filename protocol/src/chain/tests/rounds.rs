@@ -51,7 +51,8 @@ fn a_round_is_bet_rolled_and_settled_by_the_coin_of_its_view() {
     assert_eq!(net.balance(&chain, 1), CHIPS - 10);
 
     let finalized = net.advance(&mut chain, &mut tip, 1000);
-    let coin = net.coin(view).verify(net.genesis.dice_key(), net.genesis.network(), Epoch(0));
+    let coin =
+        net.coin(view).verify(&net.genesis.dealt().unwrap().key, net.genesis.network(), Epoch(0));
     let dice = Dice::from_bytes(coin.unwrap().dice_bytes(TABLE.0, 1));
     assert_eq!(finalized.effects.settled, vec![(TABLE, Round(1), dice)]);
     assert_eq!(chain.unrecorded(&tip.hash), vec![]);
@@ -95,6 +96,7 @@ fn only_the_coin_that_a_roll_waits_for_is_recorded() {
     let mut check = |coins: Vec<CoinProof>| {
         let body = Body {
             coins: List::new(coins).unwrap(),
+            key_generation: List::new(vec![]).unwrap(),
             transactions: List::new(vec![]).unwrap(),
             rolls: List::new(vec![]).unwrap(),
         };
@@ -177,6 +179,7 @@ fn the_house_throws_for_a_shooter_who_does_not_and_nobody_else_may() {
 
     let body = Body {
         coins: List::new(vec![]).unwrap(),
+        key_generation: List::new(vec![]).unwrap(),
         transactions: List::new(vec![]).unwrap(),
         rolls: List::new(vec![TABLE]).unwrap(),
     };
