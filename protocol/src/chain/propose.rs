@@ -21,7 +21,7 @@ use crate::wire::{List, encode, limits};
 const LENGTHS_BYTES: usize = 8;
 
 /// Bytes of the length of a transaction or a record in a body, at most.
-const LENGTH_BYTES: usize = 3;
+const LENGTH_BYTES: usize = 2;
 
 /// The body of the block begun in `block`, with the coins of `coins` that rolls wait for and,
 /// unless nothing is `waiting`, the records and transactions of it and the rolls that are due.

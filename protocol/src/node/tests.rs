@@ -21,6 +21,8 @@ use crate::rng::Rng;
 use crate::time::{BlockTime, Time};
 use crate::wire::{Hash, Text};
 
+mod keys;
+
 const BITS: u8 = 4;
 const START_MS: u64 = 1_700_000_000_000;
 const TABLE: TableId = TableId(1);
@@ -65,8 +67,18 @@ fn rules() -> Rules {
 }
 
 impl World {
-    /// `validators` that each own 10,000 chips, and `players` that own nothing.
+    /// `validators` that each own 10,000 chips, and `players` that own nothing; all run. The dice
+    /// key is dealt, so that the dice can be rolled at once.
     fn new(validators: usize, players: usize) -> Self {
+        let mut world = Self::asleep(validators, players, true);
+        for index in 0..world.places.len() {
+            world.start(index);
+        }
+        world
+    }
+
+    /// The same, but nobody runs yet, and the dice key may have to be made.
+    fn asleep(validators: usize, players: usize, insecure: bool) -> Self {
         let identities: Vec<_> = (0..validators + players).map(identity).collect();
         let of = |(keypair, proof): &(Keypair, ProofOfWork)| Address {
             peer: keypair.peer(),
@@ -77,8 +89,12 @@ impl World {
         let allocations = members.iter().map(|it| (of(it), Chips(10_000))).collect();
         let name = Text::new("test").unwrap();
         let time = BlockTime(START_MS);
-        let rng = &mut Rng::new([9; 32]);
-        let genesis = Genesis::insecure(name, cards, allocations, time, BITS, rng).unwrap();
+        let genesis = if insecure {
+            let rng = &mut Rng::new([9; 32]);
+            Genesis::insecure(name, cards, allocations, time, BITS, rng)
+        } else {
+            Genesis::new(name, cards, allocations, time, BITS)
+        };
         let places = identities.into_iter().map(|(keypair, proof)| Place {
             keypair,
             proof,
@@ -88,19 +104,15 @@ impl World {
             notices: Vec::new(),
             links: BTreeMap::new(),
         });
-        let mut world = Self {
+        Self {
             now: Time::ZERO,
-            genesis,
+            genesis: genesis.unwrap(),
             places: places.collect(),
             queue: BTreeMap::new(),
             sequence: 0,
             next_link: 0,
             digest: Hash::hasher("bitcraps test digest"),
-        };
-        for index in 0..world.places.len() {
-            world.start(index);
         }
-        world
     }
 
     fn start(&mut self, index: usize) {

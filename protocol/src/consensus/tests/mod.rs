@@ -1,5 +1,7 @@
-//! Consensus among nodes joined by queues, and one machine driven step by step.
+//! Consensus among nodes joined by queues, one machine driven step by step, and all votes there
+//! can be about one view.
 
+mod coin_lock;
 mod schedules;
 mod steps;
 mod world;
