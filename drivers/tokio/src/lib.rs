@@ -1,1 +1,6 @@
-//! stub
+//! BitCraps over TCP: links on tokio, the local HTTP API of a node, and what the `bitcraps` command
+//! is made of. The node itself runs on its own plain thread (`bitcraps-host`); everything here only
+//! carries frames to it, asks it, or tells people what it said.
+
+pub mod config;
+pub mod ticket;
