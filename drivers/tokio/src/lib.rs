@@ -2,5 +2,11 @@
 //! is made of. The node itself runs on its own plain thread (`bitcraps-host`); everything here only
 //! carries frames to it, asks it, or tells people what it said.
 
+pub mod api;
+mod ask;
+pub mod client;
 pub mod config;
+pub mod home;
+mod redeem;
+pub mod runtime;
 pub mod ticket;
