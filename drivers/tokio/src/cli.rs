@@ -196,7 +196,8 @@ pub(crate) struct Dev {
 
 #[derive(Clone, Debug, Default, Args)]
 pub(crate) struct NodeFlags {
-    /// Where to accept peers [env: BITCRAPS_LISTEN=] [default: 0.0.0.0:7711]
+    /// Where to accept peers [env: BITCRAPS_LISTEN=] [default: 0.0.0.0:7711, or any free
+    /// port after `join`]
     #[arg(long, value_name = "IP:PORT")]
     pub(crate) listen: Option<String>,
     /// Peers to stay connected with; several with commas [env: BITCRAPS_PEERS=]
@@ -219,6 +220,10 @@ pub(crate) struct NodeArgs {
     /// The network's genesis file, as `network new` writes it; needed once
     #[arg(long, value_name = "FILE")]
     pub(crate) genesis: Option<PathBuf>,
+    /// Go on although the journal of this identity is missing. A validator that has forgotten its
+    /// promises may break them, and be punished: only after reading what `node` said about it
+    #[arg(long)]
+    pub(crate) accept_lost_journal: bool,
 }
 
 #[derive(Debug, Args)]

@@ -104,6 +104,16 @@ impl Home {
         }
     }
 
+    /// Whether there is a genesis, readable or not.
+    pub fn has_genesis(&self) -> bool {
+        self.genesis_path().exists()
+    }
+
+    /// Whether an invitation led here.
+    pub fn was_invited(&self) -> bool {
+        self.directory.join(PEERS).exists()
+    }
+
     /// Makes `genesis` the network of this directory. Refused if it has another one.
     pub fn adopt(&self, genesis: &Genesis) -> Result<(), HomeError> {
         self.check_network(genesis.network())?;

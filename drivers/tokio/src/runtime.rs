@@ -1,12 +1,16 @@
 //! One running node with everything around it: its thread, its TCP links, its API, and the chips
 //! of its invitation.
 
+use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
+use std::ops::ControlFlow;
+use std::path::Path;
 
-use bitcraps_host::{Exit, Handle, Host, Identity, Options, StartError};
 use bitcraps_host::api::Failure;
 use bitcraps_host::identity::IdentityError;
+use bitcraps_host::{Exit, Handle, Host, Identity, Options, StartError};
 use bitcraps_protocol::chain::Genesis;
+use bitcraps_protocol::event::Notice;
 use bitcraps_protocol::identity::Address;
 use tokio::task::JoinHandle;
 
@@ -14,7 +18,7 @@ use crate::api::{Api, ApiError, ApiOptions};
 use crate::config::Config;
 use crate::home::{Home, HomeError};
 use crate::redeem::{Redeemed, redeem};
-use crate::tcp::{Tcp, TcpConfig, TcpError};
+use crate::tcp::{Tcp, TcpConfig};
 
 /// A running node.
 pub struct Running {
@@ -23,8 +27,10 @@ pub struct Running {
     made_identity: bool,
     handle: Handle,
     tcp: Tcp,
+    listens_on: SocketAddr,
     api: Api,
-    ended: JoinHandle<Exit>,
+    thread: JoinHandle<Exit>,
+    exit: Option<Exit>,
 }
 
 /// Why a node does not run.
@@ -40,8 +46,13 @@ pub enum RunError {
     #[error(transparent)]
     Start(#[from] StartError),
     /// No peers can be accepted.
-    #[error(transparent)]
-    Tcp(#[from] TcpError),
+    #[error("cannot listen on {at}: {source}; choose another place with --listen")]
+    Listen {
+        /// Where.
+        at: SocketAddr,
+        /// What the operating system said.
+        source: io::Error,
+    },
     /// The API cannot be served.
     #[error(transparent)]
     Api(#[from] ApiError),
@@ -71,40 +82,43 @@ impl Running {
         let address = identity.address();
         let host = start_host(&home, genesis, identity, accept_lost_journal).await?;
         let handle = host.handle();
-        let ended = tokio::task::spawn_blocking(move || host.join());
+        let thread = tokio::task::spawn_blocking(move || host.join());
+        log_notices(&handle, address);
 
         let around = Self::start_around(config, &home, &handle).await;
-        let (tcp, api) = match around {
+        let (tcp, listens_on, api) = match around {
             Ok(around) => around,
             Err(error) => {
                 handle.shut_down();
-                // How a node ends that could not be used tells nothing more.
-                let _ = ended.await;
+                flatten(thread.await);
                 return Err(error);
             }
         };
-        Ok(Self { home, address, made_identity, handle, tcp, api, ended })
+        Ok(Self { home, address, made_identity, handle, tcp, listens_on, api, thread, exit: None })
     }
 
     async fn start_around(
         config: &Config,
         home: &Home,
         handle: &Handle,
-    ) -> Result<(Tcp, Api), RunError> {
+    ) -> Result<(Tcp, SocketAddr, Api), RunError> {
         let mut peers = config.peers.value.clone();
         peers.extend(home.peers()?);
         peers.sort();
         peers.dedup();
-        let listen = config.listen.value;
-        let options = TcpConfig { listen, peers: peers.clone(), ..TcpConfig::default() };
-        let tcp = Tcp::start(handle.links(), options).await?;
+        let at = config.listen.value;
+        let options =
+            TcpConfig { listen: Some(at), peers: peers.clone(), ..TcpConfig::default() };
+        let tcp = Tcp::start(handle.links(), options);
+        let tcp = tcp.map_err(|source| RunError::Listen { at, source })?;
+        let listens_on = tcp.local_addr().unwrap_or(at);
         let options = ApiOptions {
             data_dir: home.directory().to_owned(),
             tcp: config.api.value,
-            hints: hints(&config.advertise.value, tcp.local_addr(), peers),
+            hints: hints(&config.advertise.value, listens_on, peers),
         };
         let api = Api::start(handle.clone(), options).await?;
-        Ok((tcp, api))
+        Ok((tcp, listens_on, api))
     }
 
     /// The node's address.
@@ -117,9 +131,14 @@ impl Running {
         self.made_identity
     }
 
+    /// Where its files are.
+    pub fn data_dir(&self) -> &Path {
+        self.home.directory()
+    }
+
     /// Where peers are accepted.
     pub fn listens_on(&self) -> SocketAddr {
-        self.tcp.local_addr()
+        self.listens_on
     }
 
     /// Where the API is served over TCP, if it is.
@@ -146,18 +165,22 @@ impl Running {
         })
     }
 
-    /// Waits until the node has ended by itself. May be dropped and called again, but not after it
-    /// has answered.
+    /// Waits until the node has ended by itself. May be dropped and called again.
     pub async fn ended(&mut self) -> Exit {
-        flatten((&mut self.ended).await)
+        if let Some(exit) = &self.exit {
+            return exit.clone();
+        }
+        let exit = flatten((&mut self.thread).await);
+        self.exit.insert(exit).clone()
     }
 
-    /// Stops everything, the API first, and tells how the node ended.
-    pub async fn stop(self) -> Exit {
-        self.api.stop().await;
-        self.tcp.stop().await;
+    /// Stops everything and tells how the node ended.
+    pub async fn stop(mut self) -> Exit {
         self.handle.shut_down();
-        flatten(self.ended.await)
+        let exit = self.ended().await;
+        self.api.stop().await;
+        self.tcp.shut_down().await;
+        exit
     }
 }
 
@@ -200,6 +223,49 @@ pub(crate) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send 
 
 fn flatten(joined: Result<Exit, tokio::task::JoinError>) -> Exit {
     joined.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()))
+}
+
+/// Tells the log what the node says.
+fn log_notices(handle: &Handle, address: Address) {
+    let node = address.peer.short();
+    handle.subscribe(move |notice| {
+        log(&node, notice);
+        ControlFlow::Continue(())
+    });
+}
+
+fn log(node: &str, notice: &Notice) {
+    match notice {
+        Notice::PeerUp { peer, link } => {
+            tracing::info!(node, peer = %peer.short(), %link, "connected");
+        }
+        Notice::PeerDown { peer } => tracing::info!(node, peer = %peer.short(), "disconnected"),
+        Notice::Misbehaved { link, peer, fault } => {
+            let peer = peer.map(|peer| peer.short());
+            tracing::warn!(node, peer, %link, ?fault, "a peer broke the protocol");
+        }
+        Notice::Evidence { validator, what } => {
+            tracing::error!(node, %validator, what, "a validator contradicted itself");
+        }
+        Notice::Entered { view } => tracing::trace!(node, %view, "entered"),
+        Notice::Finalized { height, view, hash, time, transactions } => {
+            let hash = hash.short();
+            tracing::debug!(node, %height, %view, hash, %time, transactions, "final");
+        }
+        Notice::Done { id, height, table: _ } => {
+            tracing::debug!(node, id = id.short(), %height, "transaction final");
+        }
+        Notice::Failed { id, rejection } => {
+            tracing::info!(node, id = id.short(), %rejection, "transaction impossible");
+        }
+        Notice::Rolled { table, round, dice } => {
+            tracing::debug!(node, table = table.0, round = round.0, %dice, "rolled");
+        }
+        Notice::Settled { table, round, dice } => {
+            tracing::debug!(node, table = table.0, round = round.0, %dice, "settled");
+        }
+        Notice::Halted { reason } => tracing::error!(node, reason, "halted"),
+    }
 }
 
 /// Where a ticket's reader may find this network: what the owner says, or else what the node

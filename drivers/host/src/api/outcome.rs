@@ -131,7 +131,7 @@ mod tests {
     #[test]
     fn a_roll_is_not_over_before_its_dice_are_known_whatever_comes_first() {
         let (id, table, round) = (Hash([1; 32]), TableId(1), Round(2));
-        let dice = Dice::from_index(7).expect("36 pairs of dice");
+        let dice = Dice::new(2, 5).expect("two faces");
         let rolled = Notice::Rolled { table, round, dice };
         let over = Outcome::Final { height: Height(3), table: None, dice: Some(dice) };
         let mut outcomes = Outcomes::default();

@@ -1,10 +1,11 @@
 //! What is answered, as JSON states it.
 
 use bitcraps_protocol::chain::{State, TableEntry, TableId, TransactionId};
-use bitcraps_protocol::craps::{Dice, Rules};
+use bitcraps_protocol::craps::{Dice, Number, Phase, Player, Rules};
 use bitcraps_protocol::event::Notice;
 use bitcraps_protocol::identity::PeerId;
 use bitcraps_protocol::node::{Node, Status};
+use bitcraps_protocol::time::BlockTime;
 use serde::{Deserialize, Serialize};
 
 use super::Outcome;
@@ -137,7 +138,10 @@ pub struct TableView {
     pub point: Option<u8>,
     /// Whose turn it is to roll.
     pub shooter: Option<String>,
-    /// When the betting window ends (or, after that, the shooter's time), in agreed time.
+    /// When the betting window ends, in agreed time: until then the dice wait, unless everybody is
+    /// ready.
+    pub window_ends_ms: Option<u64>,
+    /// When the shooter's time ends and the house throws, in agreed time, if bets are up.
     pub deadline_ms: Option<u64>,
     /// Who sits there, in order.
     pub seats: Vec<SeatView>,
@@ -318,9 +322,46 @@ impl TableSummary {
             name: entry.name.to_string(),
             owner: entry.owner.to_string(),
             bank: table.bank().0,
-            seats: table.seats().count() as u64,
+            seats: table.seats().len() as u64,
             round: table.round().0,
-            point: table.point(),
+            point: table.point().map(Number::total),
+        }
+    }
+}
+
+impl TableView {
+    pub(super) fn of(id: TableId, entry: &TableEntry) -> Self {
+        let table = &entry.table;
+        let window_ends = match table.phase() {
+            Phase::Betting { opened } => Some(opened.time.plus_millis(table.rules().window_ms)),
+            Phase::Rolling { .. } => None,
+        };
+        let seats = table.seats().iter().map(|seat| SeatView {
+            player: name(seat.player),
+            ready: seat.ready,
+            leaving: seat.leaving,
+        });
+        let bets = table.bets().map(|(player, bet, stake)| BetView {
+            player: name(player),
+            bet: bet.to_string(),
+            amount: stake.0,
+        });
+        Self {
+            id: id.0,
+            name: entry.name.to_string(),
+            owner: entry.owner.to_string(),
+            rules: table.rules().clone(),
+            bank: table.bank().0,
+            reserved: table.reserve().0,
+            round: table.round().0,
+            rolling: window_ends.is_none(),
+            point: table.point().map(Number::total),
+            shooter: table.shooter().map(name),
+            window_ends_ms: window_ends.map(BlockTime::as_millis),
+            deadline_ms: table.deadline().map(BlockTime::as_millis),
+            seats: seats.collect(),
+            bets: bets.collect(),
+            history: table.history().map(pips).collect(),
         }
     }
 }
@@ -380,4 +421,15 @@ impl EventView {
             Notice::Halted { reason } => Self::Halted { reason: reason.clone() },
         }
     }
+}
+
+/// The faces of two dice.
+fn pips(dice: Dice) -> [u8; 2] {
+    let (first, second) = dice.faces();
+    [first, second]
+}
+
+/// A player's key: the game's players are the chain's accounts.
+fn name(player: Player) -> String {
+    PeerId(player.0).to_string()
 }
