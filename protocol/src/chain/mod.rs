@@ -1,12 +1,356 @@
-//! stub, replaced by the chain branch
+//! The chain: what blocks mean. Consensus asks it for a body to propose, whether a proposed one is
+//! valid, and tells it which became final; the node asks what the accounts and tables look like.
+//! It knows nothing of votes, peers or clocks.
+//!
+//! [`Chain`] composes the parts: `genesis` is where it starts, [`State`] what is final, `execute`
+//! what a body does to a state, `blocks` the executed blocks that are not final yet, `mempool` the
+//! transactions that wait.
+
+mod blocks;
+mod body;
+mod card;
+mod execute;
+mod genesis;
+mod memo;
+mod mempool;
+mod merkle;
+mod overlay;
+mod propose;
+mod rejection;
+mod state;
+#[cfg(test)]
+mod tests;
 mod transaction;
+mod tree;
+
+use alloc::collections::BTreeSet;
+use alloc::vec::Vec;
+
+use bytes::Bytes;
+
+use crate::beacon::CoinProof;
+use crate::block::{BlockHash, Commitments, Header, Height, View};
+use crate::craps;
+use crate::identity::{NetworkId, PeerId};
+use crate::time::BlockTime;
+#[cfg(doc)]
+use crate::wire::limits;
+
+pub use body::{BODY_COINS, BODY_ROLLS, Body, Item};
+pub use card::{BadCard, ValidatorCard};
+pub use execute::{Effects, Slot};
+pub use genesis::{DiceSetup, Genesis, GenesisRefusal};
+pub use mempool::SubmitRefusal;
+pub use merkle::Proof;
+pub use rejection::{Invalid, Rejection};
+pub use state::{
+    Entry, Key, Meta, OPEN_TABLES, OPEN_TABLES_PER_ACCOUNT, PENDING_ROLLS, PendingRoll, State,
+    TableEntry,
+};
 pub use transaction::*;
-pub struct Genesis;
-pub struct State;
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Rejection;
-impl core::fmt::Display for Rejection {
-    fn fmt(&self, _: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+pub use tree::StateProof;
+
+use blocks::{Blocks, Place};
+use execute::{Execution, Terms};
+use memo::Memo;
+use mempool::Mempool;
+
+/// The finalized state, the executed blocks above it, and the transactions that wait.
+#[derive(Debug)]
+pub struct Chain {
+    terms: Terms,
+    blocks: Blocks,
+    mempool: Mempool,
+    memo: Memo,
+    search: Search,
+}
+
+/// What a newly finalized block did, and which waiting transactions it made impossible.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Finalized {
+    /// What it did.
+    pub effects: Effects,
+    /// Transactions that waited and never can be included any more, with the reason.
+    pub dropped: Vec<(TransactionId, Rejection)>,
+}
+
+/// How far the question "is there anything to order?" was answered for one block.
+#[derive(Debug, Default)]
+struct Search {
+    parent: BlockHash,
+    /// Senders of whom nothing is known yet.
+    open: BTreeSet<PeerId>,
+    /// Senders who had nothing acceptable, but may without any change, as time goes on.
+    early: BTreeSet<PeerId>,
+}
+
+/// What a sender's waiting transactions are worth for the next block.
+enum Prospect {
+    /// There is something to order.
+    Now,
+    /// Nothing now, perhaps something at a later time.
+    Later,
+    /// Nothing, whatever the time.
+    Never,
+}
+
+impl Chain {
+    /// The chain that begins with `genesis`, which must have passed [`Genesis::check`].
+    pub fn new(genesis: &Genesis) -> Self {
+        let network = genesis.network();
+        let slot = Slot { time: genesis.time, ..Slot::default() };
+        Self {
+            terms: Terms { network, proof_of_work_bits: genesis.proof_of_work_bits },
+            blocks: Blocks::new(genesis.state(), network, slot),
+            mempool: Mempool::default(),
+            memo: Memo::default(),
+            search: Search::default(),
+        }
+    }
+
+    /// The network this chain belongs to; also the hash that stands for genesis as a parent.
+    pub const fn network(&self) -> NetworkId {
+        self.terms.network
+    }
+
+    /// The state after the newest finalized block.
+    pub const fn state(&self) -> &State {
+        self.blocks.state()
+    }
+
+    /// The newest finalized block; genesis to begin with.
+    pub const fn finalized(&self) -> (BlockHash, Slot) {
+        (self.blocks.tip(), self.blocks.finalized().slot)
+    }
+
+    /// Whether this block is the finalized one or was executed above it.
+    pub fn knows(&self, block: &BlockHash) -> bool {
+        self.blocks.place(block).is_some()
+    }
+
+    /// Executes a block on its parent and compares what comes of it with what its header says. A
+    /// valid block is kept, so that others can stand on it. Checking it again costs nothing.
+    pub fn check(&mut self, header: &Header, body: &Bytes) -> Result<(), Invalid> {
+        let hash = header.hash();
+        if self.knows(&hash) {
+            return Ok(());
+        }
+        let Header { view, height, time, .. } = *header;
+        let slot = Slot { view, height, time };
+        let parent = self.blocks.place(&header.parent.hash).ok_or(Invalid::UnknownParent)?;
+        check_place(header, parent)?;
+        let body = Body::of(header, body).ok_or(Invalid::WrongBody)?;
+        let overlay = self.blocks.overlay(&header.parent.hash).ok_or(Invalid::UnknownParent)?;
+        if header.network != self.terms.network || header.epoch != overlay.meta().epoch {
+            return Err(Invalid::WrongNetwork);
+        }
+        let outcome = Execution::new(self.terms, slot, overlay).run(&body, &mut self.memo)?;
+        if outcome.commitments != header.commitments {
+            return Err(Invalid::WrongCommitments);
+        }
+        self.blocks.insert(hash, header.parent.hash, slot, outcome);
         Ok(())
     }
+
+    /// A body to propose on `parent`, and what its header has to say of it: those of `coins` that
+    /// rolls wait for and, unless it is to be `empty`, waiting transactions, sender by sender in
+    /// turn, up to [`limits::BODY_TARGET_BYTES`], and the rolls that are due. `None` if `parent`
+    /// was not executed here.
+    pub fn build(
+        &mut self,
+        parent: &BlockHash,
+        slot: Slot,
+        coins: Vec<CoinProof>,
+        empty: bool,
+    ) -> Option<(Bytes, Commitments)> {
+        let overlay = self.blocks.overlay(parent)?;
+        let block = Execution::new(self.terms, slot, overlay);
+        let mempool = if empty { None } else { Some(&self.mempool) };
+        Some(propose::propose(block, parent, coins, mempool, &mut self.memo))
+    }
+
+    /// Makes an executed child of the finalized block the finalized one. Blocks that do not stand
+    /// on it are forgotten, and transactions that it includes or makes impossible wait no longer.
+    pub fn finalize(&mut self, hash: &BlockHash) -> Finalized {
+        let effects = self.blocks.finalize(hash);
+        for (id, _, _) in &effects.executed {
+            self.mempool.remove(id);
+        }
+        let height = self.blocks.finalized().slot.height;
+        let dropped: Vec<(TransactionId, Rejection)> = self
+            .mempool
+            .iter()
+            .filter_map(|waiting| Some((waiting.id(), self.hopeless(waiting, height)?)))
+            .collect();
+        for (id, _) in &dropped {
+            self.mempool.remove(id);
+        }
+        Finalized { effects, dropped }
+    }
+
+    /// Whether a transaction would be acceptable in a block at `time` on `tip`, after those of its
+    /// sender that wait already. For the local player, who wants to hear now what is wrong; a
+    /// neighbour's transaction may rest on blocks that are not known here yet. `tip` must be known.
+    pub fn trial(
+        &self,
+        tip: &BlockHash,
+        time: BlockTime,
+        transaction: &VerifiedTransaction,
+    ) -> Result<(), Rejection> {
+        let mut block = self.next_block(tip, time).expect("only a known block is asked about");
+        let Transaction { sender, nonce, .. } = transaction.transaction();
+        let (waiting, _) = self.mempool.queue(&sender.peer, Nonce(0), Height(u64::MAX));
+        for earlier in waiting {
+            if earlier.transaction().nonce < *nonce {
+                // What is unacceptable now gives way, as it would in the block itself.
+                let _ = block.transaction(earlier);
+            }
+        }
+        block.transaction(transaction)
+    }
+
+    /// Lets a transaction wait to be ordered, if the finalized state does not rule it out.
+    pub fn submit(&mut self, transaction: VerifiedTransaction) -> Result<(), SubmitRefusal> {
+        let peer = transaction.transaction().sender.peer;
+        let account = self.state().account(&peer);
+        let height = self.blocks.finalized().slot.height;
+        self.mempool.insert(transaction.clone(), account.as_ref(), height)?;
+        self.memo.remember(transaction);
+        self.search.open.insert(peer);
+        Ok(())
+    }
+
+    /// The nonce for an account's next transaction, after all that wait here; `None` if there is
+    /// no such account.
+    pub fn next_nonce(&self, peer: &PeerId) -> Option<Nonce> {
+        Some(self.mempool.next_nonce(peer, &self.state().account(peer)?))
+    }
+
+    /// How many transactions wait.
+    pub fn mempool_len(&self) -> usize {
+        self.mempool.len()
+    }
+
+    /// Whether this transaction waits.
+    pub fn contains(&self, id: &TransactionId) -> bool {
+        self.mempool.contains(id)
+    }
+
+    /// At most `count` waiting transactions to remind neighbours of; further calls go round all.
+    pub fn offer(&mut self, count: usize) -> Vec<SignedTransaction> {
+        self.mempool.offer(count)
+    }
+
+    /// Whether a leader could order anything now, in a block at `time` on `parent`: a waiting
+    /// transaction or a roll that is due; or whether a transaction waits for one that is late, and
+    /// goes without it after a few blocks. False if `parent` is not known here.
+    pub fn has_content(&mut self, parent: &BlockHash, time: BlockTime) -> bool {
+        let Some(place) = self.blocks.place(parent) else { return false };
+        if place.outlook.deadline.is_some_and(|deadline| deadline <= time) {
+            let block = self.next_block(parent, time);
+            if block.is_some_and(|block| !block.due().is_empty()) {
+                return true;
+            }
+        }
+        if self.search.parent != *parent {
+            let open = self.mempool.senders(PeerId([0; 32])).collect();
+            self.search = Search { parent: *parent, open, early: BTreeSet::new() };
+        }
+        while let Some(peer) = self.search.open.first().copied() {
+            match self.prospect(parent, time, &peer) {
+                Prospect::Now => return true,
+                Prospect::Later => self.search.early.insert(peer),
+                Prospect::Never => false,
+            };
+            self.search.open.remove(&peer);
+        }
+        let now = |peer: &PeerId| matches!(self.prospect(parent, time, peer), Prospect::Now);
+        self.search.early.iter().any(now)
+    }
+
+    /// Whether blocks on `parent` are wanted soon even if nothing is to be ordered: a roll waits
+    /// for its coin, or a table for its betting window or deadline.
+    pub fn is_brisk(&self, parent: &BlockHash) -> bool {
+        let outlook = self.blocks.place(parent).map(|place| place.outlook);
+        outlook.is_some_and(|outlook| outlook.pending || outlook.deadline.is_some())
+    }
+
+    /// When the first table falls due to be rolled without its shooter, on `parent`.
+    pub fn next_deadline(&self, parent: &BlockHash) -> Option<BlockTime> {
+        self.blocks.place(parent)?.outlook.deadline
+    }
+
+    /// The views whose rolls wait for their coins on `parent`, oldest first.
+    pub fn unrecorded(&self, parent: &BlockHash) -> Vec<View> {
+        let overlay = self.blocks.overlay(parent);
+        let pending = overlay.iter().flat_map(|overlay| overlay.meta().pending.iter());
+        let mut views: Vec<View> = pending.map(|roll| roll.view).collect();
+        views.dedup();
+        views
+    }
+
+    fn next_block(&self, parent: &BlockHash, time: BlockTime) -> Option<Execution<'_>> {
+        let before = self.blocks.place(parent)?.slot;
+        let time = time.max(before.time.plus_millis(1));
+        let slot = Slot { view: before.view.next(), height: before.height.next(), time };
+        Some(Execution::new(self.terms, slot, self.blocks.overlay(parent)?))
+    }
+
+    fn prospect(&self, parent: &BlockHash, time: BlockTime, peer: &PeerId) -> Prospect {
+        let Some(mut block) = self.next_block(parent, time) else { return Prospect::Never };
+        let Some(used) = block.nonce(peer) else { return Prospect::Never };
+        let (queue, held_back) = self.mempool.queue(peer, used, block.slot().height);
+        if held_back {
+            return Prospect::Now;
+        }
+        let mut prospect = Prospect::Never;
+        for transaction in queue {
+            match block.transaction(transaction) {
+                Ok(()) => return Prospect::Now,
+                Err(rejection) if rejection.is_early() => prospect = Prospect::Later,
+                Err(_) => {}
+            }
+        }
+        prospect
+    }
+
+    /// Why a waiting transaction can never be included in a block after `height`, if so.
+    fn hopeless(&self, waiting: &VerifiedTransaction, height: Height) -> Option<Rejection> {
+        let transaction = waiting.transaction();
+        let account = self.state().account(&transaction.sender.peer)?;
+        if height >= transaction.expires {
+            return Some(Rejection::Expired { expires: transaction.expires });
+        }
+        if transaction.nonce <= account.nonce {
+            // A later one of the same sender went first: most likely because of this.
+            let slot = self.blocks.finalized().slot;
+            let objection = self
+                .next_block(&self.blocks.tip(), slot.time)
+                .and_then(|mut block| block.objection(transaction));
+            let next = self.mempool.next_nonce(&transaction.sender.peer, &account);
+            return Some(objection.unwrap_or(Rejection::NonceUsed { next }));
+        }
+        let (table, round) = transaction.operation.place()?;
+        match self.state().table(table) {
+            None if table < self.state().meta().next_table => {
+                Some(Rejection::NoSuchTable { table })
+            }
+            None => None,
+            Some(entry) => {
+                let current = entry.table.round();
+                let past = round.is_some_and(|round| round < current);
+                past.then_some(Rejection::Table(craps::Refusal::WrongRound { current }))
+            }
+        }
+    }
+}
+
+/// Whether a header's height, view and time follow its parent's.
+fn check_place(header: &Header, parent: &Place) -> Result<(), Invalid> {
+    let before = &parent.slot;
+    let follows = header.height == before.height.next()
+        && header.parent.view == before.view
+        && header.view > before.view
+        && header.time > before.time;
+    if follows { Ok(()) } else { Err(Invalid::OutOfOrder) }
 }

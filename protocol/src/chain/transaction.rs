@@ -133,6 +133,22 @@ pub enum NotAuthentic {
     BadSignature,
 }
 
+impl Operation {
+    /// The table that is named and, where one is named, the round it is meant for.
+    pub const fn place(&self) -> Option<(TableId, Option<Round>)> {
+        match self {
+            Self::Transfer { .. } | Self::OpenTable { .. } => None,
+            Self::CloseTable { table } | Self::Sit { table } | Self::Stand { table } => {
+                Some((*table, None))
+            }
+            Self::Bet { table, round, .. }
+            | Self::TakeDown { table, round, .. }
+            | Self::Ready { table, round }
+            | Self::Roll { table, round } => Some((*table, Some(*round))),
+        }
+    }
+}
+
 impl Transaction {
     /// Signs this transaction, whose sender must be `keypair`'s identity.
     pub fn sign(self, keypair: &Keypair, network: NetworkId) -> VerifiedTransaction {

@@ -1,0 +1,84 @@
+//! Signatures and coins that were found to be good, so that a transaction that waits here and then
+//! comes in a block, or a block that is built and then checked, is not verified twice. Only ever
+//! skips a check that was done over the same bytes; forgetting is always safe.
+
+use alloc::collections::{BTreeMap, VecDeque};
+
+use super::{NotAuthentic, SignedTransaction, TransactionId, VerifiedTransaction};
+use crate::beacon::{BadCoinProof, Coin, CoinProof, DiceKey};
+use crate::identity::{Epoch, NetworkId};
+use crate::wire::Hash;
+
+/// Bytes of transactions remembered; the oldest are forgotten first.
+const TRANSACTION_BYTES: usize = 16 << 20;
+
+/// What a remembered transaction takes besides its bytes.
+const OVERHEAD_BYTES: usize = 512;
+
+/// Coins remembered; the oldest are forgotten first.
+const COINS: usize = 256;
+
+/// What was verified lately.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Memo {
+    transactions: BTreeMap<TransactionId, VerifiedTransaction>,
+    order: VecDeque<TransactionId>,
+    bytes: usize,
+    coins: BTreeMap<Hash, Coin>,
+    coin_order: VecDeque<Hash>,
+}
+
+impl Memo {
+    /// Verifies `signed`, unless these very bytes and this signature were verified before.
+    pub(super) fn transaction(
+        &mut self,
+        signed: &SignedTransaction,
+        network: NetworkId,
+    ) -> Result<VerifiedTransaction, NotAuthentic> {
+        let known = self.transactions.get(&signed.id()).filter(|known| known.signed() == signed);
+        if let Some(known) = known {
+            return Ok(known.clone());
+        }
+        let verified = signed.clone().verify(network)?;
+        self.remember(verified.clone());
+        Ok(verified)
+    }
+
+    /// Keeps a transaction that was verified for this network elsewhere.
+    pub(super) fn remember(&mut self, verified: VerifiedTransaction) {
+        let (id, size) = (verified.id(), verified.signed().size() + OVERHEAD_BYTES);
+        // The same id has the same bytes and so the same size; only the signature can differ.
+        if self.transactions.insert(id, verified).is_some() {
+            return;
+        }
+        self.order.push_back(id);
+        self.bytes += size;
+        while self.bytes > TRANSACTION_BYTES {
+            let oldest = self.order.pop_front().and_then(|id| self.transactions.remove(&id));
+            let oldest = oldest.expect("every remembered transaction is in the order once");
+            self.bytes -= oldest.signed().size() + OVERHEAD_BYTES;
+        }
+    }
+
+    /// The coin that `proof` proves under `key`.
+    pub(super) fn coin(
+        &mut self,
+        proof: &CoinProof,
+        key: &DiceKey,
+        network: NetworkId,
+        epoch: Epoch,
+    ) -> Result<Coin, BadCoinProof> {
+        let id = Hash::of("bitcraps 2026 coin memo", &(proof, key.hash(), network, epoch));
+        if let Some(coin) = self.coins.get(&id) {
+            return Ok(*coin);
+        }
+        let coin = proof.verify(key, network, epoch)?;
+        self.coins.insert(id, coin);
+        self.coin_order.push_back(id);
+        if self.coin_order.len() > COINS {
+            let oldest = self.coin_order.pop_front();
+            oldest.and_then(|id| self.coins.remove(&id));
+        }
+        Ok(coin)
+    }
+}

@@ -1,0 +1,105 @@
+//! Choosing what a leader proposes: only what is acceptable, everybody in turn.
+
+use alloc::collections::VecDeque;
+use alloc::vec::Vec;
+
+use bytes::Bytes;
+
+use super::body::{BODY_COINS, BODY_ROLLS, Body};
+use super::execute::Execution;
+use super::memo::Memo;
+use super::mempool::Mempool;
+use super::{Rejection, SignedTransaction, TableId, VerifiedTransaction};
+use crate::beacon::CoinProof;
+use crate::block::{BlockHash, Commitments};
+use crate::identity::PeerId;
+use crate::wire::{List, encode, limits};
+
+/// Bytes that a transaction's framing takes in a body, at most.
+const FRAMING_BYTES: usize = 4;
+
+/// The body of the block begun in `block`, with the coins of `coins` that rolls wait for and,
+/// unless there is no `mempool`, transactions that wait there and the rolls that are due.
+pub(super) fn propose(
+    mut block: Execution<'_>,
+    parent: &BlockHash,
+    coins: Vec<CoinProof>,
+    mempool: Option<&Mempool>,
+    memo: &mut Memo,
+) -> (Bytes, Commitments) {
+    let fits = "counted while they were chosen";
+    let (coins, size) = record(&mut block, coins, memo);
+    let (transactions, rolls) = match mempool {
+        Some(mempool) => (fill(&mut block, mempool, parent, size), roll(&mut block)),
+        None => (Vec::new(), Vec::new()),
+    };
+    let body = Body {
+        coins: List::new(coins).expect(fits),
+        transactions: List::new(transactions).expect(fits),
+        rolls: List::new(rolls).expect(fits),
+    };
+    let outcome = block.finish(body.root());
+    (body.encode(), outcome.commitments)
+}
+
+/// Records the coins that are waited for; always one, further ones as far as there is room.
+fn record(
+    block: &mut Execution<'_>,
+    coins: Vec<CoinProof>,
+    memo: &mut Memo,
+) -> (Vec<CoinProof>, usize) {
+    let (mut chosen, mut size) = (Vec::new(), 0);
+    for coin in coins {
+        let after = size + encode(&coin).len();
+        let room =
+            chosen.is_empty() || (after <= limits::BODY_TARGET_BYTES && chosen.len() < BODY_COINS);
+        if room && block.record(&coin, memo).is_ok() {
+            chosen.push(coin);
+            size = after;
+        }
+    }
+    (chosen, size)
+}
+
+/// Takes one transaction after the other, each from the next sender. Who begins differs from
+/// block to block.
+fn fill(
+    block: &mut Execution<'_>,
+    mempool: &Mempool,
+    parent: &BlockHash,
+    mut size: usize,
+) -> Vec<SignedTransaction> {
+    let mut chosen = Vec::new();
+    let mut turns: VecDeque<VecDeque<&VerifiedTransaction>> = mempool
+        .senders(PeerId(parent.0))
+        .filter_map(|peer| {
+            let used = block.nonce(&peer)?;
+            let (queue, _) = mempool.queue(&peer, used, block.slot().height);
+            Some(VecDeque::from(queue))
+        })
+        .collect();
+    while let Some(mut queue) = turns.pop_front() {
+        let Some(transaction) = queue.pop_front() else { continue };
+        let after = size + transaction.signed().size() + FRAMING_BYTES;
+        if after > limits::BODY_TARGET_BYTES {
+            // A later nonce in this block would make this one impossible for ever.
+            continue;
+        }
+        match block.transaction(transaction) {
+            Ok(()) => {
+                chosen.push(transaction.signed().clone());
+                size = after;
+            }
+            Err(Rejection::NoRoom) => continue,
+            Err(_) => {}
+        }
+        turns.push_back(queue);
+    }
+    chosen
+}
+
+/// Throws the dice of the tables whose shooters let their time pass.
+fn roll(block: &mut Execution<'_>) -> Vec<TableId> {
+    let due = block.due();
+    due.into_iter().filter(|table| block.roll(*table, None).is_ok()).take(BODY_ROLLS).collect()
+}
