@@ -42,8 +42,8 @@ pub struct Client {
 pub enum ClientError {
     /// Nobody listens there.
     #[error(
-        "no node is running in {} ({source}); start one with: bitcraps node --data-dir {0}",
-        data_dir.display(), data_dir.display()
+        "no node is running in {at} ({source}); start one with: bitcraps node --data-dir {at}",
+        at = data_dir.display()
     )]
     Unreachable {
         /// The data directory.

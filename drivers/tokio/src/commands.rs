@@ -224,7 +224,7 @@ impl Session {
                 if let Some(seconds) = betting_time {
                     rules.window_ms = u64::from(seconds) * 1000;
                 }
-                let open = OperationRequest::OpenTable { name, rules: Some(rules), bank };
+                let open = OperationRequest::OpenTable { name, rules: Some(Box::new(rules)), bank };
                 self.change(open, change).await
             }
             Table::Close { table, change } => {
@@ -238,9 +238,8 @@ impl Session {
             Table::Show { table } => {
                 let view = self.client.table(table).await?;
                 let status = self.client.status().await?;
-                self.output.answer(&view, || {
-                    words::table(&view, &status.peer, &status.waiting_for)
-                })?;
+                self.output
+                    .answer(&view, || words::table(&view, &status.peer, &status.waiting_for))?;
                 Ok(())
             }
             Table::Watch { table } => tokio::select! {
@@ -293,7 +292,7 @@ impl Session {
         if self.output.is_screen() {
             self.output.redraw(&text)?;
         } else {
-            self.output.answer(&view, || format!("{text}"))?;
+            self.output.answer(&view, || text)?;
         }
         Ok(fresh)
     }

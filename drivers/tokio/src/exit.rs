@@ -96,14 +96,16 @@ fn code_of(error: &(dyn std::error::Error + 'static)) -> Option<u8> {
     if let Some(error) = error.downcast_ref::<HomeError>() {
         return Some(home(error));
     }
-    error.downcast_ref::<RunError>().map(|error| match error {
-        RunError::Home(error) => home(error),
-        RunError::Identity(error) => identity(error),
-        RunError::Start(error) => start(error),
-        RunError::Listen { .. } | RunError::Api(_) => USAGE,
-    })
-    .or_else(|| error.downcast_ref::<IdentityError>().map(identity))
-    .or_else(|| error.downcast_ref::<StartError>().map(start))
+    error
+        .downcast_ref::<RunError>()
+        .map(|error| match error {
+            RunError::Home(error) => home(error),
+            RunError::Identity(error) => identity(error),
+            RunError::Start(error) => start(error),
+            RunError::Listen { .. } | RunError::Api(_) => USAGE,
+        })
+        .or_else(|| error.downcast_ref::<IdentityError>().map(identity))
+        .or_else(|| error.downcast_ref::<StartError>().map(start))
 }
 
 fn home(error: &HomeError) -> u8 {

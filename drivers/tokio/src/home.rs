@@ -200,9 +200,7 @@ pub fn read_genesis(path: &Path) -> Result<Genesis, HomeError> {
         .map_err(|source| HomeError::Io { path: path.to_owned(), source })?;
     let genesis = Genesis::decode(&bytes)
         .map_err(|reason| HomeError::NotGenesis { path: path.to_owned(), reason })?;
-    genesis
-        .check()
-        .map_err(|reason| HomeError::BadGenesis { path: path.to_owned(), reason })?;
+    genesis.check().map_err(|reason| HomeError::BadGenesis { path: path.to_owned(), reason })?;
     Ok(genesis)
 }
 

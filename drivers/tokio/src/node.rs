@@ -64,7 +64,11 @@ pub(crate) async fn join(config: Config, arguments: Join, output: Output) -> any
 }
 
 /// Runs the node until a signal, or until it cannot go on.
-async fn serve(mut config: Config, accept_lost_journal: bool, output: Output) -> anyhow::Result<()> {
+async fn serve(
+    mut config: Config,
+    accept_lost_journal: bool,
+    output: Output,
+) -> anyhow::Result<()> {
     let (mut interrupt, mut terminate) =
         (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
     let home = Home::new(&config.data_dir.value);
@@ -76,7 +80,7 @@ async fn serve(mut config: Config, accept_lost_journal: bool, output: Output) ->
         let directory = home.directory().display();
         output.words(&format!("making an identity in {directory} (a moment of work)"))?;
     }
-    let mut running = Running::start(&config, accept_lost_journal).await?;
+    let running = Running::start(&config, accept_lost_journal).await?;
     if running.made_identity() {
         output.words(&format!("this node is {}", running.address()))?;
     }
@@ -149,8 +153,7 @@ fn say_ready(running: &Running, output: Output) -> anyhow::Result<()> {
 
 /// The identity of a data directory that may have no network yet.
 pub(crate) fn identity(home: &Home, output: Output) -> anyhow::Result<Identity> {
-    let (identity, made) =
-        Identity::load_or_create(home.directory(), ProofOfWork::DEFAULT_BITS)?;
+    let (identity, made) = Identity::load_or_create(home.directory(), ProofOfWork::DEFAULT_BITS)?;
     if made && !output.json {
         aside(&format!("made an identity in {}", home.directory().display()));
     }

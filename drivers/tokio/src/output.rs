@@ -35,7 +35,7 @@ impl Output {
     pub(crate) fn redraw(self, text: &str) -> io::Result<()> {
         const HOME_AND_CLEAR: &str = "\u{1b}[H\u{1b}[J";
         let mut out = io::stdout().lock();
-        write!(out, "{HOME_AND_CLEAR}{}\n", text.trim_end())?;
+        writeln!(out, "{HOME_AND_CLEAR}{}", text.trim_end())?;
         out.flush()
     }
 }

@@ -12,7 +12,7 @@ use bitcraps_host::{Exit, Handle, Host, Identity, Options, StartError};
 use bitcraps_protocol::chain::Genesis;
 use bitcraps_protocol::event::Notice;
 use bitcraps_protocol::identity::Address;
-use tokio::task::JoinHandle;
+use tokio::sync::watch;
 
 use crate::api::{Api, ApiError, ApiOptions};
 use crate::config::Config;
@@ -29,8 +29,7 @@ pub struct Running {
     tcp: Tcp,
     listens_on: SocketAddr,
     api: Api,
-    thread: JoinHandle<Exit>,
-    exit: Option<Exit>,
+    exit: watch::Receiver<Option<Exit>>,
 }
 
 /// Why a node does not run.
@@ -82,7 +81,7 @@ impl Running {
         let address = identity.address();
         let host = start_host(&home, genesis, identity, accept_lost_journal).await?;
         let handle = host.handle();
-        let thread = tokio::task::spawn_blocking(move || host.join());
+        let exit = watch_over(host);
         log_notices(&handle, address);
 
         let around = Self::start_around(config, &home, &handle).await;
@@ -90,11 +89,11 @@ impl Running {
             Ok(around) => around,
             Err(error) => {
                 handle.shut_down();
-                flatten(thread.await);
+                ended(&exit).await;
                 return Err(error);
             }
         };
-        Ok(Self { home, address, made_identity, handle, tcp, listens_on, api, thread, exit: None })
+        Ok(Self { home, address, made_identity, handle, tcp, listens_on, api, exit })
     }
 
     async fn start_around(
@@ -107,8 +106,7 @@ impl Running {
         peers.sort();
         peers.dedup();
         let at = config.listen.value;
-        let options =
-            TcpConfig { listen: Some(at), peers: peers.clone(), ..TcpConfig::default() };
+        let options = TcpConfig { listen: Some(at), peers: peers.clone(), ..TcpConfig::default() };
         let tcp = Tcp::start(handle.links(), options);
         let tcp = tcp.map_err(|source| RunError::Listen { at, source })?;
         let listens_on = tcp.local_addr().unwrap_or(at);
@@ -165,17 +163,13 @@ impl Running {
         })
     }
 
-    /// Waits until the node has ended by itself. May be dropped and called again.
-    pub async fn ended(&mut self) -> Exit {
-        if let Some(exit) = &self.exit {
-            return exit.clone();
-        }
-        let exit = flatten((&mut self.thread).await);
-        self.exit.insert(exit).clone()
+    /// Waits until the node has ended by itself.
+    pub async fn ended(&self) -> Exit {
+        ended(&self.exit).await
     }
 
     /// Stops everything and tells how the node ended.
-    pub async fn stop(mut self) -> Exit {
+    pub async fn stop(self) -> Exit {
         self.handle.shut_down();
         let exit = self.ended().await;
         self.api.stop().await;
@@ -221,8 +215,17 @@ pub(crate) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send 
     }
 }
 
-fn flatten(joined: Result<Exit, tokio::task::JoinError>) -> Exit {
-    joined.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()))
+/// Tells how `host` ends, when it does.
+fn watch_over(host: Host) -> watch::Receiver<Option<Exit>> {
+    let (sender, receiver) = watch::channel(None);
+    tokio::task::spawn_blocking(move || sender.send_replace(Some(host.join())));
+    receiver
+}
+
+async fn ended(exit: &watch::Receiver<Option<Exit>>) -> Exit {
+    let mut exit = exit.clone();
+    let ended = exit.wait_for(Option::is_some).await.expect("joining a thread does not panic");
+    ended.clone().expect("that is what was waited for")
 }
 
 /// Tells the log what the node says.

@@ -33,7 +33,8 @@ pub(crate) fn status(view: &StatusView) -> String {
     line(&mut text, "dice", &dice);
     line(&mut text, "peers", &view.peers.len().to_string());
     for peer in &view.peers {
-        let role = peer.validator.map_or(String::new(), |index| format!(" validator {}", index + 1));
+        let role =
+            peer.validator.map_or(String::new(), |index| format!(" validator {}", index + 1));
         line(&mut text, "", &format!("{} at {}{role}", short(&peer.peer), peer.endpoint));
     }
     if view.waiting_transactions > 0 {

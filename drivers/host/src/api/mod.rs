@@ -46,9 +46,9 @@ pub fn tables(state: &State) -> Vec<TableSummary> {
 
 /// `GET /v1/tables/{id}`: one table with everything on it.
 pub fn table(state: &State, id: TableId) -> Result<TableView, Failure> {
-    let entry = state.table(id).ok_or_else(|| {
-        Failure::new(Code::NotFound, format!("there is no open table {}", id.0))
-    })?;
+    let entry = state
+        .table(id)
+        .ok_or_else(|| Failure::new(Code::NotFound, format!("there is no open table {}", id.0)))?;
     Ok(TableView::of(id, entry))
 }
 
@@ -62,8 +62,8 @@ pub fn peer(id: &str) -> Result<PeerId, Failure> {
     if let Ok(Hash(bytes)) = id.parse() {
         return Ok(PeerId(bytes));
     }
-    let address = id.parse::<Address>().map_err(|error| {
-        Failure::new(Code::BadRequest, format!("the account {id:?} {error}"))
-    })?;
+    let address = id
+        .parse::<Address>()
+        .map_err(|error| Failure::new(Code::BadRequest, format!("the account {id:?} {error}")))?;
     Ok(address.peer)
 }

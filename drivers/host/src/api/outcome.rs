@@ -69,7 +69,7 @@ impl Outcomes {
                 self.transactions.at(*id).or_default().end = Some(Err(rejection.to_string()));
             }
             Notice::Rolled { table, round, dice } | Notice::Settled { table, round, dice } => {
-                self.rolls.at((*table, *round)).insert_entry(*dice);
+                self.rolls.at((*table, *round)).and_modify(|known| *known = *dice).or_insert(*dice);
             }
             Notice::PeerUp { .. }
             | Notice::PeerDown { .. }

@@ -49,7 +49,7 @@ pub enum OperationRequest {
         name: String,
         /// Its house rules; the usual ones if left out.
         #[serde(default)]
-        rules: Option<Rules>,
+        rules: Option<Box<Rules>>,
         /// Chips for its bank.
         bank: u64,
     },
@@ -118,7 +118,11 @@ impl OperationRequest {
                 let name = Text::new(name).map_err(|error| {
                     Failure::new(Code::BadRequest, format!("the table's name is {error}"))
                 })?;
-                Operation::OpenTable { name, rules: rules.unwrap_or_default(), bank: Chips(bank) }
+                Operation::OpenTable {
+                    name,
+                    rules: rules.map_or_else(Rules::default, |rules| *rules),
+                    bank: Chips(bank),
+                }
             }
             Self::CloseTable { table } => Operation::CloseTable { table: TableId(table) },
             Self::Sit { table } => Operation::Sit { table: TableId(table) },

@@ -13,8 +13,8 @@ use bitcraps_protocol::identity::{Keypair, ProofOfWork};
 use bitcraps_protocol::wire::{List, Text};
 use tokio::time::Instant;
 
-use super::hub::Hub;
 use super::ApiOptions;
+use super::hub::Hub;
 use crate::ask;
 use crate::ticket::{HINTS, Ticket, Voucher};
 

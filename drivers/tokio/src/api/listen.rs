@@ -95,9 +95,10 @@ async fn serve_connection<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
     builder.timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT);
     let service = TowerToHyperService::new(router);
     let mut connection = std::pin::pin!(builder.serve_connection(TokioIo::new(stream), service));
+    let stopping = async { stop.wait_for(|stopping| *stopping).await.is_ok() };
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,
-        _ = stop.wait_for(|stopping| *stopping) => {
+        _ = stopping => {
             connection.as_mut().graceful_shutdown();
             connection.await
         }

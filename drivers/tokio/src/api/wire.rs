@@ -86,7 +86,8 @@ impl<S: Sync, T: DeserializeOwned> FromRequest<S> for Input<T> {
 
     async fn from_request(request: Request, _: &S) -> Result<Self, Refused> {
         let failed = |code, message: &str| Refused(Failure::new(code, message));
-        let content_type = request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+        let content_type =
+            request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
         let essence = content_type.and_then(|value| value.split(';').next()).map(str::trim);
         if !essence.is_some_and(|essence| essence.eq_ignore_ascii_case("application/json")) {
             let message = "send the header \"Content-Type: application/json\"";

@@ -139,11 +139,7 @@ fn temporary_directory() -> io::Result<PathBuf> {
 }
 
 /// Makes identities, a genesis and configurations. Each node dials those before it.
-fn make_network(
-    nodes: &[PathBuf],
-    validators: usize,
-    measurements: &Shared,
-) -> anyhow::Result<()> {
+fn make_network(nodes: &[PathBuf], validators: usize, measurements: &Shared) -> anyhow::Result<()> {
     let bits = ProofOfWork::DEFAULT_BITS;
     let mut identities = Vec::new();
     for node in nodes {

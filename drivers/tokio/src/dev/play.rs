@@ -145,7 +145,7 @@ impl<'a> Game<'a> {
         let house = &self.cluster.members()[usize::from(self.arguments.nodes) - 1].client;
         let open = OperationRequest::OpenTable {
             name: TABLE_NAME.into(),
-            rules: Some(rules),
+            rules: Some(Box::new(rules)),
             bank: BANK,
         };
         let opened = house.carry_out(open, |waiting_for| self.say_waiting(waiting_for)).await?;

@@ -62,10 +62,7 @@ impl Report {
         };
         let lines = [
             ("rolls settled", format!("{} in {:.1} s", grouped(self.rolls), self.seconds)),
-            (
-                "bets",
-                format!("{} final, {} refused", grouped(self.bets), grouped(self.refusals)),
-            ),
+            ("bets", format!("{} final, {} refused", grouped(self.bets), grouped(self.refusals))),
             ("views", grouped(self.view)),
             (
                 "equal states",
@@ -77,10 +74,7 @@ impl Report {
                     grouped(self.blocks_compared)
                 ),
             ),
-            (
-                "chips conserved",
-                format!("{}: {}", yes(self.chips_conserved), grouped(self.chips)),
-            ),
+            ("chips conserved", format!("{}: {}", yes(self.chips_conserved), grouped(self.chips))),
             ("bet to final", figure(&self.figures.bet_to_final)),
             ("roll to dice", figure(&self.figures.roll_to_dice)),
             ("block time", figure(&self.figures.block_time)),

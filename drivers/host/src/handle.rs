@@ -1,0 +1,72 @@
+//! How the rest of the process talks to a running node.
+
+use std::ops::ControlFlow;
+
+use bitcraps_protocol::event::{Command, CommandId, Notice, Refusal};
+use bitcraps_protocol::node::{Node, Status};
+
+use crate::inbox::{Input, Shared};
+use crate::links::Links;
+use crate::status::StatusCell;
+use crate::sync::Arc;
+
+/// Talks to a node on its own thread. Cheap to copy, usable from any thread, never waits.
+///
+/// Closures run on the node's thread, in the order in which they were given, and must not block.
+/// When the host has stopped, or so many requests wait that it cannot take another, they are
+/// dropped uncalled.
+#[derive(Clone)]
+pub struct Handle {
+    inbox: Arc<Shared>,
+    status: Arc<StatusCell>,
+}
+
+impl Handle {
+    pub(crate) fn new(inbox: Arc<Shared>, status: Arc<StatusCell>) -> Self {
+        Self { inbox, status }
+    }
+
+    /// Asks the node to carry out `command`; `reply` gets its id, or why not.
+    pub fn submit(
+        &self,
+        command: Command,
+        reply: impl FnOnce(Result<CommandId, Refusal>) + Send + 'static,
+    ) {
+        self.request(Input::Submit(command, Box::new(reply)));
+    }
+
+    /// Shows the node to `question`.
+    pub fn query(&self, question: impl FnOnce(&Node) + Send + 'static) {
+        self.request(Input::Query(Box::new(question)));
+    }
+
+    /// Shows `observer` every notice from now on, until it breaks off.
+    pub fn subscribe(&self, observer: impl FnMut(&Notice) -> ControlFlow<()> + Send + 'static) {
+        self.request(Input::Subscribe(Box::new(observer)));
+    }
+
+    /// The node's condition, as of a few milliseconds ago; its last one when it has stopped.
+    pub fn status(&self) -> Arc<Status> {
+        self.status.read()
+    }
+
+    /// What a transport needs.
+    pub fn links(&self) -> Links {
+        Links::new(self.inbox.clone())
+    }
+
+    /// Stops the node after what it is doing right now. [`Host::join`](crate::Host::join) says
+    /// when it has.
+    pub fn shut_down(&self) {
+        self.inbox.stop();
+    }
+
+    /// Whether the node has stopped.
+    pub fn has_stopped(&self) -> bool {
+        self.inbox.is_closed()
+    }
+
+    fn request(&self, input: Input) {
+        drop(self.inbox.request(input));
+    }
+}

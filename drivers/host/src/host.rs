@@ -1,0 +1,150 @@
+//! Starts a node on a data directory, and tells how it ended.
+
+use std::io;
+use std::path::PathBuf;
+use std::thread::{self, JoinHandle};
+
+use bitcraps_protocol::chain::Genesis;
+use bitcraps_protocol::identity::{Keypair, NetworkId, ProofOfWork};
+use bitcraps_protocol::node::{CannotStart, Config, Node, Setup};
+
+use crate::clock::Clock;
+use crate::handle::Handle;
+use crate::inbox::Inbox;
+use crate::journal::{self, JournalError, Opened, Origin, Recovery};
+use crate::lock::{Lock, LockError};
+use crate::run::Loop;
+use crate::status::StatusCell;
+use crate::sync::Arc;
+
+/// A running node.
+pub struct Host {
+    handle: Handle,
+    opened: Opened,
+    thread: JoinHandle<Exit>,
+}
+
+/// What a host needs.
+pub struct Options {
+    /// Where the journal and the lock are.
+    pub data_dir: PathBuf,
+    /// The genesis' network id.
+    pub network: NetworkId,
+    /// The network to take part in.
+    pub genesis: Genesis,
+    /// The node's key.
+    pub keypair: Keypair,
+    /// Its proof of work.
+    pub proof: ProofOfWork,
+    /// Local policy.
+    pub config: Config,
+    /// Whether to go on when the key's journal is missing. A human's decision: a validator that
+    /// has forgotten what it promised may be punished for saying the opposite.
+    pub accept_lost_journal: bool,
+}
+
+/// Why a node did not start. Each message says what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The data directory is in use, or cannot be.
+    #[error(transparent)]
+    Lock(#[from] LockError),
+    /// The journal cannot be used.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    /// The node refuses what the journal holds.
+    #[error("{0}")]
+    Refused(String),
+    /// The operating system gave no entropy.
+    #[error("cannot draw random bytes: {0}")]
+    Entropy(getrandom::Error),
+    /// The operating system gave no thread.
+    #[error("cannot start a thread: {0}")]
+    Thread(io::Error),
+}
+
+/// How a node ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Exit {
+    /// It was asked to.
+    Stopped,
+    /// It could not go on.
+    Failed {
+        /// Why, in a sentence.
+        reason: String,
+        /// What kind of reason.
+        kind: FailureKind,
+    },
+}
+
+/// What kind of reason ended a node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FailureKind {
+    /// The disk is full. Nothing is damaged: make room and start again.
+    DiskFull,
+    /// The disk failed, or the journal is damaged.
+    Journal,
+    /// The node itself found that it must not go on.
+    Halted,
+    /// A bug of ours.
+    Panicked,
+}
+
+impl Host {
+    /// Locks the data directory, recovers what the node has promised, and starts its thread.
+    pub fn start(options: Options) -> Result<Self, StartError> {
+        let Options { data_dir, network, genesis, keypair, proof, config, accept_lost_journal } =
+            options;
+        let lock = Lock::take(&data_dir)?;
+        let mut seed = [0; 32];
+        getrandom::fill(&mut seed).map_err(StartError::Entropy)?;
+        let origin = Origin { network, peer: keypair.peer() };
+        let directory = journal::directory(&data_dir);
+        let mut recovery = Recovery::open(&directory, origin, accept_lost_journal)?;
+        let opened = recovery.opened();
+        let clock = Clock::start();
+        let setup = Setup { genesis, keypair, proof, seed, config };
+        let node = Node::new(setup, clock.now(), recovery.by_ref());
+        // A damaged journal explains a node that refuses what could be read of it.
+        let journal = recovery.finish()?;
+        let node = node.map_err(|CannotStart(reason)| StartError::Refused(reason))?;
+
+        let status = Arc::new(StatusCell::new(node.status()));
+        let inbox = Inbox::new();
+        let handle = Handle::new(inbox.shared(), status.clone());
+        let turning = Loop::new(node, clock, inbox, journal, status, lock);
+        let thread = thread::Builder::new()
+            .name("bitcraps-node".to_owned())
+            .spawn(move || turning.run())
+            .map_err(StartError::Thread)?;
+        Ok(Self { handle, opened, thread })
+    }
+
+    /// Talks to the node.
+    pub fn handle(&self) -> Handle {
+        self.handle.clone()
+    }
+
+    /// What was found where the journal should be.
+    pub fn opened(&self) -> Opened {
+        self.opened
+    }
+
+    /// Waits until the node has ended.
+    pub fn join(self) -> Exit {
+        self.thread.join().unwrap_or_else(|panic| {
+            let text = panic.downcast_ref::<String>().map(String::as_str);
+            let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
+            let reason = format!("this is a bug: {}", text.unwrap_or("the node panicked"));
+            Exit::Failed { reason, kind: FailureKind::Panicked }
+        })
+    }
+}
+
+impl From<JournalError> for Exit {
+    fn from(error: JournalError) -> Self {
+        let is_full = error.is_disk_full();
+        let kind = if is_full { FailureKind::DiskFull } else { FailureKind::Journal };
+        Self::Failed { reason: error.to_string(), kind }
+    }
+}

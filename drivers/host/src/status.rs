@@ -1,0 +1,33 @@
+//! The node's condition as of a few milliseconds ago, for anybody to read at any time without
+//! the loop noticing.
+
+use bitcraps_protocol::node::Status;
+
+use crate::sync::{Arc, Mutex, lock};
+
+/// One published snapshot. A reader holds the lock for as long as it takes to copy a pointer, and
+/// the writer does not even wait for that.
+#[derive(Debug)]
+pub(crate) struct StatusCell {
+    newest: Mutex<Arc<Status>>,
+}
+
+impl StatusCell {
+    pub(crate) fn new(first: Status) -> Self {
+        Self { newest: Mutex::new(Arc::new(first)) }
+    }
+
+    pub(crate) fn read(&self) -> Arc<Status> {
+        lock(&self.newest).clone()
+    }
+
+    /// Publishes `status`, or gives up at once if a reader is in the way: try again later.
+    pub(crate) fn try_publish(&self, status: Status) -> bool {
+        let status = Arc::new(status);
+        let Ok(mut newest) = self.newest.try_lock() else { return false };
+        let former = std::mem::replace(&mut *newest, status);
+        drop(newest);
+        drop(former);
+        true
+    }
+}
