@@ -98,3 +98,18 @@ pub struct PeerStatus {
     pub endpoint: String,
     pub validator: Option<u16>,
 }
+
+const ASK: &[u8] = b"genesis?";
+const ANSWER: &[u8] = b"genesis!";
+/// What somebody who is not a node yet sends to a neighbour alone, to be told the genesis.
+pub fn genesis_request() -> bytes::Bytes {
+    ASK.into()
+}
+/// What a node answers.
+pub fn genesis_answer(genesis: &Genesis) -> bytes::Bytes {
+    [ANSWER, &genesis.encode()].concat().into()
+}
+/// The genesis in a neighbour's message, if it is such an answer; unchecked.
+pub fn read_genesis_answer(message: &[u8]) -> Option<Genesis> {
+    Genesis::decode(message.strip_prefix(ANSWER)?).ok()
+}

@@ -32,7 +32,7 @@ impl Handle {
         command: Command,
         reply: impl FnOnce(Result<CommandId, Refusal>) + Send + 'static,
     ) {
-        self.request(Input::Submit(command, Box::new(reply)));
+        self.request(Input::Submit(Box::new(command), Box::new(reply)));
     }
 
     /// Shows the node to `question`.

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::thread::{self, JoinHandle};
 
 use bitcraps_protocol::chain::Genesis;
-use bitcraps_protocol::identity::{Keypair, NetworkId, ProofOfWork};
+use bitcraps_protocol::identity::{Keypair, ProofOfWork};
 use bitcraps_protocol::node::{CannotStart, Config, Node, Setup};
 
 use crate::clock::Clock;
@@ -28,8 +28,6 @@ pub struct Host {
 pub struct Options {
     /// Where the journal and the lock are.
     pub data_dir: PathBuf,
-    /// The genesis' network id.
-    pub network: NetworkId,
     /// The network to take part in.
     pub genesis: Genesis,
     /// The node's key.
@@ -93,12 +91,11 @@ pub enum FailureKind {
 impl Host {
     /// Locks the data directory, recovers what the node has promised, and starts its thread.
     pub fn start(options: Options) -> Result<Self, StartError> {
-        let Options { data_dir, network, genesis, keypair, proof, config, accept_lost_journal } =
-            options;
+        let Options { data_dir, genesis, keypair, proof, config, accept_lost_journal } = options;
         let lock = Lock::take(&data_dir)?;
         let mut seed = [0; 32];
         getrandom::fill(&mut seed).map_err(StartError::Entropy)?;
-        let origin = Origin { network, peer: keypair.peer() };
+        let origin = Origin { network: genesis.network(), peer: keypair.peer() };
         let directory = journal::directory(&data_dir);
         let mut recovery = Recovery::open(&directory, origin, accept_lost_journal)?;
         let opened = recovery.opened();

@@ -57,7 +57,7 @@ pub enum Input {
     /// A link came up.
     LinkUp(LinkUp),
     /// The local player wants something.
-    Submit(Command, Reply),
+    Submit(Box<Command>, Reply),
     /// Somebody wants to look at the node.
     Query(Question),
     /// Somebody wants to hear notices.

@@ -140,7 +140,7 @@ impl Loop {
         match input {
             Input::Event(event) => self.accept_event(event),
             Input::LinkUp(up) => self.link_up(up),
-            Input::Submit(command, reply) => self.submit(command, reply),
+            Input::Submit(command, reply) => self.submit(*command, reply),
             Input::Query(question) => {
                 question(&self.node);
                 Ok(())

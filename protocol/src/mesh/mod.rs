@@ -1,1 +1,538 @@
-//! stub
+//! Who is linked to whom, and how messages get to everybody.
+//!
+//! The mesh owns the links: each one's [`Session`], its outbound lanes and
+//! its inbound budget. It admits peers, keeps one link of several to the same peer, floods gossip
+//! (every message once per link, never to a peer that hears its author directly), and tells
+//! neighbours about one another. Messages are opaque to it: upper layers verify what is
+//! [delivered](Output::Deliver) and hand back what is worth relaying.
+//!
+//! Of two links between the same peers the one opened by the lower key survives, and of several
+//! opened by the same peer the newest, so that nobody is locked out by a dead link of an earlier
+//! life. Only the *responder* of the better link closes the worse: it is the last to know that the
+//! better one is up, so there is never a moment without a link, and never two opinions. And it does
+//! so only after hearing from the peer on the better link since the worse came up: the better one
+//! may be the dead one. Until then messages take both.
+
+mod budget;
+mod config;
+mod lanes;
+mod link;
+mod packet;
+mod seen;
+#[cfg(test)]
+mod tests;
+
+use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
+use alloc::vec::Vec;
+use core::cmp::Reverse;
+
+use bytes::Bytes;
+
+pub use budget::{Allowance, Rate};
+pub use config::Config;
+pub use lanes::Lane;
+
+use crate::event::{CloseReason, Direction, Endpoint, Fault, LinkId, LinkKind};
+use crate::identity::{Address, PeerId};
+use crate::rng::Rng;
+use crate::session::{LocalIdentity, Outcome, Session};
+use crate::time::Time;
+use crate::wire::limits::MESSAGE_BYTES;
+use link::{Due, Link};
+use packet::Packet;
+use seen::Seen;
+
+/// Bytes of the longest message that the mesh carries for upper layers.
+pub const PAYLOAD_BYTES: usize = MESSAGE_BYTES - packet::OVERHEAD_BYTES;
+
+/// How often the originator of a gossip message has said it before; wraps. The same message is
+/// carried once per attempt: to say it again to everybody, raise it.
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    Default,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    serde::Serialize,
+    serde::Deserialize,
+)]
+pub struct Attempt(pub u8);
+
+impl Attempt {
+    /// The attempt after this one.
+    pub const fn next(self) -> Self {
+        Self(self.0.wrapping_add(1))
+    }
+}
+
+/// Something that happened to the mesh, or that an upper layer wants of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Input {
+    /// A link came up; see [`Event::LinkUp`](crate::event::Event::LinkUp).
+    LinkUp {
+        /// Its name, never used before.
+        link: LinkId,
+        /// What it promises.
+        kind: LinkKind,
+        /// Bytes of the largest frame it carries.
+        mtu: u32,
+        /// Who opened it.
+        direction: Direction,
+        /// The other end.
+        endpoint: Endpoint,
+    },
+    /// A link is gone.
+    LinkDown {
+        /// Which.
+        link: LinkId,
+    },
+    /// A frame arrived.
+    Received {
+        /// On which link.
+        link: LinkId,
+        /// Its bytes.
+        frame: Bytes,
+    },
+    /// The oldest unfinished [`Output::Send`] on this link has left.
+    Sent {
+        /// On which link.
+        link: LinkId,
+    },
+    /// A message is for everybody. Skips links on which it would not fit a message, which only
+    /// datagram links can be.
+    Broadcast {
+        /// How urgent it is.
+        lane: Lane,
+        /// Whose message it is, if known: it is not relayed to those who hear that peer themselves.
+        author: Option<PeerId>,
+        /// As delivered if relayed; the originator counts.
+        attempt: Attempt,
+        /// At most [`PAYLOAD_BYTES`].
+        message: Bytes,
+        /// The link that delivered it, or `None` if it starts here and so goes to every peer.
+        from: Option<LinkId>,
+    },
+    /// A message is for one neighbour. Dropped if that link is no longer up, or is a datagram link
+    /// and the message longer than one of its records.
+    Unicast {
+        /// On which link.
+        link: LinkId,
+        /// How urgent it is.
+        lane: Lane,
+        /// At most [`PAYLOAD_BYTES`].
+        message: Bytes,
+    },
+    /// What this link delivered broke the protocol; the link is closed.
+    Penalise {
+        /// Which.
+        link: LinkId,
+        /// What was wrong.
+        fault: Fault,
+    },
+    /// The deadline has passed.
+    Tick,
+}
+
+/// Something that the mesh wants done or known.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Output {
+    /// Send a frame; completes as [`Input::Sent`].
+    Send {
+        /// On which link.
+        link: LinkId,
+        /// Not longer than the link's MTU.
+        frame: Bytes,
+    },
+    /// Close a link; no `LinkDown` follows.
+    Close {
+        /// Which.
+        link: LinkId,
+        /// Why.
+        reason: CloseReason,
+    },
+    /// A link's other end is known and admitted. Emitted for every such link, also if another one
+    /// leads to the same peer.
+    PeerUp {
+        /// The link.
+        link: LinkId,
+        /// Who is there.
+        peer: Address,
+    },
+    /// A link that was up is gone. [`Mesh::is_linked`] says whether another leads to the same peer.
+    PeerDown {
+        /// The link.
+        link: LinkId,
+        /// Who was there.
+        peer: PeerId,
+    },
+    /// A message arrived.
+    Deliver {
+        /// On which link.
+        link: LinkId,
+        /// From which neighbour; not necessarily the message's author.
+        peer: PeerId,
+        /// Its bytes.
+        message: Bytes,
+        /// Which attempt it belongs to if it was broadcast, and so is to be relayed once verified;
+        /// `None` if it is for this node alone.
+        gossip: Option<Attempt>,
+    },
+    /// A peer broke the protocol; its link is closed.
+    Misbehaved {
+        /// On which link.
+        link: LinkId,
+        /// Who, if the handshake got that far.
+        peer: Option<PeerId>,
+        /// How.
+        fault: Fault,
+    },
+}
+
+/// An established link, for people and for those who choose whom to ask.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PeerLink<'a> {
+    /// The link.
+    pub link: LinkId,
+    /// Who is there.
+    pub address: Address,
+    /// Where that is, as the transport names it.
+    pub endpoint: &'a Endpoint,
+    /// Who opened the link.
+    pub direction: Direction,
+}
+
+/// This node's links and what flows over them.
+#[derive(Debug)]
+pub struct Mesh {
+    identity: LocalIdentity,
+    config: Config,
+    rng: Rng,
+    /// At most [`Config::links`]; the victim is the newcomer.
+    links: BTreeMap<LinkId, Link>,
+    seen: Seen,
+    /// Counts the links that were admitted, to tell newer ones from older ones.
+    admissions: u64,
+    announced: Option<Time>,
+    announce_at: Option<Time>,
+    outputs: VecDeque<Output>,
+}
+
+impl Mesh {
+    /// A mesh without links. `rng` must be a stream of its own.
+    pub fn new(identity: LocalIdentity, rng: Rng, config: Config) -> Self {
+        Self {
+            identity,
+            seen: Seen::new(config.seen_messages),
+            config,
+            rng,
+            links: BTreeMap::new(),
+            admissions: 0,
+            announced: None,
+            announce_at: None,
+            outputs: VecDeque::new(),
+        }
+    }
+
+    /// Takes in what happened at `now`.
+    pub fn handle(&mut self, now: Time, input: Input) {
+        match input {
+            Input::LinkUp { link, kind, mtu, direction, endpoint } => {
+                self.link_up(now, link, kind, mtu, direction, endpoint);
+            }
+            Input::LinkDown { link } => {
+                self.remove(now, link);
+            }
+            Input::Received { link, frame } => self.received(now, link, &frame),
+            Input::Sent { link } => {
+                if let Some(known) = self.links.get_mut(&link) {
+                    known.sent(now);
+                    self.flush(now, link);
+                }
+            }
+            Input::Broadcast { lane, author, attempt, message, from } => {
+                self.broadcast(now, lane, author, attempt, message, from);
+            }
+            Input::Unicast { link, lane, message } => {
+                assert!(message.len() <= PAYLOAD_BYTES, "{} bytes are no message", message.len());
+                self.push(now, link, lane, Packet::Payload(message).encode());
+            }
+            Input::Penalise { link, fault } => self.fail(now, link, fault),
+            Input::Tick => {}
+        }
+        self.keep_time(now);
+        assert!(self.deadline().is_none_or(|deadline| deadline > now), "a deadline was missed");
+    }
+
+    /// The next thing to do, oldest first.
+    pub fn poll(&mut self) -> Option<Output> {
+        self.outputs.pop_front()
+    }
+
+    /// When to call [`handle`](Self::handle) with [`Input::Tick`] if nothing else happens before.
+    pub fn deadline(&self) -> Option<Time> {
+        let links = self.links.values().map(|link| link.deadline(&self.config));
+        links.chain(self.announce_at).min()
+    }
+
+    /// The established links.
+    pub fn peers(&self) -> impl Iterator<Item = PeerLink<'_>> {
+        self.links.iter().filter_map(|(&link, known)| {
+            let peer = known.peer()?;
+            Some(PeerLink {
+                link,
+                address: peer.address,
+                endpoint: &known.endpoint,
+                direction: known.direction,
+            })
+        })
+    }
+
+    /// Whether an established link leads to `peer`.
+    pub fn is_linked(&self, peer: PeerId) -> bool {
+        self.peers().any(|known| known.address.peer == peer)
+    }
+
+    fn link_up(
+        &mut self,
+        now: Time,
+        link: LinkId,
+        kind: LinkKind,
+        mtu: u32,
+        direction: Direction,
+        endpoint: Endpoint,
+    ) {
+        assert!(!self.links.contains_key(&link), "a driver never uses a link's name twice");
+        if self.links.len() >= self.config.links {
+            return self.outputs.push_back(Output::Close { link, reason: CloseReason::Full });
+        }
+        if mtu < Session::MIN_MTU {
+            let reason = CloseReason::Fault(Fault::TooLarge);
+            return self.outputs.push_back(Output::Close { link, reason });
+        }
+        let rng = Rng::new(self.rng.bytes32());
+        let (session, first) = match direction {
+            Direction::Outbound => {
+                let (session, first) = Session::initiate(&self.identity, rng, mtu, kind);
+                (session, Some(first))
+            }
+            Direction::Inbound => (Session::accept(&self.identity, rng, mtu, kind), None),
+        };
+        self.links.insert(link, Link::new(now, session, direction, endpoint, &self.config));
+        if let Some(frame) = first {
+            self.send(now, link, frame);
+        }
+    }
+
+    fn received(&mut self, now: Time, link: LinkId, frame: &Bytes) {
+        let Some(known) = self.links.get_mut(&link) else { return };
+        match known.receive(now, frame) {
+            Ok(outcomes) => {
+                for outcome in outcomes {
+                    match outcome {
+                        Outcome::Reply(frame) => self.send(now, link, frame),
+                        Outcome::Established(address) => self.established(now, link, address),
+                        Outcome::Message(bytes) => self.packet(now, link, &bytes),
+                    }
+                }
+                self.heard(now, link);
+            }
+            Err(fault) => self.fail(now, link, fault),
+        }
+    }
+
+    fn established(&mut self, now: Time, link: LinkId, address: Address) {
+        if address.peer == self.identity.address().peer {
+            return self.close(now, link, CloseReason::Oneself);
+        }
+        let Some(known) = self.links.get_mut(&link) else { return };
+        known.admit(address, self.admissions);
+        self.admissions += 1;
+        self.outputs.push_back(Output::PeerUp { link, peer: address });
+        self.neighbourhood_changed(now);
+    }
+
+    /// Notes that `link`'s peer is alive there, and closes links that are now known to be needless.
+    fn heard(&mut self, now: Time, link: LinkId) {
+        let Some(peer) = self.links.get_mut(&link).and_then(Link::peer_mut) else { return };
+        peer.heard = self.admissions;
+        let peer = peer.address.peer;
+        for duplicate in self.duplicates(peer) {
+            self.close(now, duplicate, CloseReason::Duplicate);
+        }
+    }
+
+    /// The links to `peer` that this side has to close because a better one is known to live.
+    fn duplicates(&self, peer: PeerId) -> Vec<LinkId> {
+        let own = self.identity.address().peer;
+        let mut ranked: Vec<_> = self
+            .links
+            .iter()
+            .filter_map(|(&link, known)| {
+                let there = known.peer().filter(|there| there.address.peer == peer)?;
+                let initiator = match known.direction {
+                    Direction::Inbound => peer,
+                    Direction::Outbound => own,
+                };
+                Some(((initiator, Reverse(there.admission)), link, known.direction, there))
+            })
+            .collect();
+        ranked.sort_unstable_by_key(|&(rank, ..)| rank);
+        let mut duplicates = Vec::new();
+        let mut alive = 0;
+        for (_, link, direction, there) in ranked {
+            if there.admission < alive {
+                duplicates.push(link);
+            }
+            match direction {
+                Direction::Inbound => alive = alive.max(there.heard),
+                Direction::Outbound => {}
+            }
+        }
+        duplicates
+    }
+
+    fn packet(&mut self, now: Time, link: LinkId, bytes: &Bytes) {
+        let packet = match Packet::decode(bytes) {
+            Ok(packet) => packet,
+            Err(malformed) => return self.fail(now, link, malformed.into()),
+        };
+        let Some(peer) = self.links.get_mut(&link).and_then(Link::peer_mut) else { return };
+        let sender = peer.address.peer;
+        let (message, gossip) = match packet {
+            Packet::Ping => return,
+            Packet::Neighbours(neighbours) => {
+                peer.neighbours = neighbours.iter().copied().collect();
+                return;
+            }
+            Packet::Payload(message) => (message, None),
+            Packet::Gossip { attempt, body } => {
+                if !self.seen.insert(attempt, &body) {
+                    return;
+                }
+                (body, Some(attempt))
+            }
+        };
+        self.outputs.push_back(Output::Deliver { link, peer: sender, message, gossip });
+    }
+
+    fn broadcast(
+        &mut self,
+        now: Time,
+        lane: Lane,
+        author: Option<PeerId>,
+        attempt: Attempt,
+        message: Bytes,
+        from: Option<LinkId>,
+    ) {
+        assert!(message.len() <= PAYLOAD_BYTES, "{} bytes are no message", message.len());
+        self.seen.insert(attempt, &message);
+        let targets: Vec<LinkId> = self
+            .links
+            .iter()
+            .filter_map(|(&link, known)| {
+                let peer = known.peer()?;
+                let wants = match from {
+                    None => true,
+                    Some(from) => from != link && !author.is_some_and(|author| peer.hears(author)),
+                };
+                wants.then_some(link)
+            })
+            .collect();
+        let packet = Packet::Gossip { attempt, body: message }.encode();
+        for link in targets {
+            self.push(now, link, lane, packet.clone());
+        }
+    }
+
+    /// Queues an encoded packet on an established link that can carry it.
+    fn push(&mut self, now: Time, link: LinkId, lane: Lane, packet: Bytes) {
+        let Some(known) = self.links.get_mut(&link) else { return };
+        match known.push(lane, packet) {
+            Ok(()) => self.flush(now, link),
+            Err(lanes::Overflow) => self.close(now, link, CloseReason::TimedOut),
+        }
+    }
+
+    /// Lets leave what the link's window admits.
+    fn flush(&mut self, now: Time, link: LinkId) {
+        while let Some(frames) =
+            self.links.get_mut(&link).and_then(|known| known.next_frames(&self.config))
+        {
+            for frame in frames {
+                self.send(now, link, frame);
+            }
+        }
+    }
+
+    fn send(&mut self, now: Time, link: LinkId, frame: Bytes) {
+        if let Some(known) = self.links.get_mut(&link) {
+            known.leaves(now, frame.len());
+            self.outputs.push_back(Output::Send { link, frame });
+        }
+    }
+
+    fn fail(&mut self, now: Time, link: LinkId, fault: Fault) {
+        let Some(known) = self.links.get(&link) else { return };
+        let peer = known.peer().map(|peer| peer.address.peer);
+        self.outputs.push_back(Output::Misbehaved { link, peer, fault });
+        self.close(now, link, CloseReason::Fault(fault));
+    }
+
+    fn close(&mut self, now: Time, link: LinkId, reason: CloseReason) {
+        if self.remove(now, link) {
+            self.outputs.push_back(Output::Close { link, reason });
+        }
+    }
+
+    /// Forgets a link; whether it was known.
+    fn remove(&mut self, now: Time, link: LinkId) -> bool {
+        let Some(known) = self.links.remove(&link) else { return false };
+        if let Some(peer) = known.peer() {
+            self.outputs.push_back(Output::PeerDown { link, peer: peer.address.peer });
+            self.neighbourhood_changed(now);
+        }
+        true
+    }
+
+    fn neighbourhood_changed(&mut self, now: Time) {
+        let earliest = self.announced.map_or(now, |last| last + self.config.announce_interval);
+        self.announce_at.get_or_insert(earliest.max(now));
+    }
+
+    /// Does everything that is due.
+    fn keep_time(&mut self, now: Time) {
+        let due: Vec<(LinkId, Due)> = self
+            .links
+            .iter()
+            .filter_map(|(&link, known)| Some((link, known.due(now, &self.config)?)))
+            .collect();
+        for (link, due) in due {
+            match due {
+                Due::TimeOut => self.close(now, link, CloseReason::TimedOut),
+                Due::Ping => self.push(now, link, Lane::Control, Packet::Ping.encode()),
+            }
+        }
+        // An announcement can overflow a link's lane, and losing that link is news again.
+        while self.announce_at.is_some_and(|at| at <= now) {
+            self.announce_at = None;
+            self.announced = Some(now);
+            self.announce(now);
+        }
+    }
+
+    /// Tells every peer whose knowledge has aged which other peers are linked here.
+    fn announce(&mut self, now: Time) {
+        let peers: BTreeSet<PeerId> = self.peers().map(|peer| peer.address.peer).collect();
+        let news: Vec<(LinkId, Packet)> = self
+            .links
+            .iter_mut()
+            .filter_map(|(&link, known)| Some((link, known.news(&peers)?)))
+            .collect();
+        for (link, packet) in news {
+            self.push(now, link, Lane::Control, packet.encode());
+        }
+    }
+}

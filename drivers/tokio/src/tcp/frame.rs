@@ -9,10 +9,10 @@ const LENGTH_BYTES: usize = 4;
 
 /// A length that no frame has: zero, or more than [`FRAME_BYTES`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct BadLength(pub(super) u32);
+pub(crate) struct BadLength(pub(crate) u32);
 
 /// Takes the first frame off `received`, if it is complete.
-pub(super) fn take(received: &mut BytesMut) -> Result<Option<Bytes>, BadLength> {
+pub(crate) fn take(received: &mut BytesMut) -> Result<Option<Bytes>, BadLength> {
     let Some(length) = first_length(received)? else { return Ok(None) };
     if received.len() < LENGTH_BYTES + length {
         return Ok(None);
@@ -22,13 +22,13 @@ pub(super) fn take(received: &mut BytesMut) -> Result<Option<Bytes>, BadLength> 
 }
 
 /// How many bytes are missing until `received` holds a frame; 0 if it holds one.
-pub(super) fn missing(received: &[u8]) -> usize {
+pub(crate) fn missing(received: &[u8]) -> usize {
     let length = first_length(received).ok().flatten().unwrap_or(0);
     (LENGTH_BYTES + length).saturating_sub(received.len())
 }
 
 /// Appends `frame` to `outgoing`.
-pub(super) fn put(outgoing: &mut Vec<u8>, frame: &[u8]) {
+pub(crate) fn put(outgoing: &mut Vec<u8>, frame: &[u8]) {
     let length = u32::try_from(frame.len()).expect("the node keeps to the MTU");
     outgoing.extend_from_slice(&length.to_be_bytes());
     outgoing.extend_from_slice(frame);

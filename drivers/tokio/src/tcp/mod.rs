@@ -7,7 +7,7 @@
 
 mod backoff;
 mod connection;
-mod frame;
+pub(crate) mod frame;
 mod seats;
 #[cfg(test)]
 mod tests;
@@ -264,7 +264,7 @@ async fn dial_once(endpoint: Endpoint, shared: &Shared) {
 }
 
 /// Connects with the first of the addresses of `peer` that answers.
-async fn connect(peer: &str, limits: &Limits) -> io::Result<TcpStream> {
+pub(crate) async fn connect(peer: &str, limits: &Limits) -> io::Result<TcpStream> {
     timeout(limits.connect_timeout, async {
         let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
         for address in lookup_host(peer).await? {
@@ -278,7 +278,7 @@ async fn connect(peer: &str, limits: &Limits) -> io::Result<TcpStream> {
     .await?
 }
 
-fn endpoint_of(peer: &str) -> Endpoint {
+pub(crate) fn endpoint_of(peer: &str) -> Endpoint {
     Endpoint { transport: TRANSPORT, bytes: Bytes::copy_from_slice(peer.as_bytes()) }
 }
 

@@ -1,0 +1,58 @@
+//! The mesh's local policy.
+
+use core::time::Duration;
+
+use super::budget::{Allowance, Rate};
+
+/// How a node treats its links. Nodes of one network may differ in this.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// Links at once, those in their handshake included; a newcomer beyond is refused. 64: as many
+    /// as one announcement names.
+    pub links: usize,
+    /// How long a handshake may take. 10 s: three frames over a bad radio link.
+    pub handshake_timeout: Duration,
+    /// How long a link may be idle before a ping is sent. 15 s: two pings may be lost before the
+    /// other side's `silence_timeout`.
+    pub ping_after: Duration,
+    /// How long nothing may arrive, or a frame may wait to leave. 45 s: well above the longest
+    /// pause of a busy machine or a radio in a crowd.
+    pub silence_timeout: Duration,
+    /// The least time between two announcements of neighbours. 100 ms: a start, when all links come
+    /// up together, costs two.
+    pub announce_interval: Duration,
+    /// Bytes handed to the driver and not yet `Sent`, per link; exceeded only by one message alone.
+    /// 64 KiB: an urgent message waits behind no more than that.
+    pub window_bytes: usize,
+    /// Frames handed to the driver and not yet `Sent`, per link; exceeded only within a message.
+    pub window_frames: usize,
+    /// Bytes waiting in one lane of one link; the victim is the lane's oldest message, for the
+    /// control lane the link. 1 MiB: nearly three of the largest messages.
+    pub lane_bytes: usize,
+    /// What one link may deliver. Far above what a full network sends over one link, far below what
+    /// decrypting it costs a core.
+    pub allowance: Allowance,
+    /// Gossip messages remembered in each of two generations, to be delivered once only. 16,384:
+    /// a few seconds of the highest rate that `allowance` admits.
+    pub seen_messages: usize,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            links: 64,
+            handshake_timeout: Duration::from_secs(10),
+            ping_after: Duration::from_secs(15),
+            silence_timeout: Duration::from_secs(45),
+            announce_interval: Duration::from_millis(100),
+            window_bytes: 64 * 1024,
+            window_frames: 16,
+            lane_bytes: 1024 * 1024,
+            allowance: Allowance {
+                bytes: Rate { burst: 32 * 1024 * 1024, per_second: 16 * 1024 * 1024 },
+                frames: Rate { burst: 20_000, per_second: 10_000 },
+            },
+            seen_messages: 16_384,
+        }
+    }
+}

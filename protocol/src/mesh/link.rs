@@ -1,0 +1,187 @@
+//! One link: its session, who is at the other end, and what flows in both directions.
+
+use alloc::collections::{BTreeSet, VecDeque};
+use alloc::vec::Vec;
+
+use bytes::Bytes;
+
+use super::Config;
+use super::budget::Budget;
+use super::lanes::{Lane, Lanes, Overflow};
+use super::packet::{NEIGHBOURS_OVERHEAD_BYTES, Packet};
+use crate::event::{Direction, Endpoint, Fault};
+use crate::identity::{Address, PeerId};
+use crate::session::{Outcome, Session};
+use crate::time::Time;
+use crate::wire::List;
+use crate::wire::limits::NEIGHBOURS;
+
+/// What a link needs now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Due {
+    /// Closing: it has been silent or stuck for too long.
+    TimeOut,
+    /// A sign of life.
+    Ping,
+}
+
+/// Who is at the other end of an established link.
+#[derive(Debug)]
+pub(super) struct Peer {
+    pub(super) address: Address,
+    /// Higher for links admitted later.
+    pub(super) admission: u64,
+    /// How many links had been admitted when it was last heard here.
+    pub(super) heard: u64,
+    /// Whom it says it is linked to; at most [`NEIGHBOURS`].
+    pub(super) neighbours: BTreeSet<PeerId>,
+    /// Whom it was told this node is linked to.
+    told: Vec<PeerId>,
+}
+
+impl Peer {
+    /// Whether it needs nobody to relay what `author` says.
+    pub(super) fn hears(&self, author: PeerId) -> bool {
+        self.address.peer == author || self.neighbours.contains(&author)
+    }
+}
+
+#[derive(Debug)]
+pub(super) struct Link {
+    pub(super) direction: Direction,
+    pub(super) endpoint: Endpoint,
+    session: Session,
+    peer: Option<Peer>,
+    up: Time,
+    heard: Time,
+    /// When a frame was last handed to the driver or left it.
+    moved: Time,
+    lanes: Lanes,
+    /// Bytes of each frame that the driver has and has not sent.
+    in_flight: VecDeque<usize>,
+    in_flight_bytes: usize,
+    budget: Budget,
+}
+
+impl Link {
+    pub(super) fn new(
+        now: Time,
+        session: Session,
+        direction: Direction,
+        endpoint: Endpoint,
+        config: &Config,
+    ) -> Self {
+        Self {
+            direction,
+            endpoint,
+            session,
+            peer: None,
+            up: now,
+            heard: now,
+            moved: now,
+            lanes: Lanes::new(config.lane_bytes),
+            in_flight: VecDeque::new(),
+            in_flight_bytes: 0,
+            budget: Budget::new(now, &config.allowance),
+        }
+    }
+
+    /// Who is there, once the handshake is through.
+    pub(super) const fn peer(&self) -> Option<&Peer> {
+        self.peer.as_ref()
+    }
+
+    pub(super) const fn peer_mut(&mut self) -> Option<&mut Peer> {
+        self.peer.as_mut()
+    }
+
+    pub(super) fn admit(&mut self, address: Address, admission: u64) {
+        let neighbours = BTreeSet::new();
+        self.peer = Some(Peer { address, admission, heard: 0, neighbours, told: Vec::new() });
+    }
+
+    pub(super) fn receive(&mut self, now: Time, frame: &Bytes) -> Result<Vec<Outcome>, Fault> {
+        if !self.budget.spend(now, frame.len()) {
+            return Err(Fault::Flooding);
+        }
+        let outcomes = self.session.handle(frame)?;
+        self.heard = now;
+        Ok(outcomes)
+    }
+
+    /// Queues an encoded packet, if the link is established and can carry so long a one.
+    pub(super) fn push(&mut self, lane: Lane, packet: Bytes) -> Result<(), Overflow> {
+        if self.peer.is_none() || packet.len() > self.session.capacity() {
+            return Ok(());
+        }
+        self.lanes.push(lane, packet)
+    }
+
+    /// The frames of the next message, if there is one and the window admits it. Nonces are given
+    /// out here, so the frames must leave now.
+    pub(super) fn next_frames(&mut self, config: &Config) -> Option<Vec<Bytes>> {
+        let next = self.lanes.next_bytes()?;
+        let in_flight: usize = self.in_flight.iter().sum();
+        let fits =
+            in_flight + next <= config.window_bytes && self.in_flight.len() < config.window_frames;
+        if !fits && !self.in_flight.is_empty() {
+            return None;
+        }
+        let message = self.lanes.pop()?;
+        Some(self.session.seal(&message).expect("what is too long was not queued"))
+    }
+
+    /// Notes that a frame of `bytes` is handed to the driver.
+    pub(super) fn leaves(&mut self, now: Time, bytes: usize) {
+        self.in_flight.push_back(bytes);
+        self.in_flight_bytes += bytes;
+        self.moved = now;
+    }
+
+    /// Notes that the driver's oldest frame has left.
+    pub(super) fn sent(&mut self, now: Time) {
+        self.in_flight_bytes -= self.in_flight.pop_front().unwrap_or(0);
+        self.moved = now;
+    }
+
+    /// What to tell the other end about this node's `peers`, if it does not know it yet. As many as
+    /// fit, lowest keys first: to be told of fewer costs it only repetitions.
+    pub(super) fn news(&mut self, peers: &BTreeSet<PeerId>) -> Option<Packet> {
+        let room = self.session.capacity().saturating_sub(NEIGHBOURS_OVERHEAD_BYTES) / 32;
+        let peer = self.peer.as_mut()?;
+        let others = peers.iter().copied().filter(|other| *other != peer.address.peer);
+        let others: Vec<PeerId> = others.take(room.min(NEIGHBOURS)).collect();
+        if others == peer.told {
+            return None;
+        }
+        peer.told.clone_from(&others);
+        Some(Packet::Neighbours(List::new(others).expect("taken no more than that")))
+    }
+
+    pub(super) fn deadline(&self, config: &Config) -> Time {
+        let times_out = self.times_out(config);
+        self.pings(config).map_or(times_out, |pings| pings.min(times_out))
+    }
+
+    pub(super) fn due(&self, now: Time, config: &Config) -> Option<Due> {
+        if self.times_out(config) <= now {
+            return Some(Due::TimeOut);
+        }
+        self.pings(config).is_some_and(|at| at <= now).then_some(Due::Ping)
+    }
+
+    fn times_out(&self, config: &Config) -> Time {
+        if self.peer.is_none() {
+            return self.up + config.handshake_timeout;
+        }
+        let silent = self.heard + config.silence_timeout;
+        let stuck = self.moved + config.silence_timeout;
+        if self.in_flight.is_empty() { silent } else { silent.min(stuck) }
+    }
+
+    /// When to give a sign of life, unless something else is under way before.
+    fn pings(&self, config: &Config) -> Option<Time> {
+        let idle = self.peer.is_some() && self.in_flight.is_empty();
+        idle.then(|| self.moved + config.ping_after)
+    }
+}

@@ -1,0 +1,70 @@
+//! What neighbours say to one another inside a session.
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+
+use super::{Attempt, PAYLOAD_BYTES};
+use crate::identity::PeerId;
+use crate::wire::limits::{MESSAGE_BYTES, NEIGHBOURS};
+use crate::wire::{List, Malformed, decode, encode};
+
+/// Bytes by which a packet may be longer than the message in it: its variant, an attempt, a length.
+pub(super) const OVERHEAD_BYTES: usize = 8;
+/// Bytes by which an announcement may be longer than the keys in it: its variant, a count.
+pub(super) const NEIGHBOURS_OVERHEAD_BYTES: usize = 3;
+
+/// One message of a session.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) enum Packet {
+    /// The sender is still there.
+    Ping,
+    /// These are the sender's other established neighbours; replaces what it said before.
+    Neighbours(List<PeerId, NEIGHBOURS>),
+    /// A message for the receiver alone.
+    Payload(Bytes),
+    /// A message for everybody.
+    Gossip {
+        /// Counts how often the originator has said it.
+        attempt: Attempt,
+        /// The message.
+        body: Bytes,
+    },
+}
+
+impl Packet {
+    pub(super) fn encode(&self) -> Bytes {
+        Bytes::from(encode(self))
+    }
+
+    /// Reads a packet whose message, if it has one, is short enough to be relayed.
+    pub(super) fn decode(bytes: &[u8]) -> Result<Self, Malformed> {
+        let packet = decode(bytes, MESSAGE_BYTES)?;
+        let message_bytes = match &packet {
+            Self::Ping | Self::Neighbours(_) => 0,
+            Self::Payload(message) => message.len(),
+            Self::Gossip { body, .. } => body.len(),
+        };
+        if message_bytes > PAYLOAD_BYTES { Err(Malformed::TooLarge) } else { Ok(packet) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::vec;
+
+    use super::*;
+
+    #[test]
+    fn the_longest_payload_fits_a_message_and_a_longer_one_is_refused() {
+        let body = Bytes::from(vec![0; PAYLOAD_BYTES]);
+        let gossip = Packet::Gossip { attempt: Attempt(255), body: body.clone() };
+        assert_eq!(Packet::decode(&gossip.encode()), Ok(gossip));
+        let payload = Packet::Payload(body);
+        assert_eq!(Packet::decode(&payload.encode()), Ok(payload));
+        let longer = Packet::Payload(Bytes::from(vec![0; PAYLOAD_BYTES + 1]));
+        assert_eq!(Packet::decode(&longer.encode()), Err(Malformed::TooLarge));
+        let everybody = List::new(vec![PeerId([1; 32]); NEIGHBOURS]).unwrap();
+        let bytes = Packet::Neighbours(everybody).encode();
+        assert!(bytes.len() <= NEIGHBOURS * 32 + NEIGHBOURS_OVERHEAD_BYTES);
+    }
+}
