@@ -49,7 +49,7 @@ pub struct CoinShare {
 
 /// A share whose proof holds, for the coin and the member that it was made or checked for.
 #[derive(Clone, Copy, Debug)]
-pub struct VerifiedShare {
+pub(super) struct VerifiedShare {
     index: ValidatorIndex,
     share: CoinShare,
     point: RistrettoPoint,
@@ -82,8 +82,7 @@ pub enum BadCoinProof {
 }
 
 impl CoinId {
-    /// The element that shares of this coin are made from; takes about as long as a fifth of
-    /// checking a share.
+    /// The element that shares of this coin are made from.
     pub fn input(&self) -> CoinInput {
         let mut hasher = Hash::hasher("bitcraps 2026 coin input");
         hasher.update(&encode(self));
@@ -92,11 +91,6 @@ impl CoinId {
 }
 
 impl CoinInput {
-    /// Which coin it is for.
-    pub const fn id(&self) -> &CoinId {
-        &self.id
-    }
-
     /// Checks `share`, said to be by member `index` whose public key is `member`.
     pub(super) fn check(
         &self,
@@ -146,12 +140,12 @@ impl VerifiedShare {
     }
 
     /// Whose share it is.
-    pub const fn index(&self) -> ValidatorIndex {
+    pub(super) const fn index(&self) -> ValidatorIndex {
         self.index
     }
 
     /// The share as it travels.
-    pub const fn share(&self) -> CoinShare {
+    pub(super) const fn share(&self) -> CoinShare {
         self.share
     }
 }
@@ -239,8 +233,9 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::beacon::fixtures::{dealt, share_secrets, threshold};
+    use crate::beacon::fixtures::{dealt, sealing_secret, share_secrets, threshold};
     use crate::beacon::{DiceKey, ShareSecret};
+    use crate::identity::PeerId;
     use crate::wire::decode;
 
     const NETWORK: NetworkId = Hash([3; 32]);
@@ -385,13 +380,16 @@ mod tests {
 
     /// Changes only with the version of the wire.
     #[test]
-    fn one_coin_is_pinned_from_its_shares_to_its_dice() {
+    fn every_format_is_pinned_from_a_card_to_the_dice() {
         let (key, secrets) = game(4);
+        let possession = sealing_secret(1).possession(PeerId([1; 32]));
         let proof = proof(&secrets, &[0, 2, 3]);
         let coin = proof.verify(&key, NETWORK, EPOCH).unwrap();
         let dice: Vec<u8> = coin.dice_bytes(1, 7).take(8).collect();
         let actual = alloc::format!(
-            "input {}\nshare {}\nproof {}\nkey {}\ncoin {coin}\ndice {}\n",
+            "possession {}\ndeal {}\ninput {}\nshare {}\nproof {}\nkey {}\ncoin {coin}\ndice {}\n",
+            HEXLOWER.encode(&encode(&possession)),
+            Hash::of("bitcraps test", &dealt(4)),
             HEXLOWER.encode(id().input().element.bytes()),
             HEXLOWER.encode(&encode(&proof.shares[0].1)),
             Hash::of("bitcraps test", &proof),

@@ -87,8 +87,7 @@ impl DiceKey {
         Hash::of("bitcraps 2026 dice key", self)
     }
 
-    /// Checks the whole key and decodes it for use. Takes about as long as checking a quarter as
-    /// many shares as it has members.
+    /// Checks the whole key and decodes it for use; to be done once, when a key comes into force.
     pub fn table(&self) -> Result<DiceKeyTable, BadDiceKey> {
         if self.threshold == 0 || usize::from(self.threshold) > self.members.len() {
             return Err(BadDiceKey::Threshold);

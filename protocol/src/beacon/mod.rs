@@ -35,12 +35,13 @@ use crate::identity::{Epoch, NetworkId};
 use crate::time::Time;
 use crate::wire::limits;
 
-pub use coin::{BadCoinProof, Coin, CoinId, CoinInput, CoinProof, CoinShare, VerifiedShare};
+use coin::VerifiedShare;
+
+pub use coin::{BadCoinProof, Coin, CoinId, CoinInput, CoinProof, CoinShare};
 pub use dleq::Dleq;
 pub use key::{BadDiceKey, Dealt, DiceKey, DiceKeyTable, NoShare, ShareSecret, deal};
 pub use sealing::{
-    BadPossession, BadSeal, BadSealingKey, Letter, Possession, SealedShare, SealingKey,
-    SealingSecret,
+    BadPossession, BadSealingKey, Possession, SealedShare, SealingKey, SealingSecret,
 };
 
 /// When validators give their shares away; part of a network's genesis.
@@ -455,7 +456,11 @@ fn is_near(current: View, view: View) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use alloc::collections::BTreeSet;
     use alloc::vec;
+    use std::sync::LazyLock;
+
+    use proptest::prelude::*;
 
     use super::fixtures::{dealt, share_secret, share_secrets};
     use super::*;
@@ -467,15 +472,17 @@ mod tests {
     const V: View = View(10);
     const START: Time = Time::ZERO;
 
+    static DEALT: LazyLock<Dealt> = LazyLock::new(|| dealt(4));
+    static SECRETS: LazyLock<Vec<ShareSecret>> = LazyLock::new(|| share_secrets(&DEALT));
+
     /// Validator 0 of four, of which three make a coin; consensus is in view 10.
     fn beacon(release: DiceRelease) -> Beacon {
         custom(release, Config::default(), true)
     }
 
     fn custom(release: DiceRelease, config: Config, is_member: bool) -> Beacon {
-        let dealt = dealt(4);
-        let secret = is_member.then(|| share_secret(&dealt, 0));
-        let key = dealt.key.table().unwrap();
+        let secret = is_member.then(|| share_secret(&DEALT, 0));
+        let key = DEALT.key.table().unwrap();
         let mut beacon =
             Beacon::new(Setup { network: NETWORK, epoch: EPOCH, key, secret, release, config });
         beacon.handle(START, Input::Entered { view: V });
@@ -484,7 +491,7 @@ mod tests {
 
     fn share(index: u16, view: View) -> CoinShare {
         let input = CoinId { network: NETWORK, epoch: EPOCH, key_version: 0, view }.input();
-        share_secrets(&dealt(4))[usize::from(index)].coin_share(&input)
+        SECRETS[usize::from(index)].coin_share(&input)
     }
 
     fn arrival(index: u16, view: View) -> Input {
@@ -500,7 +507,7 @@ mod tests {
         let shares = members.map(|index| (ValidatorIndex(index), share(index, view)));
         let shares = crate::wire::List::new(shares.to_vec()).unwrap();
         let proof = CoinProof { view, shares };
-        let coin = proof.verify(&dealt(4).key, NETWORK, EPOCH).unwrap();
+        let coin = proof.verify(&DEALT.key, NETWORK, EPOCH).unwrap();
         Output::Known { proof, coin }
     }
 
@@ -770,5 +777,62 @@ mod tests {
         let config = Config::default();
         let release = DiceRelease::default();
         Beacon::new(Setup { network: NETWORK, epoch: EPOCH, key, secret, release, config });
+    }
+
+    fn any_input() -> impl Strategy<Value = Input> {
+        let view = || (8..12u64).prop_map(View);
+        prop_oneof![
+            view().prop_map(|view| Input::Entered { view }),
+            view().prop_map(|view| Input::Voted { view }),
+            view().prop_map(|view| Input::Final { view }),
+            view().prop_map(|view| Input::Recorded { view }),
+            (1..4u16, view()).prop_map(|(index, view)| arrival(index, view)),
+            (1..5u16, view()).prop_map(|(index, view)| forged(index, view)),
+            Just(Input::Tick),
+        ]
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(48))]
+        #[test]
+        fn no_history_gives_a_share_away_early_or_a_coin_away_twice_or_wrong(
+            inputs in proptest::collection::vec((0..400u64, any_input()), 1..40),
+            after_finalization: bool,
+        ) {
+            let release = match after_finalization {
+                true => DiceRelease::AfterFinalization,
+                false => DiceRelease::AtFinalizeVote,
+            };
+            let mut beacon = beacon(release);
+            let mut allowed = BTreeSet::new();
+            let mut coins = BTreeMap::new();
+            let mut now = START;
+            for (pause, input) in inputs {
+                now = now + Duration::from_millis(pause);
+                match input {
+                    Input::Voted { view } if !after_finalization => _ = allowed.insert(view),
+                    Input::Final { view } => _ = allowed.insert(view),
+                    _ => {}
+                }
+                for output in at(now, &mut beacon, input) {
+                    match output {
+                        Output::Release { view, share: own } => {
+                            prop_assert!(allowed.contains(&view));
+                            prop_assert_eq!(own, share(0, view));
+                        }
+                        Output::Known { proof, coin } => {
+                            let verified = proof.verify(&DEALT.key, NETWORK, EPOCH);
+                            prop_assert_eq!(verified, Ok(coin));
+                            prop_assert_eq!(coins.insert(proof.view, coin), None);
+                        }
+                        Output::Ask { view } => prop_assert!(!coins.contains_key(&view)),
+                        Output::Blame { link, .. } => prop_assert_eq!(link, LINK),
+                    }
+                }
+                for view in (8..12).map(View).filter(|view| !allowed.contains(view)) {
+                    prop_assert!(!gives_own_share(&beacon, view));
+                }
+            }
+        }
     }
 }

@@ -52,13 +52,13 @@ pub struct BadPossession;
 
 /// Which share of which deal is sealed; a seal for one place does not open in another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-pub struct Letter {
+pub(super) struct Letter {
     /// The deal.
-    pub deal: Hash,
+    pub(super) deal: Hash,
     /// Who dealt: a validator, or nobody of the set.
-    pub dealer: Option<ValidatorIndex>,
+    pub(super) dealer: Option<ValidatorIndex>,
     /// Whose share it is.
-    pub receiver: ValidatorIndex,
+    pub(super) receiver: ValidatorIndex,
 }
 
 /// One scalar that only the holder of one sealing key can read: 48 bytes.
@@ -70,7 +70,7 @@ pub struct SealedShare {
 
 /// A seal that was not made for this key and this letter, or was tampered with, or holds no scalar.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct BadSeal;
+pub(super) struct BadSeal;
 
 impl SealingKey {
     /// The 32 bytes that encode it.
@@ -91,7 +91,7 @@ impl SealingSecret {
     }
 
     /// A secret for one deal, from `entropy` that nobody else knows and that is used only once.
-    pub fn one_time(entropy: &[u8; 32]) -> Self {
+    pub(super) fn one_time(entropy: &[u8; 32]) -> Self {
         Self::from_hash(Hash::hasher("bitcraps 2026 one-time sealing secret").update(entropy))
     }
 

@@ -67,6 +67,12 @@ impl Blocks {
         &self.finalized
     }
 
+    /// How many executed blocks are kept above the finalized one.
+    #[cfg(test)]
+    pub(super) fn unfinalized(&self) -> usize {
+        self.executed.len()
+    }
+
     /// What is known of the finalized block or of one executed above it.
     pub(super) fn place(&self, block: &BlockHash) -> Option<&Place> {
         if *block == self.tip {

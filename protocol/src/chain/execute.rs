@@ -7,6 +7,7 @@ use alloc::vec::Vec;
 
 use super::body::Body;
 use super::memo::Memo;
+use super::mempool::Mempool;
 use super::overlay::{Delta, Overlay, Writes};
 use super::state::{
     Entry, Key, OPEN_TABLES, OPEN_TABLES_PER_ACCOUNT, PENDING_ROLLS, PendingRoll, TableEntry,
@@ -103,15 +104,20 @@ impl<'a> Execution<'a> {
     }
 
     /// Carries out a whole body.
-    pub(super) fn run(mut self, body: &Body, memo: &mut Memo) -> Result<Outcome, Invalid> {
+    pub(super) fn run(
+        mut self,
+        body: &Body,
+        mempool: &Mempool,
+        memo: &mut Memo,
+    ) -> Result<Outcome, Invalid> {
         for proof in body.coins.iter() {
             self.record(proof, memo)?;
         }
         for (index, signed) in body.transactions.iter().enumerate() {
             let transaction = memo
-                .transaction(signed, self.terms.network)
+                .transaction(signed, self.terms.network, mempool)
                 .map_err(|why| Invalid::NotAuthentic { index, why })?;
-            self.transaction(&transaction).map_err(|why| Invalid::Rejected { index, why })?;
+            self.transaction(transaction).map_err(|why| Invalid::Rejected { index, why })?;
         }
         for table in body.rolls.iter().copied() {
             self.roll(table, None).map_err(|why| Invalid::SystemRoll { table, why })?;

@@ -4,16 +4,17 @@
 
 use alloc::collections::{BTreeMap, VecDeque};
 
+use super::mempool::Mempool;
 use super::{NotAuthentic, SignedTransaction, TransactionId, VerifiedTransaction};
 use crate::beacon::{BadCoinProof, Coin, CoinProof, DiceKey};
 use crate::identity::{Epoch, NetworkId};
 use crate::wire::Hash;
 
 /// Bytes of transactions remembered; the oldest are forgotten first.
-const TRANSACTION_BYTES: usize = 16 << 20;
+const TRANSACTION_BYTES: usize = 4 << 20;
 
 /// What a remembered transaction takes besides its bytes.
-const OVERHEAD_BYTES: usize = 512;
+const OVERHEAD_BYTES: usize = 1024;
 
 /// Coins remembered; the oldest are forgotten first.
 const COINS: usize = 256;
@@ -29,23 +30,25 @@ pub(super) struct Memo {
 }
 
 impl Memo {
-    /// Verifies `signed`, unless these very bytes and this signature were verified before.
-    pub(super) fn transaction(
-        &mut self,
+    /// Verifies `signed`, unless these very bytes and this signature were verified before or are
+    /// those of a transaction that waits.
+    pub(super) fn transaction<'a>(
+        &'a mut self,
         signed: &SignedTransaction,
         network: NetworkId,
-    ) -> Result<VerifiedTransaction, NotAuthentic> {
-        let known = self.transactions.get(&signed.id()).filter(|known| known.signed() == signed);
-        if let Some(known) = known {
-            return Ok(known.clone());
+        mempool: &'a Mempool,
+    ) -> Result<&'a VerifiedTransaction, NotAuthentic> {
+        let id = signed.id();
+        if let Some(known) = mempool.get(&id).filter(|known| known.signed() == signed) {
+            return Ok(known);
         }
-        let verified = signed.clone().verify(network)?;
-        self.remember(verified.clone());
-        Ok(verified)
+        if self.transactions.get(&id).is_none_or(|known| known.signed() != signed) {
+            self.remember(signed.clone().verify(network)?);
+        }
+        Ok(&self.transactions[&id])
     }
 
-    /// Keeps a transaction that was verified for this network elsewhere.
-    pub(super) fn remember(&mut self, verified: VerifiedTransaction) {
+    fn remember(&mut self, verified: VerifiedTransaction) {
         let (id, size) = (verified.id(), verified.signed().size() + OVERHEAD_BYTES);
         // The same id has the same bytes and so the same size; only the signature can differ.
         if self.transactions.insert(id, verified).is_some() {

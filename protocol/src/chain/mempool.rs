@@ -60,6 +60,11 @@ impl Mempool {
         self.by_id.contains_key(id)
     }
 
+    pub(super) fn get(&self, id: &TransactionId) -> Option<&VerifiedTransaction> {
+        let (peer, nonce) = self.by_id.get(id)?;
+        self.by_sender.get(peer)?.get(nonce).map(|waiting| &waiting.transaction)
+    }
+
     /// Lets a transaction wait. `account` is its sender's in the finalized state, whose height is
     /// `finalized`.
     pub(super) fn insert(
@@ -151,17 +156,10 @@ impl Mempool {
         let after = self.offered.unwrap_or_default();
         let from_there = self.by_id.range(after..).filter(|(id, _)| Some(**id) != self.offered);
         let round_again = self.by_id.range(..=after);
-        let places: Vec<(TransactionId, (PeerId, Nonce))> = from_there
-            .chain(round_again)
-            .take(count.min(self.len()))
-            .map(|(id, place)| (*id, *place))
-            .collect();
-        self.offered = places.last().map(|(id, _)| *id).or(self.offered);
-        places
-            .iter()
-            .filter_map(|(_, (peer, nonce))| self.by_sender.get(peer)?.get(nonce))
-            .map(|waiting| waiting.transaction.signed().clone())
-            .collect()
+        let places = from_there.chain(round_again).take(count.min(self.len()));
+        let ids: Vec<TransactionId> = places.map(|(id, _)| *id).collect();
+        self.offered = ids.last().copied().or(self.offered);
+        ids.iter().filter_map(|id| self.get(id)).map(|one| one.signed().clone()).collect()
     }
 }
 

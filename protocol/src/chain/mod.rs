@@ -144,7 +144,8 @@ impl Chain {
         if header.network != self.terms.network || header.epoch != overlay.meta().epoch {
             return Err(Invalid::WrongNetwork);
         }
-        let outcome = Execution::new(self.terms, slot, overlay).run(&body, &mut self.memo)?;
+        let outcome =
+            Execution::new(self.terms, slot, overlay).run(&body, &self.mempool, &mut self.memo)?;
         if outcome.commitments != header.commitments {
             return Err(Invalid::WrongCommitments);
         }
@@ -190,14 +191,18 @@ impl Chain {
 
     /// Whether a transaction would be acceptable in a block at `time` on `tip`, after those of its
     /// sender that wait already. For the local player, who wants to hear now what is wrong; a
-    /// neighbour's transaction may rest on blocks that are not known here yet. `tip` must be known.
+    /// neighbour's transaction may rest on blocks that are not known here yet. If `tip` itself is
+    /// not, the finalized block takes its place.
     pub fn trial(
         &self,
         tip: &BlockHash,
         time: BlockTime,
         transaction: &VerifiedTransaction,
     ) -> Result<(), Rejection> {
-        let mut block = self.next_block(tip, time).expect("only a known block is asked about");
+        let mut block = self
+            .next_block(tip, time)
+            .or_else(|| self.next_block(&self.blocks.tip(), time))
+            .expect("the finalized block is known");
         let Transaction { sender, nonce, .. } = transaction.transaction();
         let (waiting, _) = self.mempool.queue(&sender.peer, Nonce(0), Height(u64::MAX));
         for earlier in waiting {
@@ -214,8 +219,7 @@ impl Chain {
         let peer = transaction.transaction().sender.peer;
         let account = self.state().account(&peer);
         let height = self.blocks.finalized().slot.height;
-        self.mempool.insert(transaction.clone(), account.as_ref(), height)?;
-        self.memo.remember(transaction);
+        self.mempool.insert(transaction, account.as_ref(), height)?;
         self.search.open.insert(peer);
         Ok(())
     }

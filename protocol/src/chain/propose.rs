@@ -15,8 +15,11 @@ use crate::block::{BlockHash, Commitments};
 use crate::identity::PeerId;
 use crate::wire::{List, encode, limits};
 
-/// Bytes that a transaction's framing takes in a body, at most.
-const FRAMING_BYTES: usize = 4;
+/// Bytes of the lengths of a body's three lists, at most.
+const LENGTHS_BYTES: usize = 6;
+
+/// Bytes of the length of a transaction in a body, at most.
+const LENGTH_BYTES: usize = 2;
 
 /// The body of the block begun in `block`, with the coins of `coins` that rolls wait for and,
 /// unless there is no `mempool`, transactions that wait there and the rolls that are due.
@@ -48,7 +51,7 @@ fn record(
     coins: Vec<CoinProof>,
     memo: &mut Memo,
 ) -> (Vec<CoinProof>, usize) {
-    let (mut chosen, mut size) = (Vec::new(), 0);
+    let (mut chosen, mut size) = (Vec::new(), LENGTHS_BYTES);
     for coin in coins {
         let after = size + encode(&coin).len();
         let room =
@@ -80,7 +83,7 @@ fn fill(
         .collect();
     while let Some(mut queue) = turns.pop_front() {
         let Some(transaction) = queue.pop_front() else { continue };
-        let after = size + transaction.signed().size() + FRAMING_BYTES;
+        let after = size + transaction.signed().size() + LENGTH_BYTES;
         if after > limits::BODY_TARGET_BYTES {
             // A later nonce in this block would make this one impossible for ever.
             continue;

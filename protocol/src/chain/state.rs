@@ -185,7 +185,7 @@ impl State {
     }
 
     /// Whether all balances and everything on the tables are together the supply. Counts every
-    /// entry; [`State::apply`] asserts the same after every block from what changed.
+    /// entry; the chain asserts the same after every block from what changed.
     pub fn conserved(&self) -> bool {
         crate::ledger::total(self.entries.values().map(Entry::chips)) == Some(self.supply())
     }

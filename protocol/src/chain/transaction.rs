@@ -27,6 +27,10 @@ pub struct Nonce(pub u64);
 pub type TransactionId = Hash;
 
 /// What an account can ask for.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "at most some ten thousand wait at one time, and few of them open tables"
+)]
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Operation {
     /// Pays `amount` to another account, which is created if need be.

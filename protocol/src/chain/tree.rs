@@ -202,8 +202,8 @@ mod tests {
             let mut base = Tree::empty();
             let mut deltas: Vec<TreeDelta> = Vec::new();
             for (height, block) in blocks.into_iter().enumerate() {
-                let changes: BTreeMap<Key, Option<Hash>> =
-                    block.into_iter().map(|(number, value)| (key(number), value.map(leaf))).collect();
+                let changes = block.into_iter().map(|(number, value)| (key(number), value.map(leaf)));
+                let changes: BTreeMap<Key, Option<Hash>> = changes.collect();
                 merge(&mut content, &changes);
                 let view = TreeView { base: &base, deltas: deltas.iter().rev().collect() };
                 let (delta, root) = view.change(&changes);

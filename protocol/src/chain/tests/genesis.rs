@@ -1,9 +1,13 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::rng::Rng;
 use crate::wire::Malformed;
 
-fn insecure(cards: Vec<ValidatorCard>, chips: &[(Address, Chips)]) -> Result<Genesis, GenesisRefusal> {
+fn insecure(
+    cards: Vec<ValidatorCard>,
+    chips: &[(Address, Chips)],
+) -> Result<Genesis, GenesisRefusal> {
     let name = Text::new("test").unwrap();
     Genesis::insecure(name, cards, chips.to_vec(), BlockTime(1), BITS, &mut Rng::new([1; 32]))
 }
@@ -18,7 +22,10 @@ fn what_cannot_be_a_network_is_refused_with_its_reason() {
     };
     let player = address(&Keypair::from_seed([1; 32]));
     let other = address(&Keypair::from_seed([2; 32]));
-    let cheap = Address { proof: (0..).map(ProofOfWork).find(|p| p.bits(player.peer) < 4).unwrap(), ..player };
+    let cheap = Address {
+        proof: (0..).map(ProofOfWork).find(|p| p.bits(player.peer) < 4).unwrap(),
+        ..player
+    };
     let refused = |cards, chips: &[(Address, Chips)]| insecure(cards, chips).unwrap_err();
 
     assert_eq!(refused(vec![], &[]), GenesisRefusal::NoValidators);
@@ -101,7 +108,9 @@ fn the_state_at_genesis_holds_every_allocation_and_proves_it() {
 
 proptest! {
     #[test]
-    fn reading_a_genesis_or_a_body_never_fails_hard(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
+    fn reading_a_genesis_or_a_body_never_fails_hard(
+        bytes in prop::collection::vec(any::<u8>(), 0..300),
+    ) {
         let _ = Genesis::decode(&bytes);
         let _ = Body::decode(&bytes);
     }

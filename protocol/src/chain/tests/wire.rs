@@ -51,8 +51,13 @@ fn a_header_has_the_same_hash_as_before() {
     assert_eq!(alloc::format!("{}", header.hash()), HEADER);
 }
 
-const TRANSACTION: &str = "";
-const TRANSACTION_ID: &str = "";
-const GENESIS: &str = "";
-const GENESIS_STATE: &str = "";
-const HEADER: &str = "";
+const TRANSACTION: &str = concat!(
+    "488a88e3dd7409f195fd52db2d3cba5d72ca6709bf1d94121bf3748801b40f6f5cac0207",
+    "63008139770ea87d175f56a35466c34c7ecccb8d8a91b4ee37a25df60f5b8fc9b39405fa",
+    "01fd3fa53c9535e44f0aae749605ab02653c908bfdd9001a3291f961d2a2d2ee613b2344",
+    "f8b4db35ec0922fd34d337119604ec8ed18e79a1b78653c9862b3ac207",
+);
+const TRANSACTION_ID: &str = "53b6229dbd082721032a7ebef19baebea0f9f54d28c43ef09bfeb02dc9c70f82";
+const GENESIS: &str = "94afc25449d272b013fcc41f6d2cddc21fbe992ede321cdfd7c6f1f4ae5b3c8b";
+const GENESIS_STATE: &str = "4ab683a06166be0e146bd486069ddba2a7befe3e337ee16f9c5aa3981391adc5";
+const HEADER: &str = "503f9254daf50b064e374be6f63cede3d4c4387c2c7db93c0d4e47f1506402b1";

@@ -37,12 +37,12 @@ fn trap_2_the_other_bars_push_on_their_own_craps_only() {
 #[test]
 fn trap_3_a_come_out_seven_pays_pass_and_ends_travelled_bets_but_the_shooter_keeps_the_dice() {
     let mut game = Game::new();
-    game.table.sit(BERT).unwrap();
     game.bet("pass", 10).throw(4, 4);
     game.bet("come", 10).throw(2, 3);
     game.bet("dont_come", 10).throw(2, 2);
     game.bet("odds:come:5", 20).bet("odds:dont_come:4", 20).throw(4, 4);
     game.bet("pass", 10).bet("place:6", 12).bet("hard:8", 5);
+    game.table.sit(BERT).unwrap();
     let shooter = game.table.shooter();
     game.hours += 1;
     game.table.roll(shooter, game.table.round(), game.at(), TICKET).unwrap();
@@ -243,15 +243,9 @@ fn trap_17_the_odds_cap_looks_at_the_flat_bet_on_that_number() {
     game.bet("dont_pass", 100).throw(3, 3);
     game.bet("dont_come", 5).throw(2, 2);
     game.bet("dont_come", 50).throw(4, 5);
-    assert_eq!(
-        game.try_bet("odds:dont_come:4", 32),
-        Err(Refusal::OverOddsCap { cap: Chips(30) })
-    );
+    assert_eq!(game.try_bet("odds:dont_come:4", 32), Err(Refusal::OverOddsCap { cap: Chips(30) }));
     game.bet("odds:dont_come:4", 30);
-    assert_eq!(
-        game.try_bet("odds:dont_come:4", 2),
-        Err(Refusal::OverOddsCap { cap: Chips(30) })
-    );
+    assert_eq!(game.try_bet("odds:dont_come:4", 2), Err(Refusal::OverOddsCap { cap: Chips(30) }));
     game.bet("odds:dont_come:9", 300);
     assert_eq!(
         game.try_bet("odds:dont_come:5", 3),

@@ -1,0 +1,471 @@
+//! What holds whatever players do and dice show.
+
+use std::collections::BTreeMap;
+use std::vec;
+
+use proptest::prelude::*;
+use proptest::sample::Index;
+
+use super::*;
+use crate::craps::catalogue::{Opens, Terms};
+use crate::craps::layout::Layout;
+use crate::craps::reserve::Exposure;
+use crate::craps::settle;
+use crate::craps::{Bar, Number, Phase, Round};
+use crate::wire::{decode, encode};
+
+const PLAYERS: u8 = 4;
+
+/// Anything that can be asked of a table.
+#[derive(Clone, Copy, Debug)]
+enum Ask {
+    Sit(u8),
+    Stand(u8),
+    /// Any bet, any amount: mostly refused.
+    Bet(u8, Bet, u64),
+    /// One of the bets that are open now, by so many units.
+    OpenBet(u8, Index, u64),
+    /// Any bet, up or not.
+    TakeDown(u8, Bet),
+    /// One of the player's own bets.
+    TakeDownOwn(u8, Index),
+    Ready(u8),
+    Roll(Option<u8>),
+    Settle(Dice),
+    /// A roll by whoever may throw, and its settlement.
+    Throw(Dice),
+    Close(u8),
+}
+
+fn any_bet() -> impl Strategy<Value = Bet> {
+    prop::sample::select(Bet::all().collect::<Vec<_>>())
+}
+
+fn any_dice() -> impl Strategy<Value = Dice> {
+    (1..=6u8, 1..=6u8).prop_map(|(first, second)| dice(first, second))
+}
+
+fn any_amount() -> impl Strategy<Value = u64> {
+    prop_oneof![(1..=10u64).prop_map(|units| units * 60), 0..=50u64, any::<u64>()]
+}
+
+fn any_ask() -> impl Strategy<Value = Ask> {
+    let player = 0..PLAYERS;
+    prop_oneof![
+        3 => player.clone().prop_map(Ask::Sit),
+        1 => player.clone().prop_map(Ask::Stand),
+        4 => (player.clone(), any_bet(), any_amount()).prop_map(|(p, b, a)| Ask::Bet(p, b, a)),
+        30 => (player.clone(), any::<Index>(), 1..=12u64)
+            .prop_map(|(player, bet, units)| Ask::OpenBet(player, bet, units)),
+        1 => (player.clone(), any_bet()).prop_map(|(player, bet)| Ask::TakeDown(player, bet)),
+        2 => (player.clone(), any::<Index>()).prop_map(|(p, bet)| Ask::TakeDownOwn(p, bet)),
+        1 => player.clone().prop_map(Ask::Ready),
+        1 => prop::option::of(player.clone()).prop_map(Ask::Roll),
+        1 => any_dice().prop_map(Ask::Settle),
+        14 => any_dice().prop_map(Ask::Throw),
+        1 => player.prop_map(Ask::Close),
+    ]
+}
+
+fn any_rules() -> impl Strategy<Value = Rules> {
+    let bar = prop_oneof![Just(Bar::Twelve), Just(Bar::Two), Just(Bar::Three)];
+    (bar, any::<[bool; 6]>(), prop::bool::weighted(0.1)).prop_map(|(bar, flags, few_bets)| {
+        let mut rules = Rules { bar, window_ms: 1000, ..Rules::default() };
+        let working = &mut rules.works_on_come_out;
+        let stays = &mut rules.stays_after_win;
+        [
+            working.come_odds,
+            working.dont_come_odds,
+            working.place,
+            working.hardways,
+            stays.place,
+            stays.hardways,
+        ] = flags;
+        if few_bets {
+            (rules.max_bets, rules.max_seats) = (3, 2);
+        }
+        rules
+    })
+}
+
+/// A table, what its players have won or lost, and what it did at each roll.
+struct Played {
+    table: Table,
+    opened_with: i128,
+    accounts: BTreeMap<Player, i128>,
+    settlements: Vec<Settlement>,
+}
+
+impl Played {
+    fn credit(&mut self, player: Player, chips: Chips) {
+        *self.accounts.entry(player).or_default() += i128::from(chips.0);
+    }
+
+    /// Asks one thing and checks everything that must hold before and after.
+    fn ask(&mut self, ask: Ask, step: u64, name: impl Fn(u8) -> Player) {
+        let before = self.table.clone();
+        let (round, at) = (before.round(), moment(step, step * 30_000));
+        let ask = self.concrete(ask, &name);
+        let refused = match ask {
+            Ask::Sit(player) => self.table.sit(name(player)).err(),
+            Ask::Stand(player) => match self.table.stand(name(player), at) {
+                Ok(returned) => {
+                    self.credit(name(player), returned);
+                    None
+                }
+                Err(refusal) => Some(refusal),
+            },
+            Ask::Bet(player, bet, amount) => {
+                let refused = self.table.bet(name(player), round, bet, Chips(amount), at).err();
+                if refused.is_none() {
+                    *self.accounts.entry(name(player)).or_default() -= i128::from(amount);
+                }
+                refused
+            }
+            Ask::TakeDown(player, bet) => match self.table.take_down(name(player), round, bet) {
+                Ok(returned) => {
+                    self.credit(name(player), returned);
+                    None
+                }
+                Err(refusal) => Some(refusal),
+            },
+            Ask::Ready(player) => self.table.ready(name(player), round).err(),
+            Ask::Roll(by) => self.table.roll(by.map(&name), round, at, TICKET).err(),
+            Ask::Settle(dice) => {
+                if matches!(before.phase(), Phase::Rolling { .. }) {
+                    self.settle(dice, at);
+                }
+                None
+            }
+            Ask::Throw(dice) => {
+                let throw = |table: &mut Table, by| table.roll(by, round, at, TICKET);
+                let refused = throw(&mut self.table, before.shooter())
+                    .or_else(|_| throw(&mut self.table, None))
+                    .err();
+                if refused.is_none() {
+                    self.settle(dice, at);
+                }
+                refused
+            }
+            Ask::Close(player) => self.table.close(name(player)).err(),
+            Ask::OpenBet(..) | Ask::TakeDownOwn(..) => None,
+        };
+        if refused.is_some() {
+            assert_eq!(self.table, before, "a refusal changes nothing: {ask:?}");
+        }
+        self.check();
+    }
+
+    /// Makes an ask that depends on what is open or up into one that names a bet.
+    fn concrete(&self, ask: Ask, name: impl Fn(u8) -> Player) -> Ask {
+        let (rules, point) = (self.table.rules(), self.table.point());
+        let up = |player| self.table.bets().filter(move |(owner, ..)| *owner == name(player));
+        match ask {
+            Ask::OpenBet(player, index, units) => {
+                let own: Vec<Bet> = up(player).map(|(_, bet, _)| bet).collect();
+                let open = Bet::all().filter(|bet| match Terms::of(*bet, rules, point).opens {
+                    Opens::Always => true,
+                    Opens::PuckOff => point.is_none(),
+                    Opens::PuckOn => point.is_some() && !own.contains(bet),
+                    Opens::Travels => false,
+                    Opens::Behind { flat, .. } => own.contains(&flat),
+                });
+                let bet = *index.get(&open.collect::<Vec<_>>());
+                let unit = u64::from(Terms::of(bet, rules, point).unit());
+                Ask::Bet(player, bet, unit * units)
+            }
+            Ask::TakeDownOwn(player, index) => {
+                let own: Vec<Bet> = up(player).map(|(_, bet, _)| bet).collect();
+                if own.is_empty() { ask } else { Ask::TakeDown(player, *index.get(&own)) }
+            }
+            other => other,
+        }
+    }
+
+    fn settle(&mut self, dice: Dice, at: Moment) {
+        let (reserve, bank) = (self.table.reserve(), self.table.bank());
+        let settlement = self.table.settle(dice, at);
+        let (mut won, mut lost) = (0, 0);
+        for one in &settlement.resolved {
+            let returned = if one.stays { 0 } else { one.stake.0 };
+            match one.result {
+                Outcome::Win => won += one.credited.0 - returned,
+                Outcome::Lose => lost += one.stake.0,
+                Outcome::Push => assert_eq!((one.credited, one.stays), (one.stake, false)),
+            }
+        }
+        assert!(won <= reserve.0, "a roll paid {won} out of a reserve of {reserve}");
+        assert_eq!(bank.0 + lost - won, self.table.bank().0);
+        for (player, chips) in &settlement.payouts {
+            assert!(*chips > Chips::ZERO);
+            self.credit(*player, *chips);
+        }
+        self.settlements.push(settlement);
+    }
+
+    fn check(&self) {
+        let table = &self.table;
+        assert!(table.reserve() <= table.bank(), "the bank can pay the worst");
+        let outside: i128 = self.accounts.values().sum();
+        assert_eq!(i128::from(table.held().0) + outside, self.opened_with, "chips are conserved");
+        assert!(table.seats().len() <= usize::from(table.rules().max_seats));
+        assert!(table.history().count() <= Table::HISTORY);
+        let present: Vec<Player> =
+            table.seats().iter().filter(|seat| !seat.leaving).map(|seat| seat.player).collect();
+        match table.shooter() {
+            Some(shooter) => assert!(present.contains(&shooter)),
+            None => assert_eq!(present, []),
+        }
+        for (player, bet, stake) in table.bets() {
+            assert!(stake > Chips::ZERO);
+            let seated = table.seats().iter().any(|seat| seat.player == player);
+            assert!(seated, "every bet has a seat: {bet}");
+        }
+    }
+}
+
+fn play(
+    rules: &Rules,
+    bank: u64,
+    asks: &[Ask],
+    owner: u8,
+    name: impl Fn(u8) -> Player + Copy,
+) -> Played {
+    let table = Table::open(rules.clone(), name(owner), Chips(bank), moment(0, 0)).unwrap();
+    let mut played = Played {
+        table,
+        opened_with: i128::from(bank),
+        accounts: BTreeMap::new(),
+        settlements: vec![],
+    };
+    let seated: Vec<Ask> = (0..PLAYERS - 1).map(Ask::Sit).collect();
+    for (step, ask) in (1..).zip(seated.iter().chain(asks)) {
+        played.ask(*ask, step, name);
+    }
+    played
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 256, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn chips_are_conserved_and_the_bank_can_always_pay(
+        rules in any_rules(),
+        bank in prop_oneof![1..=3000u64, 1_000_000..=1_000_001u64],
+        asks in prop::collection::vec(any_ask(), 1..160),
+    ) {
+        let played = play(&rules, bank, &asks, PLAYERS, |index| Player([index; 32]));
+        let bytes = encode(&played.table);
+        prop_assert_eq!(decode::<Table>(&bytes, bytes.len()), Ok(played.table));
+    }
+
+    #[test]
+    fn who_is_who_does_not_matter(
+        rules in any_rules(),
+        bank in 1..=5000u64,
+        asks in prop::collection::vec(any_ask(), 1..120),
+    ) {
+        let one = play(&rules, bank, &asks, PLAYERS, |index| Player([index; 32]));
+        let other = play(&rules, bank, &asks, PLAYERS, |index| Player([255 - index; 32]));
+        let renamed = |player: &Player| Player(player.0.map(|byte| 255 - byte));
+        let expected: BTreeMap<Player, i128> =
+            other.accounts.iter().map(|(player, chips)| (renamed(player), *chips)).collect();
+        prop_assert_eq!(one.accounts, expected);
+        prop_assert_eq!(one.table.bank(), other.table.bank());
+        prop_assert_eq!(one.settlements.len(), other.settlements.len());
+        for (one, other) in one.settlements.iter().zip(&other.settlements) {
+            prop_assert_eq!(one.shooter, other.shooter.as_ref().map(renamed));
+            prop_assert_eq!(one.point_after, other.point_after);
+        }
+    }
+
+    #[test]
+    fn the_order_in_which_bets_are_made_does_not_matter(
+        bets in prop::collection::btree_map((0..PLAYERS, any_bet()), 1..=10u64, 1..30),
+        seed in any::<prop::sample::Index>(),
+        first in any_dice(),
+        rolls in prop::collection::vec(any_dice(), 1..8),
+    ) {
+        let bets: Vec<((u8, Bet), u64)> = bets.into_iter().collect();
+        let mut shuffled = bets.clone();
+        shuffled.rotate_left(seed.index(bets.len()));
+        shuffled.reverse();
+        let play = |bets: &[((u8, Bet), u64)]| {
+            let mut game = Game::new();
+            for player in 0..PLAYERS {
+                game.table.sit(Player([10 + player; 32])).unwrap();
+            }
+            game.bet_of(ANNA, "field", 1);
+            let mut settlements = vec![game.settle(first.faces().0, first.faces().1)];
+            for ((player, bet), units) in bets {
+                let player = Player([10 + player; 32]);
+                let _ = game.try_bet_of(player, &bet.to_string(), units * 60);
+            }
+            let layout: Vec<_> = game.table.bets().collect();
+            for roll in &rolls {
+                if game.table.bets().next().is_some() {
+                    settlements.push(game.settle(roll.faces().0, roll.faces().1));
+                }
+            }
+            (layout, settlements, game.table)
+        };
+        prop_assert_eq!(play(&bets), play(&shuffled));
+    }
+}
+
+/// The least bank that survives every sequence of dice from every layout that can follow, winners
+/// coming down; the players may also take bets down at the worst time. Lost stakes do refill it.
+fn least_bank(rules: &Rules, point: Option<Number>, layout: &Layout) -> u128 {
+    let ample = Chips(1 << 40);
+    let outcomes = [
+        (1, 1),
+        (1, 2),
+        (1, 3),
+        (2, 2),
+        (1, 4),
+        (1, 5),
+        (3, 3),
+        (1, 6),
+        (2, 6),
+        (4, 4),
+        (3, 6),
+        (4, 6),
+        (5, 5),
+        (5, 6),
+        (6, 6),
+    ];
+    type State = (Option<Number>, Layout);
+    let mut states: Vec<State> = vec![(point, layout.clone())];
+    let mut index: BTreeMap<Vec<u8>, usize> = [(encode(&states[0]), 0)].into();
+    let mut steps: Vec<Vec<(usize, i128)>> = vec![];
+    while steps.len() < states.len() {
+        let (point, layout) = states[steps.len()].clone();
+        let rolled = outcomes.iter().map(|(first, second)| {
+            let after = settle::settle(&layout, rules, point, ample, dice(*first, *second));
+            let paid = i128::from(ample.0) - i128::from(after.bank.0);
+            ((after.point, after.layout), paid)
+        });
+        let removable = layout.bets().filter(|(_, bet, _)| match bet {
+            Bet::Pass => point.is_none(),
+            Bet::ComeOn(_) => false,
+            _ => true,
+        });
+        let taken_down = removable.map(|(player, bet, _)| {
+            let mut less = layout.clone();
+            less.remove(player, bet);
+            ((point, less), 0)
+        });
+        let found: Vec<(State, i128)> = rolled.chain(taken_down).collect();
+        let mut next = vec![];
+        for (state, paid) in found {
+            let fresh = states.len();
+            let known = *index.entry(encode(&state)).or_insert(fresh);
+            if known == fresh {
+                states.push(state);
+            }
+            next.push((known, paid));
+        }
+        steps.push(next);
+    }
+    let mut needs = vec![0i128; states.len()];
+    loop {
+        let before = needs.clone();
+        for (state, next) in steps.iter().enumerate() {
+            for (following, paid) in next {
+                needs[state] = needs[state].max(paid + before[*following].max(0));
+            }
+        }
+        if needs == before {
+            return u128::try_from(needs[0]).expect("a need is never negative");
+        }
+        let bound = i128::try_from(reserve(rules, point, layout)).unwrap();
+        assert!(needs[0] <= bound, "needs {} and reserves {bound}", needs[0]);
+    }
+}
+
+fn reserve(rules: &Rules, point: Option<Number>, layout: &Layout) -> u128 {
+    let bets = layout.bets().map(|(_, bet, stake)| (bet, stake));
+    Exposure::of(bets, rules, point).worst()
+}
+
+fn laid_out(bets: &[(&str, u64)]) -> Layout {
+    let mut layout = Layout::default();
+    for (key, stake) in bets {
+        layout.put(ANNA, bet(key), Chips(*stake));
+    }
+    layout
+}
+
+/// Rules under which winners come down: a bet that stays has no finite worst.
+fn winners_come_down(rules: &Rules) -> Rules {
+    let mut rules = rules.clone();
+    rules.stays_after_win.place = false;
+    rules.stays_after_win.hardways = false;
+    rules
+}
+
+#[test]
+fn the_reserve_is_exact_for_layouts_that_a_dealer_knows() {
+    let rules = winners_come_down(&Rules::default());
+    let point = Some(Number::Six);
+    for (point, bets, worst) in [
+        (None, vec![("pass", 10)], 10),
+        (None, vec![("pass", 10), ("dont_pass", 15)], 15),
+        (point, vec![("pass", 10), ("odds:pass", 50)], 70),
+        (point, vec![("dont_pass", 10), ("odds:dont_pass", 60)], 60),
+        (point, vec![("come:4", 10), ("come:5", 10), ("dont_come:9", 25)], 45),
+        (None, vec![("field", 10), ("boxcars", 1), ("two", 1)], 60),
+        (None, vec![("dont_come:4", 100), ("place:4", 180)], 424),
+        (point, vec![("place:6", 12), ("hard:6", 1), ("pass", 10)], 33),
+    ] {
+        let layout = laid_out(&bets);
+        assert_eq!(reserve(&rules, point, &layout), worst, "{bets:?}");
+        assert_eq!(least_bank(&rules, point, &layout), worst, "{bets:?}");
+    }
+}
+
+/// A layout of a few bets that can be up together.
+fn any_small_layout() -> impl Strategy<Value = (Option<Number>, Layout)> {
+    let point = prop::option::of(prop::sample::select(Number::ALL.to_vec()));
+    let bets = prop::collection::vec((0..2u8, any_bet(), 1..=4u64), 1..=4);
+    (point, bets).prop_map(|(point, bets)| {
+        let mut layout = Layout::default();
+        for (player, bet, units) in bets {
+            let possible = match bet {
+                Bet::Come | Bet::DontCome | Bet::PassOdds | Bet::DontPassOdds => point.is_some(),
+                _ => true,
+            };
+            if possible {
+                layout.put(Player([player; 32]), bet, Chips(units * 60));
+            }
+        }
+        (point, layout)
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn no_sequence_of_dice_needs_more_than_the_reserve(
+        rules in any_rules(),
+        (point, layout) in any_small_layout(),
+    ) {
+        let rules = winners_come_down(&rules);
+        let need = least_bank(&rules, point, &layout);
+        let reserved = reserve(&rules, point, &layout);
+        prop_assert!(need <= reserved, "needs {need} and reserves {reserved}");
+    }
+}
+
+#[test]
+fn a_table_has_one_encoding() {
+    let mut game = Game::new();
+    game.bet("pass", 10).throw(3, 3);
+    game.bet("odds:pass", 25).bet("place:8", 12);
+    let bytes = encode(&game.table);
+    let again: Table = decode(&bytes, bytes.len()).expect("canonical");
+    assert_eq!(again, game.table);
+    assert_eq!(again.round(), Round(2));
+    assert!(bytes.len() < 512, "{} bytes", bytes.len());
+}
