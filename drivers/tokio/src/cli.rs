@@ -35,6 +35,8 @@ Bets:
 
 Example: bitcraps bet 1 place:6 12";
 
+const GLOBAL: &str = "Options of every command";
+
 /// Craps that nobody owns: a table, dice and a ledger run by nodes that need not trust each other.
 #[derive(Debug, Parser)]
 #[command(name = "bitcraps", version, after_help = EXAMPLES, max_term_width = 100)]
@@ -49,16 +51,16 @@ pub(crate) struct Cli {
 pub(crate) struct Global {
     /// Where the node keeps its identity, network and journal [env: BITCRAPS_DATA_DIR=]
     /// [default: ~/.local/share/bitcraps]
-    #[arg(long, global = true, value_name = "DIR")]
+    #[arg(long, global = true, help_heading = GLOBAL, value_name = "DIR")]
     pub(crate) data_dir: Option<PathBuf>,
     /// Configuration file [env: BITCRAPS_CONFIG=] [default: bitcraps.toml in the data directory]
-    #[arg(long, global = true, value_name = "FILE")]
+    #[arg(long, global = true, help_heading = GLOBAL, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
     /// Print JSON, for programs
-    #[arg(long, global = true)]
+    #[arg(long, global = true, help_heading = GLOBAL)]
     pub(crate) json: bool,
     /// What to log to standard error, such as `debug` or `bitcraps=trace` [env: BITCRAPS_LOG=]
-    #[arg(long, global = true, value_name = "FILTER")]
+    #[arg(long, global = true, help_heading = GLOBAL, value_name = "FILTER")]
     pub(crate) log: Option<String>,
 }
 

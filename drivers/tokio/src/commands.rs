@@ -70,7 +70,10 @@ struct CardView {
 }
 
 fn card(home: &Home, output: Output) -> anyhow::Result<()> {
-    let identity = identity(home, output)?;
+    let (identity, made) = identity(home)?;
+    if made {
+        aside(&format!("made an identity in {}", home.directory().display()));
+    }
     let card = ValidatorCard::new(&identity.keypair, identity.proof).to_string();
     let view = CardView { card, address: identity.address().to_string() };
     output.answer(&view, || view.card.clone())?;

@@ -95,9 +95,13 @@ pub struct Loaded {
 }
 
 /// Everything that is wrong with a configuration.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{}", .0.join("\n"))]
-pub struct Problems(pub Vec<String>);
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problems {
+    /// Each names its setting and its source.
+    pub problems: Vec<String>,
+    /// What else its author should know.
+    pub warnings: Vec<String>,
+}
 
 /// A setting of the layers: its name in files and, upper-case, in variables.
 struct Setting {
@@ -165,7 +169,7 @@ pub fn load(
         Some(config) if problems.is_empty() => {
             Ok(Loaded { config, warnings: environment.warnings })
         }
-        _ => Err(Problems(problems)),
+        _ => Err(Problems { problems, warnings: environment.warnings }),
     }
 }
 
@@ -389,6 +393,16 @@ pub(crate) fn is_endpoint(text: &str) -> bool {
     host_is_sound && port.parse::<u16>().is_ok_and(|port| port != 0)
 }
 
+impl fmt::Display for Problems {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let warnings = self.warnings.iter().map(|warning| format!("warning: {warning}"));
+        let lines = self.problems.iter().cloned().chain(warnings).collect::<Vec<_>>();
+        formatter.write_str(&lines.join("\n"))
+    }
+}
+
+impl std::error::Error for Problems {}
+
 impl fmt::Display for Source {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -458,8 +472,10 @@ mod tests {
             config: None,
             layer: Layer { api: Some("192.0.2.1:80".into()), ..Layer::default() },
         };
-        let environment = variables(&[("BITCRAPS_LISTEN", "nowhere")]);
-        let Problems(problems) = load(flags, environment).unwrap_err();
+        let environment =
+            variables(&[("BITCRAPS_LISTEN", "nowhere"), ("BITCRAPS_LISTN", "nowhere")]);
+        let Problems { problems, warnings } = load(flags, environment).unwrap_err();
+        assert_eq!(warnings, ["BITCRAPS_LISTN: no such setting; did you mean BITCRAPS_LISTEN?"]);
         assert_eq!(
             problems,
             [
@@ -505,7 +521,7 @@ mod tests {
             config: Some(missing.clone()),
             layer: Layer::default(),
         };
-        let Problems(problems) = load(flags, []).unwrap_err();
+        let problems = load(flags, []).unwrap_err().problems;
         assert_eq!(problems.len(), 1, "{problems:?}");
         let start = format!("config: cannot read {}: ", missing.display());
         assert!(

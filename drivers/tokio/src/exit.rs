@@ -7,6 +7,7 @@ use bitcraps_host::identity::IdentityError;
 use bitcraps_host::{Exit, StartError};
 use bitcraps_tokio::client::ClientError;
 use bitcraps_tokio::config::Problems;
+use bitcraps_tokio::fetch::FetchError;
 use bitcraps_tokio::home::HomeError;
 use bitcraps_tokio::runtime::RunError;
 use serde::Serialize;
@@ -46,12 +47,12 @@ pub(crate) fn report(error: &anyhow::Error, output: Output) -> ExitCode {
         // Whoever read the output has seen enough.
         return ExitCode::SUCCESS;
     }
-    let code = code(error);
-    aside(&format!("error: {error:#}"));
+    let (code, text) = (code(error), sentence(error));
+    aside(&format!("error: {text}"));
     if output.json {
         let failure = match error.downcast_ref::<ClientError>() {
             Some(ClientError::Refused(failure)) => failure.clone(),
-            _ => Failure::new(api_code(code), format!("{error:#}")),
+            _ => Failure::new(api_code(code), text),
         };
         // The exit code says the same.
         let _ = output.answer(&Body { error: failure }, String::new);
@@ -64,10 +65,23 @@ struct Body {
     error: Failure,
 }
 
+/// What went wrong and why, as one text. Many errors quote their cause; it is not repeated.
+pub(crate) fn sentence(error: &anyhow::Error) -> String {
+    let mut text = String::new();
+    for cause in error.chain().map(ToString::to_string) {
+        if text.is_empty() {
+            text = cause;
+        } else if !text.contains(&cause) {
+            text = format!("{text}: {cause}");
+        }
+    }
+    text
+}
+
 fn api_code(code: u8) -> Code {
     match code {
         USAGE => Code::BadRequest,
-        UNREACHABLE => Code::Halted,
+        UNREACHABLE => Code::Unreachable,
         _ => Code::Failed,
     }
 }
@@ -82,10 +96,13 @@ fn code_of(error: &(dyn std::error::Error + 'static)) -> Option<u8> {
             ClientError::Unreachable { .. } | ClientError::Broken(_) => UNREACHABLE,
             ClientError::Refused(failure) => match failure.code {
                 Code::BadRequest => USAGE,
-                Code::Halted => UNREACHABLE,
+                Code::Halted | Code::Unreachable => UNREACHABLE,
                 _ => NO,
             },
         });
+    }
+    if error.is::<FetchError>() {
+        return Some(UNREACHABLE);
     }
     if error.is::<Problems>() || error.is::<Usage>() {
         return Some(USAGE);
@@ -132,5 +149,21 @@ fn start(error: &StartError) -> u8 {
     match error {
         StartError::Lock(_) | StartError::Journal(_) | StartError::Refused(_) => UNSAFE,
         StartError::Entropy(_) | StartError::Thread(_) => NO,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use anyhow::Context as _;
+
+    use super::*;
+
+    #[test]
+    fn a_cause_that_is_quoted_is_not_repeated() {
+        let error = Err::<(), _>(Usage("the cause".into())).context("in short: the cause");
+        assert_eq!(sentence(&error.unwrap_err()), "in short: the cause");
+        let error = Err::<(), _>(Usage("the cause".into())).context("in short").unwrap_err();
+        assert_eq!(sentence(&error), "in short: the cause");
+        assert_eq!(code(&error), USAGE);
     }
 }

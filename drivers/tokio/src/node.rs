@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use bitcraps_host::Identity;
+use bitcraps_host::identity::IdentityError;
 use bitcraps_protocol::identity::ProofOfWork;
 use bitcraps_tokio::config::{Config, Source};
 use bitcraps_tokio::fetch::fetch_genesis;
@@ -76,14 +77,12 @@ async fn serve(
         // Players dial; nobody needs to know where they listen.
         config.listen.value.set_port(0);
     }
-    if Identity::load(home.directory())?.is_none() {
+    let (identity, made) = identity(&home)?;
+    if made {
         let directory = home.directory().display();
-        output.words(&format!("making an identity in {directory} (a moment of work)"))?;
+        output.words(&format!("made an identity in {directory}: {}", identity.address()))?;
     }
     let running = Running::start(&config, accept_lost_journal).await?;
-    if running.made_identity() {
-        output.words(&format!("this node is {}", running.address()))?;
-    }
     let played = tokio::select! {
         played = play(&running, output) => played,
         exit = running.ended() => Err(Stopped::check(exit).err().map_or_else(
@@ -151,11 +150,7 @@ fn say_ready(running: &Running, output: Output) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The identity of a data directory that may have no network yet.
-pub(crate) fn identity(home: &Home, output: Output) -> anyhow::Result<Identity> {
-    let (identity, made) = Identity::load_or_create(home.directory(), ProofOfWork::DEFAULT_BITS)?;
-    if made && !output.json {
-        aside(&format!("made an identity in {}", home.directory().display()));
-    }
-    Ok(identity)
+/// The identity of a data directory, which may have no network yet, and whether it was made.
+pub(crate) fn identity(home: &Home) -> Result<(Identity, bool), IdentityError> {
+    Identity::load_or_create(home.directory(), ProofOfWork::DEFAULT_BITS)
 }

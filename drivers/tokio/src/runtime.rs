@@ -24,7 +24,6 @@ use crate::tcp::{Tcp, TcpConfig};
 pub struct Running {
     home: Home,
     address: Address,
-    made_identity: bool,
     handle: Handle,
     tcp: Tcp,
     listens_on: SocketAddr,
@@ -70,11 +69,11 @@ pub enum Chips {
 
 impl Running {
     /// Starts the node of `config`'s data directory, which must know its network. Makes an
-    /// identity if there is none.
+    /// identity if there is none, or dearer if it is worth too little there.
     pub async fn start(config: &Config, accept_lost_journal: bool) -> Result<Self, RunError> {
         let home = Home::new(&config.data_dir.value);
         let genesis = home.genesis()?;
-        let (identity, made_identity) = {
+        let (identity, _) = {
             let (directory, bits) = (home.directory().to_owned(), genesis.proof_of_work_bits);
             blocking(move || Identity::load_or_create(&directory, bits)).await?
         };
@@ -93,7 +92,7 @@ impl Running {
                 return Err(error);
             }
         };
-        Ok(Self { home, address, made_identity, handle, tcp, listens_on, api, exit })
+        Ok(Self { home, address, handle, tcp, listens_on, api, exit })
     }
 
     async fn start_around(
@@ -122,11 +121,6 @@ impl Running {
     /// The node's address.
     pub fn address(&self) -> Address {
         self.address
-    }
-
-    /// Whether the identity was made by this start.
-    pub fn made_identity(&self) -> bool {
-        self.made_identity
     }
 
     /// Where its files are.
@@ -197,7 +191,6 @@ async fn start_host(
 ) -> Result<Host, StartError> {
     let options = Options {
         data_dir: home.directory().to_owned(),
-        network: genesis.network(),
         genesis,
         keypair: identity.keypair,
         proof: identity.proof,

@@ -42,6 +42,8 @@ pub enum Code {
     Busy,
     /// The node has stopped working.
     Halted,
+    /// Nobody answers; only the asking side says so.
+    Unreachable,
 }
 
 impl Failure {

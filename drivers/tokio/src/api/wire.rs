@@ -49,7 +49,7 @@ impl IntoResponse for Refused {
             Code::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Code::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Code::Refused | Code::Failed => StatusCode::CONFLICT,
-            Code::Busy | Code::Halted => StatusCode::SERVICE_UNAVAILABLE,
+            Code::Busy | Code::Halted | Code::Unreachable => StatusCode::SERVICE_UNAVAILABLE,
         };
         let body = Json(FailureBody { error: self.0 });
         if status == StatusCode::UNAUTHORIZED {

@@ -19,7 +19,7 @@ use super::measure::Shared;
 use super::members::Member;
 use crate::cli::Dev;
 use crate::commands::{entropy, now};
-use crate::exit::Usage;
+use crate::exit::{Usage, sentence};
 
 /// Chips that every node's account starts with.
 const CHIPS: u64 = 1_000_000;
@@ -120,7 +120,7 @@ impl Cluster {
         let mut problems = Vec::new();
         while let Some(stopped) = stopping.join_next().await {
             if let Err(error) = stopped? {
-                problems.push(format!("{error:#}"));
+                problems.push(sentence(&error));
             }
         }
         if self.is_temporary {

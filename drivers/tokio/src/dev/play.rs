@@ -21,7 +21,8 @@ use super::measure::{Shared, binary_bytes, resident_bytes};
 use super::report::{Figures, Report};
 use crate::cli::Dev;
 use crate::commands::entropy;
-use crate::output::{Output, grouped};
+use crate::exit::sentence;
+use crate::output::{Output, aside, grouped};
 use crate::words;
 
 /// Chips in the bank of the bots' table.
@@ -98,7 +99,7 @@ impl<'a> Game<'a> {
         let supplies = match timeout(REST, self.rest(table)).await {
             Ok(Ok(supplies)) => supplies,
             Ok(Err(error)) => {
-                problems.push(format!("{error:#}"));
+                problems.push(sentence(&error));
                 Vec::new()
             }
             Err(_) => {
@@ -156,7 +157,7 @@ impl<'a> Game<'a> {
     }
 
     fn say_waiting(&self, waiting_for: &str) {
-        crate::output::aside(&format!("still waiting: {waiting_for}"));
+        aside(&format!("still waiting: {waiting_for}"));
     }
 
     async fn print_ticket(&self, table: u32) -> anyhow::Result<()> {
@@ -364,7 +365,7 @@ impl Agreement {
 }
 
 fn problem(result: anyhow::Result<()>) -> Vec<String> {
-    result.err().map(|error| format!("{error:#}")).into_iter().collect()
+    result.err().map(|error| sentence(&error)).into_iter().collect()
 }
 
 /// How the first of these tasks ends; each of them ends only with an error.
