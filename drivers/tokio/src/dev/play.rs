@@ -99,7 +99,7 @@ impl<'a> Game<'a> {
         let supplies = match timeout(REST, self.rest(table)).await {
             Ok(Ok(supplies)) => supplies,
             Ok(Err(error)) => {
-                problems.push(sentence(&error));
+                problems.push(sentence(&error.into()));
                 Vec::new()
             }
             Err(_) => {
