@@ -104,6 +104,8 @@ pub struct Header {
     pub parent: Parent,
     /// The agreed time: after the parent's, the median of what the parent's voters stated.
     pub time: BlockTime,
+    /// Hash of the body's bytes, so that whoever serves a body cannot serve another one.
+    pub body: Hash,
     /// What the chain says of the body.
     pub commitments: Commitments,
     /// Hash of the certificates that allow this parent; they travel with the block.
@@ -111,6 +113,11 @@ pub struct Header {
 }
 
 impl Header {
+    /// What [`Header::body`] must be for these bytes.
+    pub fn body_hash(body: &[u8]) -> Hash {
+        Hash::of_bytes("bitcraps 2026 block body", body)
+    }
+
     /// The block's hash.
     pub fn hash(&self) -> BlockHash {
         Hash::of("bitcraps 2026 block header", self)

@@ -1,1 +1,87 @@
-//! stub
+//! What must be durable before what leaves.
+//!
+//! Records form one total order: when a record is durable, so is every earlier one. A vote is
+//! appended behind the block and the certificates it rests on, and leaves when its own position is
+//! durable; that is all there is to writing ahead. Recovery is a fold over the records.
+
+use serde::{Deserialize, Serialize};
+
+use crate::consensus::{Block, Certificate, Decided, Vote};
+use crate::event::{Key, Position, Record};
+use crate::wire::{Malformed, decode, encode, limits};
+
+/// What a record says.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Entry {
+    /// A block this node voted for or proposed.
+    Block(Block),
+    /// A certificate by which it entered a view, or the highest notarization it holds.
+    Certificate(Certificate),
+    /// A vote of its own: a promise.
+    Vote(Vote),
+    /// A final block.
+    Decided(Decided),
+}
+
+impl Entry {
+    /// The record to persist.
+    pub fn to_record(&self) -> Record {
+        let key = match self {
+            Self::Decided(decided) => Some(Key::Block(decided.block.header.height)),
+            Self::Block(_) | Self::Certificate(_) | Self::Vote(_) => None,
+        };
+        Record { key, bytes: encode(self).into() }
+    }
+
+    /// Reads a record back.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, Malformed> {
+        decode(bytes, limits::MESSAGE_BYTES)
+    }
+}
+
+/// Hands out positions and remembers how far the journal is durable.
+#[derive(Debug, Default)]
+pub struct Journal {
+    next: u64,
+    durable: u64,
+}
+
+impl Journal {
+    /// A journal that already holds `records` records, all durable.
+    pub const fn holding(records: u64) -> Self {
+        Self { next: records, durable: records }
+    }
+
+    /// The position of the next record.
+    pub const fn append(&mut self) -> Position {
+        let position = Position(self.next);
+        self.next += 1;
+        position
+    }
+
+    /// Everything up to `position` is durable. What was never appended cannot be.
+    pub fn persisted(&mut self, position: Position) {
+        assert!(position.0 < self.next, "only what was appended becomes durable");
+        self.durable = self.durable.max(position.0 + 1);
+    }
+
+    /// Whether the record at `position` is durable.
+    pub const fn is_durable(&self, position: Position) -> bool {
+        position.0 < self.durable
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_durable_record_implies_every_earlier_one() {
+        let mut journal = Journal::holding(3);
+        let (first, second, third) = (journal.append(), journal.append(), journal.append());
+        assert_eq!(first, Position(3));
+        journal.persisted(second);
+        assert!(journal.is_durable(first) && journal.is_durable(second));
+        assert!(!journal.is_durable(third));
+    }
+}

@@ -120,6 +120,13 @@ impl Genesis {
         Ok(())
     }
 
+    /// Whether somebody could know every roll: the dice key was dealt, not generated together.
+    pub const fn is_insecure(&self) -> bool {
+        match self.dice {
+            DiceSetup::InsecureDealer(_) => true,
+        }
+    }
+
     /// The network's id.
     pub fn network(&self) -> NetworkId {
         Hash::of("bitcraps 2026 genesis", self)

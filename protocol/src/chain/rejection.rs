@@ -105,7 +105,7 @@ pub enum Invalid {
 
 impl Rejection {
     /// Whether it may pass without any other change, only because time goes on.
-    pub(super) const fn is_early(&self) -> bool {
+    pub const fn is_early(&self) -> bool {
         matches!(self, Self::Table(craps::Refusal::BettingOpen { .. }))
     }
 }

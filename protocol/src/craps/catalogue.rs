@@ -78,12 +78,12 @@ pub(super) enum Reserve {
     Free,
 }
 
-/// Who is paid when the number comes before the 7.
+/// What a bet that waits for a number or a 7 is on.
 #[derive(Clone, Copy)]
 pub(super) enum Side {
-    /// Those who bet on the number.
+    /// The number.
     Light,
-    /// Not those who bet on the 7.
+    /// The 7.
     Dark,
 }
 
@@ -198,14 +198,18 @@ impl Terms {
 
     /// What these dice do to the bet.
     pub(super) fn fate(&self, dice: Dice) -> Fate {
-        let decided = match (self.pays.ratio(dice), self.travels, dice.number()) {
-            (Some(ratio), _, _) => Fate::Wins(ratio),
-            _ if self.loses.contains(dice) => Fate::Loses,
-            _ if self.pushes.contains(dice) => Fate::Pushes,
-            (None, Some(travels), Some(number)) => Fate::Moves(travels(number)),
-            (None, None, _) | (None, _, None) => Fate::Stands,
+        let fate = if let Some(ratio) = self.pays.ratio(dice) {
+            Fate::Wins(ratio)
+        } else if self.loses.contains(dice) {
+            Fate::Loses
+        } else if self.pushes.contains(dice) {
+            Fate::Pushes
+        } else if let (Some(travels), Some(number)) = (self.travels, dice.number()) {
+            Fate::Moves(travels(number))
+        } else {
+            Fate::Stands
         };
-        match (self.works, decided) {
+        match (self.works, fate) {
             (Works::Off, _) => Fate::Stands,
             (Works::Returned, Fate::Wins(_) | Fate::Loses) => Fate::Pushes,
             (Works::On | Works::Returned, fate) => fate,
@@ -213,10 +217,10 @@ impl Terms {
     }
 
     /// Stakes must be multiples of this, so that every profit is exact.
-    pub(super) fn unit(&self) -> u32 {
+    pub(super) fn unit(&self) -> u64 {
         self.pays
             .wins()
-            .map(|(_, ratio)| ratio.terms().1)
+            .map(|(_, ratio)| u64::from(ratio.terms().1))
             .fold(1, |unit, under| unit / greatest_common_divisor(unit, under) * under)
     }
 }

@@ -4,9 +4,9 @@
 //! Three promises hold after every call: no chip appears or vanishes, the bank can pay the worst
 //! that the bets on the layout can still do to it, and a refused call has changed nothing.
 //!
-//! Where to look: [`Bet`] names the bets, `catalogue` says everything about each of them, [`Rules`]
-//! holds what houses differ in, [`Table`] takes bets and throws, `settle` pays them, `reserve` bounds
-//! what they can cost.
+//! Where to look: [`Bet`] names the bets, `catalogue` says everything about each of them,
+//! [`Rules`] holds what houses differ in, [`Table`] takes bets and throws, `settle` pays them,
+//! `reserve` bounds what they can cost.
 
 mod bet;
 mod catalogue;

@@ -9,8 +9,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::Chips;
 
-/// `a` to `b` in lowest terms, written `a:b`. As a pay it is profit: 15:1 wins fifteen and keeps the
-/// stake ("15 for 1" would be 14:1).
+/// `a` to `b` in lowest terms, written `a:b`. As a pay it is profit: 15:1 wins fifteen and keeps
+/// the stake ("15 for 1" would be 14:1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ratio {
     over: u32,
@@ -44,7 +44,7 @@ impl Ratio {
     /// exceeds [`Ratio::MAX_TERM`].
     pub const fn new(over: u32, under: u32) -> Option<Self> {
         let bounded = over <= Self::MAX_TERM && under <= Self::MAX_TERM;
-        if bounded && greatest_common_divisor(over, under) == 1 && under > 0 {
+        if bounded && under > 0 && greatest_common_divisor(over as u64, under as u64) == 1 {
             Some(Self { over, under })
         } else {
             None
@@ -63,7 +63,7 @@ impl Ratio {
 }
 
 /// Of which both are multiples; `0` and `n` give `n`.
-pub(super) const fn greatest_common_divisor(mut a: u32, mut b: u32) -> u32 {
+pub(super) const fn greatest_common_divisor(mut a: u64, mut b: u64) -> u64 {
     while b != 0 {
         (a, b) = (b, a % b);
     }

@@ -169,7 +169,8 @@ impl fmt::Display for Refusal {
             ),
             Self::BankCannotCover { needed, bank } => write!(
                 formatter,
-                "the bank of {bank} cannot cover it, as the worst would then cost {needed}: bet less"
+                "the bank of {bank} cannot cover it, as the worst would then cost {needed}: bet \
+                 less"
             ),
             Self::NoSuchBet { bet } => write!(formatter, "you have no {bet} up"),
             Self::ContractBet { bet } => {

@@ -360,7 +360,8 @@ impl fmt::Display for RulesRefusal {
             }
             Self::Limit { bet } => write!(
                 formatter,
-                "the limits of {bet} admit no stake: set a minimum of at least 1 and a maximum not below it"
+                "the limits of {bet} admit no stake: set a minimum of at least 1 and a maximum \
+                 not below it"
             ),
             Self::Odds => {
                 write!(formatter, "odds can be at most {} times the flat bet", Rules::MAX_ODDS)

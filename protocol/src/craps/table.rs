@@ -191,9 +191,9 @@ impl Table {
         Ok(())
     }
 
-    /// Throws the dice: everything is frozen until [`Table::settle`]. `by` is the shooter, or `None`
-    /// for the house, which throws when the shooter's time is up (and passes the dice), or when
-    /// nobody is seated and contract bets wait.
+    /// Throws the dice: everything is frozen until [`Table::settle`]. `by` is the shooter, or
+    /// `None` for the house, which throws when the shooter's time is up (and passes the dice), or
+    /// when nobody is seated and contract bets wait.
     pub fn roll(
         &mut self,
         by: Option<Player>,
@@ -377,7 +377,7 @@ impl Table {
             }
             (Opens::Always | Opens::PuckOff | Opens::PuckOn, _) => None,
         };
-        let unit = Chips(u64::from(terms.unit()));
+        let unit = Chips(terms.unit());
         let standing = self.layout.stake(player, bet);
         let stake = standing.unwrap_or_default().checked_add(amount);
         let stake = stake.ok_or(Refusal::TooManyChips)?;
@@ -496,7 +496,8 @@ impl Table {
         returned.checked_add(stake).expect("a table's chips fit")
     }
 
-    /// Who has the dice after `player`: the next round the table who has not left, perhaps the same.
+    /// Who has the dice after `player`: the next round the table who has not left, perhaps the
+    /// same.
     fn player_after(&self, player: Player) -> Option<Player> {
         let place = self.seats.iter().position(|seat| seat.player == player)?;
         let (before, after) = self.seats.split_at(place + 1);

@@ -12,8 +12,8 @@ pub const BODY_BYTES: usize = 256 * 1024;
 pub const BODY_TARGET_BYTES: usize = 64 * 1024;
 
 /// Bytes of one message inside a session, before it is split into records: a body, its
-/// justification of two certificates, and room for their framing.
-pub const MESSAGE_BYTES: usize = BODY_BYTES + 2 * VALIDATORS * 96 + 4096;
+/// justification of two certificates, two certificates of its own, and room for their framing.
+pub const MESSAGE_BYTES: usize = BODY_BYTES + 4 * VALIDATORS * 80 + 8192;
 
 /// Bytes of one transaction.
 pub const TRANSACTION_BYTES: usize = 8 * 1024;

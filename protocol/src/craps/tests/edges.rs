@@ -1,5 +1,5 @@
-//! The engine's own edges: every bet played to its end over all 36 rolls, exactly, and compared with
-//! the published fractions.
+//! The engine's own edges: every bet played to its end over all 36 rolls, exactly, and compared
+//! with the published fractions.
 
 use std::vec;
 
@@ -125,15 +125,17 @@ fn expectations(nodes: &[Node]) -> [Fraction; 4] {
         }
         for row in 0..pivot {
             let factor = rows[row][pivot];
-            for column in 0..count + 4 {
-                rows[row][column] = rows[row][column].minus(factor.times(rows[pivot][column]));
+            let pivot = rows[pivot].clone();
+            for (cell, of_pivot) in rows[row].iter_mut().zip(pivot) {
+                *cell = cell.minus(factor.times(of_pivot));
             }
         }
     }
     [0, 1, 2, 3].map(|value| rows[0][count + value])
 }
 
-/// The worth of one bet of 60 made at a table with these rules, with the puck on 9 if it must be on.
+/// The worth of one bet of 60 made at a table with these rules, with the puck on 9 if it must be
+/// on.
 fn alone(key: &str, puck_on: bool, change: impl FnOnce(&mut Rules)) -> Worth {
     let mut game = Game::with(change);
     if puck_on {

@@ -22,6 +22,9 @@ const OWNER: Player = Player([9; 32]);
 
 const TICKET: RollTicket = RollTicket { view: View(7), key_version: 1 };
 
+/// What a roll decides that decides nothing.
+const NOTHING: [&str; 0] = [];
+
 fn bet(key: &str) -> Bet {
     key.parse().unwrap()
 }

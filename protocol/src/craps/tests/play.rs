@@ -1,9 +1,7 @@
 //! Bets made, refused, paid and taken down, one table at a time.
 
-use std::vec;
-
 use super::*;
-use crate::craps::{Limit, Number, Round, RulesRefusal};
+use crate::craps::{Limit, Number, Phase, Ratio, Round, RulesRefusal};
 
 #[test]
 fn the_line_is_decided_as_the_book_says() {
@@ -14,7 +12,7 @@ fn the_line_is_decided_as_the_book_says() {
             7 | 11 => assert_eq!(decided, ["pass win 20 down", "dont_pass lose 0 down"]),
             2 | 3 => assert_eq!(decided, ["pass lose 0 down", "dont_pass win 20 down"]),
             12 => assert_eq!(decided, ["pass lose 0 down", "dont_pass push 10 down"]),
-            _ => assert_eq!(decided, vec![String::new(); 0]),
+            _ => assert_eq!(decided, NOTHING),
         }
     }
     for (first, second) in [(2, 2), (2, 3), (3, 3), (4, 4), (4, 5), (5, 5)] {
@@ -146,6 +144,20 @@ fn limits_hold_for_the_whole_stake() {
 }
 
 #[test]
+fn a_hostile_pay_table_makes_large_units_and_nothing_worse() {
+    let mut game = Game::with(|rules| {
+        rules.field.two = Ratio::to(1, 9999);
+        rules.field.twelve = Ratio::to(1, 10_000);
+    });
+    let unit = Chips(99_990_000);
+    assert_eq!(game.try_bet("field", 1_000_000), Err(Refusal::NotAMultiple { unit }));
+    assert_eq!(
+        game.try_bet("field", unit.0),
+        Err(Refusal::OverMaximum { maximum: Chips(1_000_000) })
+    );
+}
+
+#[test]
 fn the_bank_must_cover_the_worst_of_all_bets_together() {
     let mut table =
         Table::open(Rules::default(), OWNER, Chips(100), moment(0, 0)).expect("a small bank");
@@ -223,7 +235,7 @@ fn while_the_dice_are_in_the_air_everything_is_frozen() {
     game.hours = 1;
     let at = game.at();
     game.table.roll(Some(ANNA), Round(1), at, TICKET).unwrap();
-    assert_eq!(game.table.phase(), super::super::Phase::Rolling { ticket: TICKET });
+    assert_eq!(game.table.phase(), Phase::Rolling { ticket: TICKET });
     let frozen = game.table.clone();
     let (round, table) = (Round(1), &mut game.table);
     assert_eq!(table.bet(ANNA, round, Bet::Yo, Chips(1), at), Err(Refusal::Rolling));

@@ -16,6 +16,10 @@ use crate::wire::{decode, encode};
 
 const PLAYERS: u8 = 4;
 
+fn cases(cases: u32) -> ProptestConfig {
+    ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() }
+}
+
 /// Anything that can be asked of a table.
 #[derive(Clone, Copy, Debug)]
 enum Ask {
@@ -171,7 +175,7 @@ impl Played {
                     Opens::Behind { flat, .. } => own.contains(&flat),
                 });
                 let bet = *index.get(&open.collect::<Vec<_>>());
-                let unit = u64::from(Terms::of(bet, rules, point).unit());
+                let unit = Terms::of(bet, rules, point).unit();
                 Ask::Bet(player, bet, unit * units)
             }
             Ask::TakeDownOwn(player, index) => {
@@ -220,6 +224,12 @@ impl Played {
             assert!(stake > Chips::ZERO);
             let seated = table.seats().iter().any(|seat| seat.player == player);
             assert!(seated, "every bet has a seat: {bet}");
+            if let Opens::Behind { flat, cap } = Terms::of(bet, table.rules(), table.point()).opens
+            {
+                let own = |(owner, bet, _): &(Player, Bet, Chips)| (*owner, *bet) == (player, flat);
+                let (.., flat) = table.bets().find(own).expect("odds have their flat bet");
+                assert!(u128::from(stake.0) <= cap.of(flat), "{bet} is within its cap");
+            }
         }
     }
 }
@@ -246,7 +256,7 @@ fn play(
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 256, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(cases(256))]
 
     #[test]
     fn chips_are_conserved_and_the_bank_can_always_pay(
@@ -282,7 +292,7 @@ proptest! {
     #[test]
     fn the_order_in_which_bets_are_made_does_not_matter(
         bets in prop::collection::btree_map((0..PLAYERS, any_bet()), 1..=10u64, 1..30),
-        seed in any::<prop::sample::Index>(),
+        seed in any::<Index>(),
         first in any_dice(),
         rolls in prop::collection::vec(any_dice(), 1..8),
     ) {
@@ -444,7 +454,7 @@ fn any_small_layout() -> impl Strategy<Value = (Option<Number>, Layout)> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(cases(48))]
 
     #[test]
     fn no_sequence_of_dice_needs_more_than_the_reserve(

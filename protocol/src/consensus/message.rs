@@ -1,0 +1,79 @@
+//! What consensus machines say to one another.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Block, Decided, Notarization, Nullification, Proposal, Vote};
+use crate::block::{BlockHash, Height, View};
+use crate::wire::List;
+
+/// A message between two consensus machines.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Message {
+    /// A leader's proposal. Broadcast.
+    Proposal(Proposal),
+    /// A vote. Broadcast.
+    Vote(Vote),
+    /// Why the sender is in its view. Re-sent to everybody when a view drags on, and to a
+    /// neighbour that is seen to lag.
+    Certificate(Certificate),
+    /// Where the sender stands. To a neighbour, when a link comes up and now and then.
+    Status(Status),
+    /// A question to a neighbour.
+    Request(Request),
+    /// Answers [`Request::Block`].
+    Block(Block),
+    /// Answers [`Request::Decided`]: consecutive heights.
+    Decided(List<Decided, DECIDED_PER_REPLY>),
+}
+
+/// The most decided blocks in one answer; their bytes are bounded too.
+pub const DECIDED_PER_REPLY: usize = 64;
+
+/// Any certificate, with what it takes to accept it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Certificate {
+    /// A notarization.
+    Notarization(Notarization),
+    /// A nullification and the notarization of the highest view that its voters hold, without
+    /// which it is not accepted; `None` if that view is 0.
+    Nullification(Nullification, Option<Notarization>),
+}
+
+impl Certificate {
+    /// The view that it ends.
+    pub const fn view(&self) -> View {
+        match self {
+            Self::Notarization(notarization) => notarization.view,
+            Self::Nullification(nullification, _) => nullification.view,
+        }
+    }
+}
+
+/// Where a node stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Status {
+    /// The view it is in.
+    pub view: View,
+    /// The height of its newest final block.
+    pub finalized: Height,
+}
+
+/// What one can ask a neighbour for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Request {
+    /// The highest notarization, if it is of this view or a later one: what a nullify vote rests on.
+    Notarization {
+        /// The lowest view of use.
+        at_least: View,
+    },
+    /// A block that is not final yet.
+    Block {
+        /// Its hash.
+        hash: BlockHash,
+    },
+    /// Final blocks from this height on.
+    Decided {
+        /// The first height of interest.
+        from: Height,
+    },
+}

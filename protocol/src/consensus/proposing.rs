@@ -1,0 +1,300 @@
+//! Blocks: proposing one's own, judging a leader's, and making them final in order.
+
+use alloc::format;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use bytes::Bytes;
+
+use super::tree::Verdict;
+use super::{
+    Block, Certificate, Consensus, Decided, Finalization, Justification, Notarization, Output,
+    Proposal, Request, Statement,
+};
+use crate::block::{BlockHash, Commitments, Header, View};
+use crate::event::{Fault, LinkId};
+use crate::journal::Entry;
+use crate::wire::limits::{UNFINALIZED_BLOCKS, VIEW_WINDOW};
+
+impl Consensus {
+    /// A neighbour sent or relayed a leader's proposal.
+    pub(super) fn on_proposal(&mut self, link: LinkId, proposal: Proposal) {
+        let header = &proposal.block.header;
+        let (view, hash) = (header.view, proposal.block.hash());
+        let Statement::Notarize { view: voted_view, block: voted, .. } = proposal.vote.statement
+        else {
+            return self.blame(link, Fault::Malformed);
+        };
+        if voted != hash || voted_view != view || !proposal.block.is_intact() {
+            return self.blame(link, Fault::BadBlock);
+        }
+        if proposal.vote.voter != self.validators.leader(view) {
+            return self.blame(link, Fault::BadBlock);
+        }
+        if view.0 > self.view.0 + VIEW_WINDOW {
+            return self.ask_where(link);
+        }
+        if view < self.oldest_kept_view() {
+            return self.help(link);
+        }
+        if self.rounds.get(&view).and_then(|round| round.proposal) == Some(hash) {
+            return self.outputs.push_back(Output::Relay);
+        }
+        let Some(vote) = proposal.vote.verify(&self.validators, &self.context) else {
+            return self.blame(link, Fault::BadSignature);
+        };
+        if !self.take_justification(&proposal.block) {
+            return self.blame(link, Fault::BadBlock);
+        }
+        let round = self.rounds.entry(view).or_default();
+        let first = round.proposal.is_none();
+        round.equivocated |= round.proposal.is_some_and(|first| first != hash);
+        if first {
+            round.proposal = Some(hash);
+            self.insert(proposal.block);
+        }
+        // Of a leader that equivocates only the first block is kept; a quorum's other one is asked
+        // for by its hash.
+        if self.count(vote) || first {
+            self.outputs.push_back(Output::Relay);
+        }
+    }
+
+    /// Accepts a justification's certificates, which are news like any others. Returns whether both
+    /// are good.
+    fn take_justification(&mut self, block: &Block) -> bool {
+        let Justification { parent, skipped } = &block.justification;
+        parent.as_ref().is_none_or(|parent| self.take_notarization(parent))
+            && skipped.as_ref().is_none_or(|skipped| self.take_nullification(skipped))
+    }
+
+    /// Adds a block to the tree; its notarization may have come before it.
+    pub(super) fn insert(&mut self, block: Block) {
+        let hash = block.hash();
+        let round = self.rounds.get(&block.header.view);
+        let notarization = round.and_then(|round| round.notarization.as_ref());
+        let certified = notarization.is_some_and(|it| it.block == hash);
+        self.tree.insert(Arc::new(block));
+        if certified || self.tip().hash == hash {
+            self.tree.certify(&hash);
+        }
+    }
+
+    pub(super) fn may_still_propose(&self) -> bool {
+        self.index() == Some(self.validators.leader(self.view))
+            && self.ballot.may_notarize(self.view)
+            && self.candidate.is_none()
+            && !self.building
+    }
+
+    /// Asks for a body once this node leads, knows its parent's state, and has something to order
+    /// or has waited long enough.
+    pub(super) fn keep_proposing(&mut self) {
+        if !self.may_still_propose() {
+            return;
+        }
+        let waited = self.now >= self.pacemaker.idle_until(self.demand.brisk);
+        if !self.demand.content && !waited {
+            return;
+        }
+        let tip = self.tip().hash;
+        if self.execute_up_to(&tip) != Some(Verdict::Valid) {
+            return;
+        }
+        let (Some(parent), Some(justification)) = (self.tree.header(&tip), self.justification())
+        else {
+            return;
+        };
+        self.building = true;
+        self.outputs.push_back(Output::Build {
+            parent: tip,
+            view: self.view,
+            height: parent.height.next(),
+            time: justification.block_time(parent.time),
+            empty: self.tree.depth(&tip) >= UNFINALIZED_BLOCKS as u64,
+        });
+    }
+
+    /// S4: why a block of this view may stand on the tip.
+    fn justification(&self) -> Option<Justification> {
+        let skipped = if self.tip().view.next() == self.view {
+            None
+        } else {
+            match &self.entered_by {
+                Some(Certificate::Nullification(nullification, _)) => Some(nullification.clone()),
+                Some(Certificate::Notarization(_)) | None => {
+                    return None;
+                }
+            }
+        };
+        Some(Justification { parent: self.highest.clone(), skipped })
+    }
+
+    /// The chain built a body: it becomes this view's candidate.
+    pub(super) fn on_built(&mut self, parent: BlockHash, body: Bytes, commitments: Commitments) {
+        if !self.building || parent != self.tip().hash {
+            return;
+        }
+        self.building = false;
+        let (Some(on), Some(justification)) = (self.tree.header(&parent), self.justification())
+        else {
+            return;
+        };
+        let header = Header {
+            network: self.context.network,
+            epoch: self.context.epoch,
+            view: self.view,
+            height: on.height.next(),
+            parent: self.tip(),
+            time: justification.block_time(on.time),
+            body: Header::body_hash(&body),
+            commitments,
+            justification: justification.hash(),
+        };
+        let block = Arc::new(Block { header, body, justification });
+        self.tree.insert(block.clone());
+        self.candidate = Some(block);
+    }
+
+    /// The block that this view might notarize.
+    fn subject(&self) -> Option<Arc<Block>> {
+        if self.candidate.is_some() {
+            return self.candidate.clone();
+        }
+        let hash = self.rounds.get(&self.view)?.proposal?;
+        self.tree.block(&hash).cloned()
+    }
+
+    /// Notarizes this view's block once it has proved valid: S1 and S4.
+    pub(super) fn keep_notarizing(&mut self) {
+        if self.signer.is_none() || !self.ballot.may_notarize(self.view) {
+            return;
+        }
+        let Some(block) = self.subject() else { return };
+        self.pacemaker.busy(self.now);
+        let hash = block.hash();
+        if !self.is_justified(&block) || self.execute_up_to(&hash) != Some(Verdict::Valid) {
+            return;
+        }
+        self.candidate = None;
+        self.rounds.entry(self.view).or_default().proposal = Some(hash);
+        self.persist(Entry::Block((*block).clone()));
+        let time = self.wall_clock();
+        self.cast(Statement::Notarize { view: self.view, block: hash, time });
+    }
+
+    /// Whether the block follows from its parent, if that is known. The signatures of its
+    /// justification were checked when it arrived.
+    fn is_justified(&self, block: &Block) -> bool {
+        let parent = self.tree.header(&block.header.parent.hash);
+        parent.is_some_and(|parent| block.extends(parent, &self.context))
+    }
+
+    /// Whether this view's proposal can never be notarized.
+    pub(super) fn proposal_is_invalid(&self) -> bool {
+        let Some(block) = self.subject() else { return false };
+        let parent = block.header.parent;
+        let forks_off = parent.view < self.tree.root().view
+            || (parent.view == self.tree.root().view && parent.hash != self.tree.root_hash());
+        let parent_is_known = self.tree.header(&parent.hash).is_some();
+        forks_off
+            || (parent_is_known && !self.is_justified(&block))
+            || self.tree.verdict(&block.hash()) == Some(Verdict::Invalid)
+    }
+
+    /// Has the chain execute the blocks up to `hash`, one at a time; asks for one that is missing.
+    /// Returns the verdict on `hash` once there is one.
+    fn execute_up_to(&mut self, hash: &BlockHash) -> Option<Verdict> {
+        let path = match self.tree.path(hash) {
+            Ok(path) => path,
+            Err(missing) => {
+                self.want(missing);
+                return None;
+            }
+        };
+        for step in path {
+            let Some(block) = self.tree.block(&step).cloned() else { return None };
+            match self.tree.verdict(&step) {
+                Some(Verdict::Valid) => {}
+                Some(Verdict::Invalid) => return Some(Verdict::Invalid),
+                Some(Verdict::Unknown) | None => {
+                    if self.validating.replace(step) != Some(step) {
+                        self.outputs.push_back(Output::Validate(block));
+                    }
+                    return None;
+                }
+            }
+        }
+        Some(Verdict::Valid)
+    }
+
+    pub(super) fn on_validated(&mut self, block: BlockHash, valid: bool) {
+        self.validating.take_if(|asked| *asked == block);
+        self.tree.judge(&block, if valid { Verdict::Valid } else { Verdict::Invalid });
+    }
+
+    /// Makes the newest finalized block and its ancestors final, once they are here and executed.
+    pub(super) fn keep_finalizing(&mut self) {
+        let Some(finalization) = self.newest_finalization() else { return };
+        let Some(notarization) = self.notarization_of(finalization.view, &finalization.block)
+        else {
+            return self.ask_anybody(Request::Notarization { at_least: finalization.view });
+        };
+        let hash = finalization.block;
+        match self.execute_up_to(&hash) {
+            None => return,
+            Some(Verdict::Valid) => {}
+            Some(Verdict::Invalid | Verdict::Unknown) => {
+                return self.halt(format!(
+                    "a quorum finalized block {} of view {}, which this node finds invalid: \
+                     more than {} validators are faulty, or this version has a bug",
+                    hash.short(),
+                    finalization.view,
+                    self.validators.faults(),
+                ));
+            }
+        }
+        let path = self.tree.path(&hash).unwrap_or_default();
+        let parents: Vec<Option<Notarization>> = path
+            .iter()
+            .skip(1)
+            .filter_map(|child| self.tree.block(child))
+            .map(|child| child.justification.parent.clone())
+            .chain([Some(notarization.clone())])
+            .collect();
+        for (hash, own) in path.iter().zip(parents) {
+            let block = self.tree.finalize(hash);
+            let notarization = own.expect("a block's child carries the block's notarization");
+            let finalization = self
+                .rounds
+                .get(&block.header.view)
+                .and_then(|round| round.finalization.clone())
+                .filter(|it| it.block == *hash);
+            let decided = Decided { block: (*block).clone(), notarization, finalization };
+            self.persist(Entry::Decided(decided));
+            self.outputs.push_back(Output::Decide(block));
+        }
+        self.settle(finalization.view);
+    }
+
+    /// The finalization of the highest block whose ancestors are all here, or else the highest.
+    fn newest_finalization(&self) -> Option<Finalization> {
+        let finalizations =
+            self.rounds.values().rev().filter_map(|round| round.finalization.as_ref());
+        let complete = |it: &&Finalization| self.tree.path(&it.block).is_ok();
+        finalizations.clone().find(complete).or_else(|| finalizations.clone().next()).cloned()
+    }
+
+    /// Forgets what the newest final block has settled.
+    fn settle(&mut self, view: View) {
+        self.ballot.settle(view);
+        self.rounds = self.rounds.split_off(&self.oldest_kept_view());
+        self.unfinal = self.unfinal.split_off(&view.next());
+    }
+
+    fn notarization_of(&self, view: View, block: &BlockHash) -> Option<Notarization> {
+        let highest = self.highest.as_ref().filter(|it| it.view == view);
+        let round = self.rounds.get(&view).and_then(|round| round.notarization.as_ref());
+        highest.or(round).filter(|it| it.block == *block).cloned()
+    }
+}

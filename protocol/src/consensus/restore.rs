@@ -1,0 +1,104 @@
+//! After a crash: a fold over the journal. What it holds was verified before it was written and is
+//! protected by checksums, so nothing is verified again.
+
+use alloc::sync::Arc;
+
+use super::pacemaker::Pacemaker;
+use super::tree::Verdict;
+use super::{
+    Block, Certificate, Consensus, Decided, Notarization, Output, Statement, Verified, Vote,
+};
+use crate::block::View;
+use crate::journal::{Entry, Journal};
+use crate::time::Time;
+
+impl Consensus {
+    /// Takes back one record of the journal, oldest first, before anything else is handled.
+    pub fn restore(&mut self, entry: Entry) {
+        match entry {
+            Entry::Block(block) => self.restore_block(block),
+            Entry::Certificate(certificate) => self.restore_certificate(certificate),
+            Entry::Vote(vote) => self.restore_vote(vote),
+            Entry::Decided(decided) => self.restore_decided(decided),
+        }
+    }
+
+    /// Goes on where the journal, of `records` records, ends: says its last votes again.
+    pub fn resume(&mut self, now: Time, records: u64) {
+        self.now = now;
+        self.journal = Journal::holding(records);
+        self.pacemaker = Pacemaker::new(self.config, now);
+        self.outputs.push_back(Output::Entered(self.view));
+        if records > 0 {
+            self.resend();
+        }
+        self.advance();
+    }
+
+    fn restore_block(&mut self, block: Block) {
+        self.insert(block);
+    }
+
+    fn restore_certificate(&mut self, certificate: Certificate) {
+        match &certificate {
+            Certificate::Notarization(notarization) => self.restore_notarization(notarization),
+            Certificate::Nullification(nullification, highest) => {
+                let round = self.rounds.entry(nullification.view).or_default();
+                round.nullification = Some(nullification.clone());
+                highest.iter().for_each(|highest| self.restore_notarization(highest));
+            }
+        }
+        self.restore_view(certificate.view().next(), Some(certificate));
+    }
+
+    fn restore_notarization(&mut self, notarization: &Notarization) {
+        self.tree.certify(&notarization.block);
+        if notarization.view > self.highest_view() {
+            self.highest = Some(notarization.clone());
+        }
+        if notarization.view > self.tree.root().view {
+            let round = self.rounds.entry(notarization.view).or_default();
+            round.notarization = Some(notarization.clone());
+        }
+    }
+
+    fn restore_vote(&mut self, vote: Vote) {
+        let is_own = self.signer.as_ref().is_some_and(|signer| signer.index == vote.voter);
+        assert!(is_own, "a journal holds the votes of its own node");
+        self.ballot.record(&vote);
+        let view = vote.view();
+        self.rounds.entry(view).or_default().keep(Verified::from_journal(vote));
+        match vote.statement {
+            Statement::Finalize { .. } => {
+                self.unfinal.insert(view, vote);
+            }
+            // A vote in a view says that the node had entered it.
+            Statement::Notarize { .. } | Statement::Nullify { .. } => self.restore_view(view, None),
+        }
+    }
+
+    fn restore_decided(&mut self, decided: Decided) {
+        let Decided { block, notarization, .. } = decided;
+        let hash = block.hash();
+        self.restore_view(block.header.view.next(), None);
+        if self.tree.block(&hash).is_none() {
+            self.tree.insert(Arc::new(block));
+        }
+        self.tree.judge(&hash, Verdict::Valid);
+        let view = self.tree.finalize(&hash).header.view;
+        self.restore_notarization(&notarization);
+        self.ballot.settle(view);
+        self.rounds = self.rounds.split_off(&self.oldest_kept_view());
+        self.unfinal = self.unfinal.split_off(&view.next());
+    }
+
+    fn restore_view(&mut self, view: View, by: Option<Certificate>) {
+        if view > self.view {
+            self.view = view;
+            self.entered_by = by;
+            let oldest = self.oldest_kept_view();
+            self.rounds = self.rounds.split_off(&oldest);
+            self.tree.prune(oldest);
+        }
+    }
+}

@@ -1,0 +1,388 @@
+//! Neighbours: telling them where one stands, asking for what is missing, helping those who lag.
+//!
+//! Everything asked for proves itself (a hash or a quorum's signatures), so it does not matter
+//! who answers; a neighbour that does not is passed over for the next one.
+
+use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
+
+use super::{
+    Block, Certificate, Consensus, DECIDED_PER_REPLY, Decided, Message, Output, Request, Status,
+};
+use crate::block::{BlockHash, Height};
+use crate::event::{Fault, LinkId};
+use crate::identity::PeerId;
+use crate::time::Time;
+use crate::wire::{List, encode, limits};
+
+/// What is known about neighbours and asked of them.
+#[derive(Debug)]
+pub(super) struct Sync {
+    links: BTreeMap<LinkId, Link>,
+    /// Blocks that a certificate names and that are not here. Bounded by [`WANTED`]; when full,
+    /// nothing more is asked until something arrives.
+    wanted: BTreeMap<BlockHash, Wanted>,
+    /// The one outstanding request for decided blocks.
+    fetch: Option<Fetch>,
+    /// The highest decided block that was received.
+    gathered: Height,
+    status_at: Time,
+    /// When anybody may be asked the same thing again.
+    next_ask: Time,
+}
+
+#[derive(Debug)]
+struct Link {
+    peer: PeerId,
+    status: Option<Status>,
+    /// Answers it failed to give; the least unreliable neighbour is asked.
+    failures: u32,
+    /// When it may next be helped or asked, so that neither can be made a burden.
+    next_help: Time,
+    next_question: Time,
+    /// The answer being gathered for it: at most one.
+    serving: Option<Serving>,
+}
+
+#[derive(Debug)]
+struct Wanted {
+    ask_at: Time,
+    tries: usize,
+}
+
+#[derive(Debug)]
+struct Fetch {
+    link: LinkId,
+    from: Height,
+    expires: Time,
+}
+
+#[derive(Debug)]
+struct Serving {
+    next: Height,
+    gathered: Vec<Decided>,
+    bytes: usize,
+}
+
+/// Blocks asked for at once.
+const WANTED: usize = 16;
+
+/// Questions for one block; then it is forgotten until something names it again.
+const TRIES: usize = 64;
+
+/// Bytes after which an answer of decided blocks is sent.
+const REPLY_BYTES: usize = limits::BODY_BYTES / 2;
+
+impl Sync {
+    pub(super) const fn new(now: Time) -> Self {
+        Self {
+            links: BTreeMap::new(),
+            wanted: BTreeMap::new(),
+            fetch: None,
+            gathered: Height(0),
+            status_at: now,
+            next_ask: now,
+        }
+    }
+
+    pub(super) fn deadline(&self) -> Option<Time> {
+        if self.links.is_empty() {
+            return None;
+        }
+        let wanted = self.wanted.values().map(|wanted| wanted.ask_at);
+        let fetch = self.fetch.iter().map(|fetch| fetch.expires);
+        wanted.chain(fetch).chain([self.status_at]).min()
+    }
+}
+
+impl Consensus {
+    pub(super) fn on_link_up(&mut self, link: LinkId, peer: PeerId) {
+        let now = self.now;
+        let fresh = Link {
+            peer,
+            status: None,
+            failures: 0,
+            next_help: now,
+            next_question: now,
+            serving: None,
+        };
+        self.sync.links.insert(link, fresh);
+        self.send_status(link);
+    }
+
+    pub(super) fn on_link_down(&mut self, link: LinkId) {
+        self.sync.links.remove(&link);
+        if self.sync.fetch.as_ref().is_some_and(|fetch| fetch.link == link) {
+            self.sync.fetch = None;
+        }
+    }
+
+    pub(super) fn on_message(&mut self, link: LinkId, message: Message) {
+        match message {
+            Message::Proposal(proposal) => self.on_proposal(link, proposal),
+            Message::Vote(vote) => self.on_vote(link, vote),
+            Message::Certificate(certificate) => self.on_certificate(link, certificate),
+            Message::Status(status) => self.on_status(link, status),
+            Message::Request(request) => self.on_request(link, request),
+            Message::Block(block) => self.on_block(link, block),
+            Message::Decided(decided) => self.on_decided(link, decided.into_vec()),
+        }
+    }
+
+    fn status(&self) -> Status {
+        Status { view: self.view, finalized: self.tree.root().height }
+    }
+
+    fn send_status(&mut self, link: LinkId) {
+        let message = Message::Status(self.status());
+        self.outputs.push_back(Output::Send { link, message });
+    }
+
+    fn on_status(&mut self, link: LinkId, status: Status) {
+        if let Some(known) = self.sync.links.get_mut(&link) {
+            known.status = Some(status);
+        }
+        if status.view < self.view {
+            self.help(link);
+        }
+    }
+
+    /// Shows a neighbour that lags why this node is further: its newest certificate.
+    pub(super) fn help(&mut self, link: LinkId) {
+        let now = self.now;
+        let Some(known) = self.sync.links.get_mut(&link) else { return };
+        if now < known.next_help {
+            return;
+        }
+        let Some(certificate) = self.entered_by.clone() else { return };
+        known.next_help = now + self.config.answer_timeout / 4;
+        self.outputs.push_back(Output::Send { link, message: Message::Certificate(certificate) });
+    }
+
+    /// A neighbour is far ahead: telling it where one stands makes it help.
+    pub(super) fn ask_where(&mut self, link: LinkId) {
+        let now = self.now;
+        let Some(known) = self.sync.links.get_mut(&link) else { return };
+        if now >= known.next_question {
+            known.next_question = now + self.config.answer_timeout / 4;
+            self.send_status(link);
+        }
+    }
+
+    /// Asks a neighbour that should know.
+    pub(super) fn ask(&mut self, link: LinkId, request: Request) {
+        let now = self.now;
+        let Some(known) = self.sync.links.get_mut(&link) else { return };
+        if now >= known.next_question {
+            known.next_question = now + self.config.answer_timeout / 4;
+            self.outputs.push_back(Output::Send { link, message: Message::Request(request) });
+        }
+    }
+
+    /// Asks all neighbours, now and then.
+    pub(super) fn ask_anybody(&mut self, request: Request) {
+        if self.now >= self.sync.next_ask {
+            self.sync.next_ask = self.now + self.config.answer_timeout;
+            let links: Vec<_> = self.sync.links.keys().copied().collect();
+            for link in links {
+                self.ask(link, request);
+            }
+        }
+    }
+
+    /// Remembers to ask for a block until it is here.
+    pub(super) fn want(&mut self, hash: BlockHash) {
+        if self.sync.wanted.len() < WANTED {
+            let fresh = Wanted { ask_at: self.now, tries: 0 };
+            self.sync.wanted.entry(hash).or_insert(fresh);
+        }
+    }
+
+    /// Does what is due: statuses, questions that were not answered, catching up.
+    pub(super) fn keep_in_sync(&mut self) {
+        let now = self.now;
+        if now >= self.sync.status_at {
+            self.sync.status_at = now + self.config.status_interval;
+            let links: Vec<_> = self.sync.links.keys().copied().collect();
+            for link in links {
+                self.send_status(link);
+            }
+        }
+        if self.sync.fetch.as_ref().is_some_and(|fetch| fetch.expires <= now) {
+            self.pass_over();
+        }
+        self.catch_up();
+        self.ask_for_wanted();
+    }
+
+    /// The neighbour that was asked did not answer: it counts as knowing nothing until its next
+    /// status.
+    fn pass_over(&mut self) {
+        let fetch = self.sync.fetch.take();
+        if let Some(link) = fetch.and_then(|fetch| self.sync.links.get_mut(&fetch.link)) {
+            link.status = None;
+            link.failures = link.failures.saturating_add(1);
+        }
+    }
+
+    fn ask_for_wanted(&mut self) {
+        let now = self.now;
+        let tree = &self.tree;
+        self.sync.wanted.retain(|hash, wanted| tree.header(hash).is_none() && wanted.tries < TRIES);
+        let links: Vec<LinkId> = self.signers_first();
+        for (hash, wanted) in &mut self.sync.wanted {
+            if wanted.ask_at > now {
+                continue;
+            }
+            wanted.ask_at = now + self.config.answer_timeout / 2;
+            if let Some(link) = links.get(wanted.tries % links.len().max(1)) {
+                let message = Message::Request(Request::Block { hash: *hash });
+                self.outputs.push_back(Output::Send { link: *link, message });
+            }
+            wanted.tries += 1;
+        }
+    }
+
+    /// Neighbours in the order in which to ask for a block: those who voted for the newest
+    /// certified one, then the others.
+    fn signers_first(&self) -> Vec<LinkId> {
+        let voters = self.highest.iter().flat_map(|it| it.votes()).map(|vote| vote.voter);
+        let signers: Vec<PeerId> = voters.filter_map(|voter| self.validators.peer(voter)).collect();
+        let (mut first, mut rest) = (Vec::new(), Vec::new());
+        for (id, link) in &self.sync.links {
+            if signers.contains(&link.peer) { first.push(*id) } else { rest.push(*id) }
+        }
+        first.append(&mut rest);
+        first
+    }
+
+    /// Asks a neighbour that has more final blocks for them.
+    fn catch_up(&mut self) {
+        if self.sync.fetch.is_some() {
+            return;
+        }
+        let from = self.next_unknown_height();
+        let has_more = |link: &Link| link.status.is_some_and(|status| status.finalized >= from);
+        let ahead = self.sync.links.iter().filter(|(_, link)| has_more(link));
+        let Some((link, _)) = ahead.min_by_key(|(_, link)| link.failures) else { return };
+        let link = *link;
+        let expires = self.now + self.config.answer_timeout * 4;
+        self.sync.fetch = Some(Fetch { link, from, expires });
+        let message = Message::Request(Request::Decided { from });
+        self.outputs.push_back(Output::Send { link, message });
+    }
+
+    /// Above the final blocks and those gathered on top of them, whose finalization comes later.
+    fn next_unknown_height(&self) -> Height {
+        self.tree.root().height.max(self.sync.gathered).next()
+    }
+
+    fn on_request(&mut self, link: LinkId, request: Request) {
+        match request {
+            Request::Notarization { at_least } => {
+                let highest = self.highest.clone().filter(|highest| highest.view >= at_least);
+                if let Some(highest) = highest {
+                    let message = Message::Certificate(Certificate::Notarization(highest));
+                    self.outputs.push_back(Output::Send { link, message });
+                }
+            }
+            Request::Block { hash } => {
+                if let Some(block) = self.tree.block(&hash) {
+                    let message = Message::Block((**block).clone());
+                    self.outputs.push_back(Output::Send { link, message });
+                }
+            }
+            Request::Decided { from } => self.serve(link, from),
+        }
+    }
+
+    fn serve(&mut self, link: LinkId, from: Height) {
+        let has = Height(1) <= from && from <= self.tree.root().height;
+        let Some(known) = self.sync.links.get_mut(&link) else { return };
+        if has && known.serving.is_none() {
+            known.serving = Some(Serving { next: from, gathered: Vec::new(), bytes: 0 });
+            self.outputs.push_back(Output::Load(from));
+        }
+    }
+
+    pub(super) fn on_loaded(&mut self, height: Height, decided: Option<Decided>) {
+        let newest = self.tree.root().height;
+        let size = decided.as_ref().map_or(0, |decided| encode(decided).len());
+        let mut outputs = Vec::new();
+        for (id, link) in &mut self.sync.links {
+            let Some(serving) = &mut link.serving else { continue };
+            if serving.next != height {
+                continue;
+            }
+            let fits = serving.gathered.is_empty() || serving.bytes + size <= REPLY_BYTES;
+            let mut ends = true;
+            if let (Some(decided), true) = (&decided, fits) {
+                serving.gathered.push(decided.clone());
+                serving.bytes += size;
+                serving.next = height.next();
+                ends = serving.next > newest || serving.gathered.len() == DECIDED_PER_REPLY;
+            }
+            if ends {
+                let gathered = core::mem::take(&mut serving.gathered);
+                link.serving = None;
+                let blocks = List::new(gathered).expect("gathering stops at the list's bound");
+                outputs.push(Output::Send { link: *id, message: Message::Decided(blocks) });
+            } else if outputs.iter().all(|output| *output != Output::Load(serving.next)) {
+                outputs.push(Output::Load(serving.next));
+            }
+        }
+        self.outputs.extend(outputs);
+    }
+
+    fn on_block(&mut self, link: LinkId, block: Block) {
+        let hash = block.hash();
+        if !self.sync.wanted.contains_key(&hash) {
+            return;
+        }
+        if !block.is_intact() {
+            return self.blame(link, Fault::BadBlock);
+        }
+        self.sync.wanted.remove(&hash);
+        self.insert(block);
+    }
+
+    /// Decided blocks that were asked for: each must be intact and carry good certificates.
+    fn on_decided(&mut self, link: LinkId, blocks: Vec<Decided>) {
+        let asked = self.sync.fetch.as_ref().filter(|fetch| fetch.link == link);
+        let Some(mut height) = asked.map(|fetch| fetch.from) else { return };
+        if blocks.is_empty() {
+            return self.pass_over();
+        }
+        self.sync.fetch = None;
+        for decided in blocks {
+            if decided.block.header.height != height || !self.take_decided(decided) {
+                return self.blame(link, Fault::BadBlock);
+            }
+            self.sync.gathered = height;
+            height = height.next();
+        }
+    }
+
+    fn take_decided(&mut self, decided: Decided) -> bool {
+        let Decided { block, notarization, finalization } = decided;
+        let (view, hash) = (block.header.view, block.hash());
+        if !block.is_intact() || (notarization.view, notarization.block) != (view, hash) {
+            return false;
+        }
+        if view <= self.tree.root().view {
+            return true;
+        }
+        self.insert(block);
+        // The finalization first: a view that is final already needs no finalize vote of ours.
+        let final_here = finalization.is_none_or(|finalization| {
+            (finalization.view, finalization.block) == (view, hash)
+                && self.take_finalization(&finalization)
+        });
+        let good = final_here && self.take_notarization(&notarization);
+        if good {
+            // It was notarized in a view that may be too old to be remembered.
+            self.tree.certify(&hash);
+        }
+        good
+    }
+}

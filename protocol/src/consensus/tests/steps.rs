@@ -1,0 +1,270 @@
+//! One machine, driven step by step: inputs on the left, whole outputs on the right.
+
+use alloc::sync::Arc;
+use alloc::vec;
+use alloc::vec::Vec;
+use core::time::Duration;
+
+use bytes::Bytes;
+
+use super::world::{commitments, context, genesis, key, machine, validators};
+use crate::block::{BlockHash, Header, ValidatorIndex, View};
+use crate::consensus::{
+    Block, Certificate, Consensus, Demand, Input, Justification, Message, Nullification, Output,
+    Proposal, Request, Statement, Vote,
+};
+use crate::event::{Fault, LinkId, Position};
+use crate::identity::Signature;
+use crate::journal::Entry;
+use crate::time::{BlockTime, Time};
+use crate::wire::Hash;
+
+const LINK: LinkId = LinkId(7);
+
+fn leader(view: u64) -> usize {
+    usize::from(validators(4).leader(View(view)).0)
+}
+
+/// A validator that does not lead `view`.
+fn follower(view: u64) -> usize {
+    (0..4).find(|index| *index != leader(view)).unwrap()
+}
+
+fn vote(index: usize, statement: Statement) -> Vote {
+    statement.sign(ValidatorIndex(index as u16), &key(index), &context()).into_inner()
+}
+
+fn notarize(index: usize, view: u64, block: BlockHash) -> Vote {
+    let time = BlockTime(5_000);
+    vote(index, Statement::Notarize { view: View(view), block, time })
+}
+
+fn nullify(index: usize, view: u64, highest: u64) -> Vote {
+    vote(index, Statement::Nullify { view: View(view), highest: View(highest) })
+}
+
+fn block(view: u64, parent: &Header, parent_hash: BlockHash, why: Justification) -> Block {
+    let body = Bytes::from(view.to_le_bytes().to_vec());
+    let header = Header {
+        network: context().network,
+        epoch: context().epoch,
+        view: View(view),
+        height: parent.height.next(),
+        parent: crate::block::Parent { view: parent.view, hash: parent_hash },
+        time: why.block_time(parent.time),
+        body: Header::body_hash(&body),
+        commitments: commitments(&parent_hash, &body),
+        justification: why.hash(),
+    };
+    Block { header, body, justification: why }
+}
+
+fn first_proposal() -> Proposal {
+    let block = block(1, &genesis(), context().network, Justification::default());
+    let vote = notarize(leader(1), 1, block.hash());
+    Proposal { block, vote }
+}
+
+/// A machine of validator `index` with one neighbour, and nothing left to poll.
+fn ready(index: usize) -> Consensus {
+    let mut node = machine(4, index, Time::ZERO);
+    node.handle(Time::ZERO, Input::LinkUp { link: LINK, peer: key(9).peer() });
+    drain(&mut node);
+    node
+}
+
+fn drain(node: &mut Consensus) -> Vec<Output> {
+    core::iter::from_fn(|| node.poll()).collect()
+}
+
+fn receive(node: &mut Consensus, message: Message) -> Vec<Output> {
+    node.handle(Time::ZERO, Input::Received { link: LINK, message });
+    drain(node)
+}
+
+fn accept_proposal(node: &mut Consensus, proposal: &Proposal) -> Vec<Output> {
+    receive(node, Message::Proposal(proposal.clone()));
+    let block = proposal.block.hash();
+    node.handle(Time::ZERO, Input::Validated { block, valid: true });
+    drain(node)
+}
+
+#[test]
+fn no_vote_leaves_before_its_promise_is_durable() {
+    let me = follower(1);
+    let mut node = ready(me);
+    let proposal = first_proposal();
+    let hash = proposal.block.hash();
+    let asked = receive(&mut node, Message::Proposal(proposal.clone()));
+    assert_eq!(asked, vec![Output::Relay, Output::Validate(Arc::new(proposal.block.clone()))]);
+
+    node.handle(Time::ZERO, Input::Validated { block: hash, valid: true });
+    let time = BlockTime(0);
+    let own = vote(me, Statement::Notarize { view: View(1), block: hash, time });
+    assert_eq!(
+        drain(&mut node),
+        vec![
+            Output::Persist(Position(0), Entry::Block(proposal.block)),
+            Output::Persist(Position(1), Entry::Vote(own)),
+        ]
+    );
+    node.handle(Time::ZERO, Input::Persisted(Position(0)));
+    assert_eq!(drain(&mut node), vec![]);
+    node.handle(Time::ZERO, Input::Persisted(Position(1)));
+    let message = Message::Vote(own);
+    assert_eq!(drain(&mut node), vec![Output::Broadcast { message, attempt: 0 }]);
+}
+
+#[test]
+fn a_quorum_of_notarize_ends_the_view_and_is_finalized() {
+    let me = follower(1);
+    let mut node = ready(me);
+    let proposal = first_proposal();
+    let hash = proposal.block.hash();
+    accept_proposal(&mut node, &proposal);
+    node.handle(Time::ZERO, Input::Persisted(Position(1)));
+    drain(&mut node);
+    let third = (0..4).find(|index| *index != me && *index != leader(1)).unwrap();
+    let outputs = receive(&mut node, Message::Vote(notarize(third, 1, hash)));
+    let finalize = vote(me, Statement::Finalize { view: View(1), block: hash });
+    let [Output::Persist(Position(2), Entry::Certificate(certificate)), rest @ ..] =
+        outputs.as_slice()
+    else {
+        panic!("{outputs:?}");
+    };
+    assert_eq!(certificate.view(), View(1));
+    assert_eq!(
+        rest,
+        [
+            Output::Persist(Position(3), Entry::Vote(finalize)),
+            Output::Entered(View(2)),
+            Output::Relay,
+        ]
+    );
+}
+
+#[test]
+fn an_invalid_proposal_is_nullified_at_once() {
+    let me = follower(1);
+    let mut node = ready(me);
+    let proposal = first_proposal();
+    receive(&mut node, Message::Proposal(proposal.clone()));
+    let block = proposal.block.hash();
+    node.handle(Time::ZERO, Input::Validated { block, valid: false });
+    let own = nullify(me, 1, 0);
+    assert_eq!(drain(&mut node), vec![Output::Persist(Position(0), Entry::Vote(own))]);
+}
+
+#[test]
+fn a_view_is_nullified_when_its_time_is_over_and_never_notarized_after() {
+    let me = follower(1);
+    let mut node = ready(me);
+    node.handle(Time::ZERO, Input::Demand(Demand { content: true, brisk: true }));
+    let end = Time::ZERO + Duration::from_secs(1);
+    node.handle(end, Input::Tick);
+    let persisted: Vec<_> = drain(&mut node)
+        .into_iter()
+        .filter(|output| matches!(output, Output::Persist(..)))
+        .collect();
+    assert_eq!(persisted, vec![Output::Persist(Position(0), Entry::Vote(nullify(me, 1, 0)))]);
+    let proposal = first_proposal();
+    node.handle(end, Input::Received { link: LINK, message: Message::Proposal(proposal) });
+    assert!(drain(&mut node).iter().all(|output| !matches!(output, Output::Persist(..))));
+}
+
+#[test]
+fn a_nullify_counts_only_once_the_notarization_it_rests_on_is_here() {
+    let others: Vec<usize> = (0..4).filter(|index| *index != follower(2)).collect();
+    let mut node = ready(follower(2));
+    let proposal = first_proposal();
+    let hash = proposal.block.hash();
+    let votes: Vec<Vote> = others.iter().map(|index| notarize(*index, 1, hash)).collect();
+    let notarization =
+        super::super::Notarization::assemble(View(1), hash, votes.iter(), 3).unwrap();
+
+    // View 2 as seen by somebody who has heard nothing of view 1.
+    for (count, index) in others.iter().enumerate() {
+        let outputs = receive(&mut node, Message::Vote(nullify(*index, 2, 1)));
+        let request = Message::Request(Request::Notarization { at_least: View(1) });
+        let ask = Output::Send { link: LINK, message: request };
+        // Asked once; a neighbour is not pestered.
+        let expected = if count == 0 { vec![Output::Relay, ask] } else { vec![Output::Relay] };
+        assert_eq!(outputs, expected);
+    }
+    assert_eq!(node.view(), View(1));
+    receive(&mut node, Message::Certificate(Certificate::Notarization(notarization)));
+    assert_eq!(node.view(), View(3));
+}
+
+#[test]
+fn a_nullification_over_a_notarized_parent_justifies_no_block_below_it() {
+    let votes: Vec<Vote> =
+        [nullify(0, 2, 0), nullify(1, 2, 1), nullify(2, 2, 0)].into_iter().collect();
+    let skipped = Nullification::assemble(View(2), votes.iter(), 3);
+    let why = Justification { parent: None, skipped };
+    let on_genesis = crate::block::Parent { view: View(0), hash: context().network };
+    assert!(!why.allows(View(3), &on_genesis));
+}
+
+#[test]
+fn faults_are_blamed_on_the_link_that_caused_them() {
+    let proposal = first_proposal();
+    let hash = proposal.block.hash();
+    let forged = Vote { signature: Signature([1; 64]), ..notarize(0, 1, hash) };
+    let unknown = Vote { voter: ValidatorIndex(4), ..notarize(0, 1, hash) };
+    let mut other_body = proposal.clone();
+    other_body.block.body = Bytes::from_static(b"another");
+    let mut not_the_leader = proposal.clone();
+    not_the_leader.vote = notarize(follower(1), 1, hash);
+    let impossible = nullify(0, 1, 1);
+    for (message, fault) in [
+        (Message::Vote(forged), Fault::BadSignature),
+        (Message::Vote(unknown), Fault::NotAValidator),
+        (Message::Vote(impossible), Fault::Malformed),
+        (Message::Proposal(other_body), Fault::BadBlock),
+        (Message::Proposal(not_the_leader), Fault::BadBlock),
+    ] {
+        let mut node = ready(follower(1));
+        assert_eq!(receive(&mut node, message), vec![Output::Blame { link: LINK, fault }]);
+    }
+}
+
+#[test]
+fn a_leader_that_proposes_twice_is_accused_and_its_view_not_finalized() {
+    let me = follower(1);
+    let mut node = ready(me);
+    let first = first_proposal();
+    accept_proposal(&mut node, &first);
+    let mut header = first.block.header;
+    header.commitments.state = Hash([9; 32]);
+    let second = Block { header, ..first.block.clone() };
+    let second_vote = notarize(leader(1), 1, second.hash());
+    let proposal = Proposal { block: second, vote: second_vote };
+    let outputs = receive(&mut node, Message::Proposal(proposal));
+    let evidence = crate::consensus::Evidence { first: first.vote, second: second_vote };
+    assert_eq!(outputs, vec![Output::Accuse(evidence), Output::Relay]);
+
+    for index in (0..4).filter(|index| *index != me) {
+        receive(&mut node, Message::Vote(notarize(index, 1, first.block.hash())));
+    }
+    node.handle(Time::ZERO, Input::Persisted(Position(1)));
+    let outputs = drain(&mut node);
+    assert_eq!(node.view(), View(2));
+    let finalizes = |output: &Output| {
+        matches!(
+            output,
+            Output::Persist(_, Entry::Vote(Vote { statement: Statement::Finalize { .. }, .. }))
+        )
+    };
+    assert!(!outputs.iter().any(finalizes));
+}
+
+#[test]
+fn votes_of_a_far_future_are_not_kept_but_make_one_ask() {
+    let mut node = ready(follower(1));
+    let vote = nullify(leader(1), 1 << 40, 0);
+    let outputs = receive(&mut node, Message::Vote(vote));
+    assert!(matches!(outputs.as_slice(), [Output::Send { message: Message::Status(_), .. }]));
+    assert_eq!(receive(&mut node, Message::Vote(vote)), vec![]);
+    assert!(node.rounds.is_empty());
+}

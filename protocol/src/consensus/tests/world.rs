@@ -1,0 +1,286 @@
+//! A few consensus machines, their journals, and a queue of messages between them. The whole
+//! network with its adversaries is the simulator's; this is the least in which nodes can agree.
+
+use alloc::boxed::Box;
+use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::vec;
+use alloc::vec::Vec;
+use core::time::Duration;
+
+use bytes::Bytes;
+
+use crate::block::{BlockHash, Commitments, Header, Height, Parent, View};
+use crate::consensus::{
+    Block, Config, Consensus, Decided, Demand, Input, Message, Output, ValidatorSet,
+};
+use crate::event::{LinkId, Position};
+use crate::identity::{Context, Epoch, Keypair, PeerId};
+use crate::journal::Entry;
+use crate::rng::Rng;
+use crate::time::{BlockTime, Time};
+use crate::wire::Hash;
+
+pub(super) fn context() -> Context {
+    Context { network: Hash([42; 32]), epoch: Epoch(0) }
+}
+
+pub(super) fn key(index: usize) -> Keypair {
+    Keypair::from_seed([index as u8 + 1; 32])
+}
+
+pub(super) fn validators(n: usize) -> ValidatorSet {
+    ValidatorSet::new((0..n).map(|index| key(index).peer()).collect(), &context())
+}
+
+pub(super) fn genesis() -> Header {
+    Header {
+        network: context().network,
+        epoch: Epoch(0),
+        view: View(0),
+        height: Height(0),
+        parent: Parent::default(),
+        time: BlockTime(1_000),
+        body: Hash::default(),
+        commitments: Commitments::default(),
+        justification: Hash::default(),
+    }
+}
+
+pub(super) fn machine(n: usize, index: usize, now: Time) -> Consensus {
+    let key = key(index);
+    Consensus::new(context(), validators(n), Some(&key), genesis(), Config::default(), now)
+}
+
+/// What the stand-in chain says of a body: its state is a hash of everything before it.
+pub(super) fn commitments(parent: &BlockHash, body: &[u8]) -> Commitments {
+    let state = Hash::of("bitcraps test state", &(parent, body));
+    Commitments { state, ..Commitments::default() }
+}
+
+pub(super) fn is_valid(block: &Block) -> bool {
+    block.header.commitments == commitments(&block.header.parent.hash, &block.body)
+}
+
+enum Delivery {
+    Message { from: usize, to: usize, message: Box<Message> },
+    Persisted { node: usize, life: u32, count: u64 },
+    Restart { node: usize },
+}
+
+/// Decides what becomes of a message: `None` loses it, else it takes so long.
+pub(super) type Network = dyn FnMut(usize, usize, &Message, Time) -> Option<Duration>;
+
+pub(super) struct World {
+    n: usize,
+    pub(super) now: Time,
+    /// `slots[i]` runs with the key `owner(i)`; twins are further slots with a key of the first n.
+    pub(super) nodes: Vec<Option<Consensus>>,
+    owners: Vec<usize>,
+    lives: Vec<u32>,
+    journals: Vec<Vec<Entry>>,
+    durable: Vec<usize>,
+    pub(super) decided: Vec<BTreeMap<Height, BlockHash>>,
+    pub(super) accused: BTreeSet<PeerId>,
+    pub(super) nullified_most: u64,
+    queue: BTreeMap<(Time, u64), Delivery>,
+    sequence: u64,
+    pub(super) network: Box<Network>,
+    pub(super) rng: Rng,
+    disk: Duration,
+}
+
+impl World {
+    /// `n` validators on a full mesh, and a second copy of each validator in `twins`.
+    pub(super) fn new(n: usize, twins: &[usize], seed: u64) -> Self {
+        let owners: Vec<usize> = (0..n).chain(twins.iter().copied()).collect();
+        let slots = owners.len();
+        let mut bytes = [0; 32];
+        bytes[..8].copy_from_slice(&seed.to_le_bytes());
+        let mut world = Self {
+            n,
+            now: Time::ZERO,
+            nodes: (0..slots).map(|_| None).collect(),
+            owners,
+            lives: vec![0; slots],
+            journals: vec![Vec::new(); slots],
+            durable: vec![0; slots],
+            decided: vec![BTreeMap::new(); slots],
+            accused: BTreeSet::new(),
+            nullified_most: 0,
+            queue: BTreeMap::new(),
+            sequence: 0,
+            network: Box::new(|_, _, _, _| Some(Duration::from_millis(10))),
+            rng: Rng::new(bytes),
+            disk: Duration::from_millis(1),
+        };
+        (0..slots).for_each(|slot| world.start(slot));
+        world
+    }
+
+    fn start(&mut self, slot: usize) {
+        let mut node = machine(self.n, self.owners[slot], self.now);
+        self.journals[slot].truncate(self.durable[slot]);
+        for entry in &self.journals[slot] {
+            node.restore(entry.clone());
+        }
+        node.resume(self.now, self.journals[slot].len() as u64);
+        self.lives[slot] += 1;
+        self.nodes[slot] = Some(node);
+        self.give(slot, Input::WallClock(BlockTime(2_000_000)));
+        self.give(slot, Input::Demand(Demand { content: true, brisk: true }));
+        for other in 0..self.nodes.len() {
+            if other != slot {
+                self.link(slot, other);
+                self.link(other, slot);
+            }
+        }
+    }
+
+    fn link(&mut self, slot: usize, other: usize) {
+        let peer = key(self.owners[other]).peer();
+        self.give(slot, Input::LinkUp { link: LinkId(other as u64), peer });
+    }
+
+    /// Crashes a node, which loses what was not durable, and restarts it after `pause`.
+    pub(super) fn crash(&mut self, slot: usize, pause: Duration) {
+        self.nodes[slot] = None;
+        self.schedule(pause, Delivery::Restart { node: slot });
+    }
+
+    fn schedule(&mut self, delay: Duration, delivery: Delivery) {
+        self.sequence += 1;
+        self.queue.insert((self.now + delay, self.sequence), delivery);
+    }
+
+    fn give(&mut self, slot: usize, input: Input) {
+        let Some(mut node) = self.nodes[slot].take() else { return };
+        node.handle(self.now, input);
+        while let Some(output) = node.poll() {
+            self.carry_out(slot, &mut node, output);
+        }
+        self.nodes[slot] = Some(node);
+    }
+
+    fn carry_out(&mut self, slot: usize, node: &mut Consensus, output: Output) {
+        match output {
+            Output::Persist(position, entry) => {
+                assert_eq!(position, Position(self.journals[slot].len() as u64));
+                self.journals[slot].push(entry);
+                let (life, count) = (self.lives[slot], self.journals[slot].len() as u64);
+                self.schedule(self.disk, Delivery::Persisted { node: slot, life, count });
+            }
+            Output::Broadcast { message, .. } => {
+                for to in (0..self.nodes.len()).filter(|to| *to != slot) {
+                    self.send(slot, to, message.clone());
+                }
+            }
+            Output::Send { link, message } => self.send(slot, link.0 as usize, message),
+            Output::Build { parent, view, empty, .. } => {
+                let body = if empty { Vec::new() } else { view.0.to_le_bytes().to_vec() };
+                let commitments = commitments(&parent, &body);
+                let built = Input::Built { parent, body: Bytes::from(body), commitments };
+                node.handle(self.now, built);
+            }
+            Output::Validate(block) => {
+                let valid = is_valid(&block);
+                node.handle(self.now, Input::Validated { block: block.hash(), valid });
+            }
+            Output::Load(height) => {
+                let decided = self.load(slot, height);
+                node.handle(self.now, Input::Loaded { height, decided });
+            }
+            Output::Decide(block) => {
+                let before = self.decided[slot].insert(block.header.height, block.hash());
+                assert!(before.is_none_or(|hash| hash == block.hash()), "decided twice");
+            }
+            Output::Accuse(evidence) => {
+                self.accused.insert(key(usize::from(evidence.validator().0)).peer());
+            }
+            Output::Blame { link, fault } => panic!("{slot} blames {link} for {fault:?}"),
+            Output::Halt(reason) => panic!("{slot} halts: {reason}"),
+            Output::Relay => {}
+            Output::Entered(view) => self.nullified_most = self.nullified_most.max(view.0),
+        }
+    }
+
+    fn load(&self, slot: usize, height: Height) -> Option<Decided> {
+        self.journals[slot].iter().find_map(|entry| match entry {
+            Entry::Decided(decided) if decided.block.header.height == height => {
+                Some(decided.clone())
+            }
+            Entry::Decided(_) | Entry::Block(_) | Entry::Certificate(_) | Entry::Vote(_) => None,
+        })
+    }
+
+    fn send(&mut self, from: usize, to: usize, message: Message) {
+        if let Some(delay) = (self.network)(from, to, &message, self.now) {
+            self.schedule(delay, Delivery::Message { from, to, message: Box::new(message) });
+        }
+    }
+
+    /// Runs for `span` of simulated time.
+    pub(super) fn run(&mut self, span: Duration) {
+        let end = self.now + span;
+        loop {
+            let queued = self.queue.first_key_value().map(|((time, _), _)| *time);
+            let timers = self
+                .nodes
+                .iter()
+                .enumerate()
+                .filter_map(|(slot, node)| Some((node.as_ref()?.deadline()?, slot)));
+            let timer = timers.min();
+            let next = queued.into_iter().chain(timer.map(|(time, _)| time)).min();
+            let Some(next) = next.filter(|next| *next <= end) else { break };
+            self.now = next;
+            if queued == Some(next) {
+                let (_, delivery) = self.queue.pop_first().expect("it was just looked at");
+                self.deliver(delivery);
+            } else if let Some((_, slot)) = timer {
+                self.give(slot, Input::Tick);
+            }
+        }
+        self.now = end;
+    }
+
+    /// Runs until `done`, at most for `span`; returns whether it was done.
+    pub(super) fn run_until(&mut self, span: Duration, done: impl Fn(&Self) -> bool) -> bool {
+        let end = self.now + span;
+        while !done(self) && self.now < end {
+            self.run(Duration::from_millis(100));
+        }
+        done(self)
+    }
+
+    fn deliver(&mut self, delivery: Delivery) {
+        match delivery {
+            Delivery::Message { from, to, message } => {
+                self.give(to, Input::Received { link: LinkId(from as u64), message: *message });
+            }
+            Delivery::Persisted { node, life, count } => {
+                if self.lives[node] == life && self.nodes[node].is_some() {
+                    self.durable[node] = self.durable[node].max(count as usize);
+                    self.give(node, Input::Persisted(Position(count - 1)));
+                }
+            }
+            Delivery::Restart { node } => {
+                self.start(node);
+            }
+        }
+    }
+
+    /// The lowest final height among the first n nodes that are not in `except`.
+    pub(super) fn least_height(&self, except: &[usize]) -> u64 {
+        let honest = (0..self.n).filter(|slot| !except.contains(slot));
+        honest.map(|slot| self.decided[slot].len() as u64).min().unwrap_or_default()
+    }
+
+    /// Any two nodes not in `except` have the same block at every height both have decided.
+    pub(super) fn assert_agreement(&self, except: &[usize]) {
+        let mut chain: BTreeMap<Height, BlockHash> = BTreeMap::new();
+        for slot in (0..self.n).filter(|slot| !except.contains(slot)) {
+            for (height, hash) in &self.decided[slot] {
+                assert_eq!(chain.entry(*height).or_insert(*hash), hash, "height {height}");
+            }
+        }
+    }
+}

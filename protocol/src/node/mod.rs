@@ -1,0 +1,393 @@
+//! One node: the machines side by side, and the routes between them.
+//!
+//! Nothing is decided here. Frames go to the mesh, what it delivers goes to the machine that
+//! understands it, what a machine wants goes to the machine or the driver that can do it.
+
+mod packet;
+mod routes;
+mod status;
+#[cfg(test)]
+mod tests;
+
+use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
+use alloc::format;
+use alloc::string::String;
+use core::fmt;
+use core::time::Duration;
+
+use bytes::Bytes;
+
+use crate::beacon::{self, Beacon, Coin, CoinProof, SealingSecret};
+use crate::block::{Header, Height, Parent, View};
+use crate::chain::{
+    Chain, Genesis, Nonce, Operation, Rejection, State, SubmitRefusal, Transaction, TransactionId,
+    VerifiedTransaction,
+};
+use crate::consensus::{self, Consensus, Demand, ValidatorSet};
+use crate::craps::Dice;
+use crate::event::{Action, Command, CommandId, Event, LinkId, Notice, Record, Refusal};
+use crate::identity::{Address, Context, Epoch, Keypair, PeerId, ProofOfWork};
+use crate::journal::Entry;
+use crate::mesh::{self, Attempt, Mesh};
+use crate::rng::Rng;
+use crate::session::LocalIdentity;
+use crate::time::{BlockTime, Time};
+use crate::wire::Hash;
+
+pub use packet::{genesis_answer, genesis_request, read_genesis_answer};
+pub use status::{PeerStatus, Status};
+
+/// What a node is made of.
+#[derive(Debug)]
+pub struct Setup {
+    /// The network it belongs to; must have passed [`Genesis::check`].
+    pub genesis: Genesis,
+    /// Its identity.
+    pub keypair: Keypair,
+    /// The proof of work of that identity.
+    pub proof: ProofOfWork,
+    /// Entropy, drawn once per process.
+    pub seed: [u8; 32],
+    /// Local policy.
+    pub config: Config,
+}
+
+/// Local policy. The defaults are right for a node on the internet.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Config {
+    /// Time-outs and intervals of consensus.
+    pub consensus: consensus::Config,
+    /// Links and lanes.
+    pub mesh: mesh::Config,
+    /// How shares of coins are asked for.
+    pub beacon: beacon::Config,
+}
+
+/// Why a node cannot start from what its journal holds, in a sentence.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CannotStart(pub String);
+
+/// How many blocks a transaction made here may wait: an hour at a block a second, several seconds
+/// at the pace of machines.
+const EXPIRES_AFTER_BLOCKS: u64 = 10_000;
+
+/// How often waiting transactions are said again.
+const OFFER_INTERVAL: Duration = Duration::from_secs(1);
+
+/// How many waiting transactions are said again at a time.
+const OFFERED_AT_ONCE: usize = 64;
+
+/// The message that is being handled, to be relayed if a machine finds it sound.
+#[derive(Debug)]
+struct Gossip {
+    link: LinkId,
+    attempt: Attempt,
+    author: Option<PeerId>,
+    message: Bytes,
+    lane: mesh::Lane,
+}
+
+/// One node of a BitCraps network. See the crate's documentation for the contract with its driver.
+#[derive(Debug)]
+pub struct Node {
+    genesis: Genesis,
+    address: Address,
+    keypair: Keypair,
+    now: Time,
+    wall: Option<(BlockTime, Time)>,
+    mesh: Mesh,
+    consensus: Consensus,
+    chain: Chain,
+    beacon: Beacon,
+    /// Coins known here whose rolls are not settled on the finalized chain yet.
+    coins: BTreeMap<View, (Coin, CoinProof)>,
+    /// Views whose rolls are final and wait for their coin.
+    rolling: BTreeSet<View>,
+    /// Commands of this node that are not final yet. Bounded by the mempool's bound per sender.
+    commands: BTreeSet<CommandId>,
+    demand: Demand,
+    offer_at: Time,
+    offer_attempt: Attempt,
+    /// When a table falls due, if the wall clock is right.
+    table_due: Option<Time>,
+    gossip: Option<Gossip>,
+    halted: Option<String>,
+    actions: VecDeque<Action>,
+}
+
+impl Node {
+    /// A node that goes on where its journal ends. `records` is everything the journal holds,
+    /// oldest first; nothing for a new node.
+    pub fn new(
+        setup: Setup,
+        now: Time,
+        records: impl IntoIterator<Item = Record>,
+    ) -> Result<Self, CannotStart> {
+        let Setup { genesis, keypair, proof, seed, config } = setup;
+        let rng = Rng::new(seed);
+        let chain = Chain::new(&genesis);
+        let network = chain.network();
+        let context = Context { network, epoch: Epoch(0) };
+        let members = genesis.validators.iter().map(|card| card.address.peer).collect();
+        let validators = ValidatorSet::new(members, &context);
+        let identity =
+            LocalIdentity::new(&keypair, proof, network, genesis.proof_of_work_bits);
+        let beacon = Beacon::new(beacon_setup(&genesis, &keypair, &validators, config.beacon)?);
+        let header = genesis_header(&genesis, &chain);
+        let mut node = Self {
+            address: Address { peer: keypair.peer(), proof },
+            mesh: Mesh::new(identity, rng.fork("mesh"), config.mesh),
+            consensus: Consensus::new(
+                context,
+                validators,
+                Some(&keypair),
+                header,
+                config.consensus,
+                now,
+            ),
+            chain,
+            beacon,
+            genesis,
+            keypair,
+            now,
+            wall: None,
+            coins: BTreeMap::new(),
+            rolling: BTreeSet::new(),
+            commands: BTreeSet::new(),
+            demand: Demand::default(),
+            offer_at: now,
+            offer_attempt: Attempt::default(),
+            table_due: None,
+            gossip: None,
+            halted: None,
+            actions: VecDeque::new(),
+        };
+        node.recover(now, records)?;
+        Ok(node)
+    }
+
+    /// A pure fold over the journal; then the last votes are said again.
+    fn recover(
+        &mut self,
+        now: Time,
+        records: impl IntoIterator<Item = Record>,
+    ) -> Result<(), CannotStart> {
+        let mut count = 0;
+        for record in records {
+            let entry = Entry::from_bytes(&record.bytes).map_err(|malformed| {
+                CannotStart(format!("record {count} of the journal {malformed}"))
+            })?;
+            if let Entry::Decided(decided) = &entry {
+                let (header, body) = (&decided.block.header, &decided.block.body);
+                self.chain.check(header, body).map_err(|invalid| {
+                    CannotStart(format!(
+                        "the journal's block of height {} is not valid: {invalid}",
+                        header.height
+                    ))
+                })?;
+                self.chain.finalize(&header.hash());
+            }
+            self.consensus.restore(entry);
+            count += 1;
+        }
+        self.consensus.resume(now, count);
+        self.settle_down();
+        Ok(())
+    }
+
+    /// Takes in what happened at `now`, which must not be earlier than at the last call. Never
+    /// fails: a peer's mistake becomes an action.
+    pub fn handle(&mut self, now: Time, event: Event) {
+        self.now = now;
+        if self.halted.is_some() {
+            return;
+        }
+        self.route(event);
+        self.settle_down();
+    }
+
+    /// Does what the local player asks for, or refuses without having changed anything.
+    ///
+    /// # Errors
+    ///
+    /// The [`Refusal`] says what the chain would object to, after everything that waits already.
+    pub fn submit(&mut self, now: Time, command: Command) -> Result<CommandId, Refusal> {
+        self.now = now;
+        if self.halted.is_some() {
+            return Err(Refusal::Halted);
+        }
+        let transaction = match command {
+            Command::Operate(operation) => self.sign(operation)?,
+            Command::Submit(signed) => {
+                signed.verify(self.chain.network()).map_err(|_| Refusal::NotAuthentic)?
+            }
+        };
+        self.try_out(&transaction)?;
+        let (id, signed) = (transaction.id(), transaction.signed().clone());
+        match self.chain.submit(transaction) {
+            Ok(()) | Err(SubmitRefusal::Known) => {}
+            Err(SubmitRefusal::Rejected(rejection)) => return Err(Refusal::Rejected(rejection)),
+            Err(SubmitRefusal::Full) => return Err(Refusal::MempoolFull),
+        }
+        self.commands.insert(id);
+        self.broadcast(&packet::Packet::Transaction(signed), Attempt::default());
+        self.offer_at = self.offer_at.max(now + OFFER_INTERVAL);
+        self.settle_down();
+        Ok(id)
+    }
+
+    fn sign(&self, operation: Operation) -> Result<VerifiedTransaction, Refusal> {
+        let nonce: Nonce = self
+            .chain
+            .next_nonce(&self.address.peer)
+            .ok_or(Refusal::Rejected(Rejection::NoAccount))?;
+        let (_, slot) = self.chain.finalized();
+        let expires = Height(slot.height.0.saturating_add(EXPIRES_AFTER_BLOCKS));
+        let transaction = Transaction { sender: self.address, nonce, expires, operation };
+        Ok(transaction.sign(&self.keypair, self.chain.network()))
+    }
+
+    /// What is only too early may wait; anything else is refused here and now.
+    fn try_out(&self, transaction: &VerifiedTransaction) -> Result<(), Refusal> {
+        let tip = self.consensus.tip().hash;
+        let on = if self.chain.knows(&tip) { tip } else { self.chain.finalized().0 };
+        match self.chain.trial(&on, self.wall_clock(), transaction) {
+            Err(rejection) if !rejection.is_early() => Err(Refusal::Rejected(rejection)),
+            Err(_) | Ok(()) => Ok(()),
+        }
+    }
+
+    /// The next thing for the driver to do.
+    pub fn poll(&mut self) -> Option<Action> {
+        self.actions.pop_front()
+    }
+
+    /// When to come back with a tick if nothing else happens. Lies ahead of the last `handle`.
+    pub fn deadline(&self) -> Option<Time> {
+        if self.halted.is_some() {
+            return None;
+        }
+        let offer = (self.chain.mempool_len() > 0).then_some(self.offer_at);
+        [
+            self.mesh.deadline(),
+            self.consensus.deadline(),
+            self.beacon.deadline(),
+            offer,
+            self.table_due,
+        ]
+        .into_iter()
+        .flatten()
+        .min()
+    }
+
+    /// The finalized state: accounts and tables.
+    pub const fn state(&self) -> &State {
+        self.chain.state()
+    }
+
+    /// The network's beginning.
+    pub const fn genesis(&self) -> &Genesis {
+        &self.genesis
+    }
+
+    /// This node's address.
+    pub const fn address(&self) -> Address {
+        self.address
+    }
+
+    /// Whether this transaction waits here to be ordered.
+    pub fn is_waiting(&self, id: &TransactionId) -> bool {
+        self.chain.contains(id)
+    }
+
+    /// Agreed time as this node's wall clock has it, for judging what is too early.
+    fn wall_clock(&self) -> BlockTime {
+        let Some((time, at)) = self.wall else { return self.chain.finalized().1.time };
+        time.plus_millis(u64::try_from(self.now.since(at).as_millis()).unwrap_or(u64::MAX))
+    }
+
+    fn notify(&mut self, notice: Notice) {
+        self.actions.push_back(Action::Notify(notice));
+    }
+
+    /// The dice of a view's rolls, once its coin is known here and they are final.
+    fn dice(&self, view: View) -> impl Iterator<Item = Notice> + '_ {
+        let pending = self.chain.state().meta().pending.iter();
+        let rolls = pending.filter(move |roll| roll.view == view);
+        let coin = self.coins.get(&view).map(|(coin, _)| coin);
+        coin.into_iter().flat_map(move |coin| {
+            rolls.clone().map(|roll| Notice::Rolled {
+                table: roll.table,
+                round: roll.round,
+                dice: Dice::from_bytes(coin.dice_bytes(roll.table.0, roll.round.0)),
+            })
+        })
+    }
+}
+
+fn beacon_setup(
+    genesis: &Genesis,
+    keypair: &Keypair,
+    validators: &ValidatorSet,
+    config: beacon::Config,
+) -> Result<beacon::Setup, CannotStart> {
+    let key = genesis
+        .dice_key()
+        .table()
+        .map_err(|bad| CannotStart(format!("the genesis holds no usable dice key: {bad:?}")))?;
+    let crate::chain::DiceSetup::InsecureDealer(dealt) = &genesis.dice;
+    let secret = validators
+        .index(&keypair.peer())
+        .and_then(|index| dealt.open_share(index, &SealingSecret::of(keypair)).ok());
+    let network = genesis.network();
+    let release = genesis.dice_release;
+    Ok(beacon::Setup { network, epoch: Epoch(0), key, secret, release, config })
+}
+
+/// What block 1 stands on.
+fn genesis_header(genesis: &Genesis, chain: &Chain) -> Header {
+    let meta = chain.state().meta();
+    Header {
+        network: chain.network(),
+        epoch: Epoch(0),
+        view: View(0),
+        height: Height(0),
+        parent: Parent::default(),
+        time: genesis.time,
+        body: Hash::default(),
+        commitments: crate::block::Commitments {
+            transactions: Hash::default(),
+            state: chain.state().root(),
+            validators: meta.validators,
+            dice_key: meta.dice_key_hash,
+            has_rolls: false,
+        },
+        justification: Hash::default(),
+    }
+}
+
+/// Events of links are the mesh's; the others are `None`.
+fn mesh_input(event: Event) -> Option<mesh::Input> {
+    match event {
+        Event::LinkUp { link, kind, mtu, direction, endpoint } => {
+            Some(mesh::Input::LinkUp { link, kind, mtu, direction, endpoint })
+        }
+        Event::LinkDown { link } => Some(mesh::Input::LinkDown { link }),
+        Event::Received { link, frame } => Some(mesh::Input::Received { link, frame }),
+        Event::Sent { link } => Some(mesh::Input::Sent { link }),
+        Event::Tick => Some(mesh::Input::Tick),
+        Event::Persisted { .. }
+        | Event::Loaded { .. }
+        | Event::WallClock { .. }
+        | Event::DialFailed { .. }
+        | Event::Discovered { .. } => None,
+    }
+}
+
+impl fmt::Display for CannotStart {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
+
+impl core::error::Error for CannotStart {}

@@ -1,0 +1,102 @@
+//! What nodes say to one another over the mesh: every machine's messages, side by side.
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+
+use crate::beacon::CoinShare;
+use crate::block::{ValidatorIndex, View};
+use crate::chain::{Genesis, SignedTransaction};
+use crate::consensus::{Message, Vote};
+use crate::mesh::{Lane, PAYLOAD_BYTES};
+use crate::wire::{Malformed, decode, encode};
+
+/// One message between two nodes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) enum Packet {
+    /// From one consensus machine to others.
+    Consensus(Message),
+    /// A finalize vote with its voter's share of the view's coin attached: R1. The vote's
+    /// signature does not cover the share.
+    Finalize {
+        vote: Vote,
+        share: CoinShare,
+    },
+    /// A share of a coin by itself: R2, or asked for.
+    Share {
+        view: View,
+        index: ValidatorIndex,
+        share: CoinShare,
+    },
+    /// Asks a neighbour for the shares it may pass on.
+    AskShares {
+        view: View,
+    },
+    /// A transaction on its way to a leader.
+    Transaction(SignedTransaction),
+    /// Asks a neighbour for the genesis, whose hash is the network that both named in the handshake.
+    AskGenesis,
+    /// Answers that.
+    Genesis(Bytes),
+}
+
+impl Packet {
+    pub(super) fn encode(&self) -> Bytes {
+        let bytes = encode(self);
+        assert!(bytes.len() <= PAYLOAD_BYTES, "the limits of the parts add up");
+        Bytes::from(bytes)
+    }
+
+    pub(super) fn decode(bytes: &[u8]) -> Result<Self, Malformed> {
+        decode(bytes, PAYLOAD_BYTES)
+    }
+
+    /// How urgent it is.
+    pub(super) const fn lane(&self) -> Lane {
+        match self {
+            Self::Consensus(message) => match message {
+                Message::Proposal(_) | Message::Vote(_) | Message::Certificate(_) => Lane::Votes,
+                Message::Status(_) | Message::Request(_) => Lane::Control,
+                Message::Block(_) | Message::Decided(_) => Lane::Sync,
+            },
+            Self::Finalize { .. } | Self::Share { .. } => Lane::Votes,
+            Self::AskShares { .. } | Self::AskGenesis => Lane::Control,
+            Self::Transaction(_) => Lane::Transactions,
+            Self::Genesis(_) => Lane::Sync,
+        }
+    }
+
+    /// Whether it is for everybody. What is for one neighbour is not taken from a broadcast, and
+    /// the other way round.
+    pub(super) const fn is_gossip(&self) -> bool {
+        match self {
+            Self::Consensus(message) => match message {
+                Message::Proposal(_) | Message::Vote(_) | Message::Certificate(_) => true,
+                Message::Status(_)
+                | Message::Request(_)
+                | Message::Block(_)
+                | Message::Decided(_) => false,
+            },
+            Self::Finalize { .. } | Self::Share { .. } | Self::Transaction(_) => true,
+            Self::AskShares { .. } | Self::AskGenesis | Self::Genesis(_) => false,
+        }
+    }
+}
+
+/// The message that asks a neighbour for the genesis of the network both named in the handshake.
+pub fn genesis_request() -> Bytes {
+    Packet::AskGenesis.encode()
+}
+
+/// The message that answers [`genesis_request`].
+pub fn genesis_answer(genesis: &Genesis) -> Bytes {
+    Packet::Genesis(genesis.encode().into()).encode()
+}
+
+/// The genesis in the answer of a neighbour; `None` if the message is something else. Whoever asked
+/// compares its hash with the network's id.
+pub fn read_genesis_answer(message: &[u8]) -> Option<Genesis> {
+    match Packet::decode(message) {
+        Ok(Packet::Genesis(bytes)) => Genesis::decode(&bytes).ok(),
+        Ok(_) | Err(_) => None,
+    }
+}

@@ -1,0 +1,417 @@
+//! The routes: who is told what, and who does what another wants.
+
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use super::packet::Packet;
+use super::{Gossip, Node, OFFER_INTERVAL, OFFERED_AT_ONCE, mesh_input};
+use crate::beacon;
+use crate::block::View;
+use crate::chain::{NotAuthentic, SignedTransaction, Slot, SubmitRefusal};
+use crate::consensus::{self, Block, Demand, Message, Statement, Vote};
+use crate::event::{Action, Endpoint, Event, Fault, Key, LinkId, Notice};
+use crate::identity::PeerId;
+use crate::journal::Entry;
+use crate::mesh::{self, Attempt};
+use crate::time::BlockTime;
+
+impl Node {
+    /// Sends an event to the machine that it concerns.
+    pub(super) fn route(&mut self, event: Event) {
+        match event {
+            Event::Persisted { position } => {
+                self.consensus.handle(self.now, consensus::Input::Persisted(position));
+            }
+            Event::Loaded { key: Key::Block(height), bytes } => {
+                let entry = bytes.and_then(|bytes| Entry::from_bytes(&bytes).ok());
+                let decided = match entry {
+                    Some(Entry::Decided(decided)) => Some(decided),
+                    Some(Entry::Block(_) | Entry::Certificate(_) | Entry::Vote(_)) | None => None,
+                };
+                self.consensus.handle(self.now, consensus::Input::Loaded { height, decided });
+            }
+            Event::WallClock { unix_ms } => {
+                let time = BlockTime(unix_ms);
+                self.wall = Some((time, self.now));
+                self.consensus.handle(self.now, consensus::Input::WallClock(time));
+            }
+            Event::Discovered { endpoint } => self.dial(endpoint),
+            Event::DialFailed { .. } => {}
+            Event::Tick => {
+                self.mesh.handle(self.now, mesh::Input::Tick);
+                self.consensus.handle(self.now, consensus::Input::Tick);
+                self.beacon.handle(self.now, beacon::Input::Tick);
+            }
+            Event::LinkUp { .. }
+            | Event::LinkDown { .. }
+            | Event::Received { .. }
+            | Event::Sent { .. } => {
+                if let Some(input) = mesh_input(event) {
+                    self.mesh.handle(self.now, input);
+                }
+            }
+        }
+    }
+
+    /// Dials whoever was discovered, unless a link to there exists.
+    fn dial(&mut self, endpoint: Endpoint) {
+        if self.mesh.peers().all(|known| *known.endpoint != endpoint) {
+            self.actions.push_back(Action::Dial { endpoint });
+        }
+    }
+
+    /// Lets the machines answer one another until none has anything left to say.
+    pub(super) fn settle_down(&mut self) {
+        loop {
+            self.drain();
+            self.follow_rolls();
+            self.offer();
+            let demand = self.measure_demand();
+            if demand == self.demand {
+                break;
+            }
+            self.demand = demand;
+            self.consensus.handle(self.now, consensus::Input::Demand(demand));
+        }
+        let now = self.now;
+        assert!(self.deadline().is_none_or(|deadline| deadline > now), "deadlines lie ahead");
+    }
+
+    fn drain(&mut self) {
+        loop {
+            if let Some(output) = self.consensus.poll() {
+                self.on_consensus(output);
+            } else if let Some(output) = self.beacon.poll() {
+                self.on_beacon(output);
+            } else if let Some(output) = self.mesh.poll() {
+                // Whatever the last message gave rise to has been said by now.
+                self.gossip = None;
+                self.on_mesh(output);
+            } else {
+                return;
+            }
+        }
+    }
+
+    fn on_mesh(&mut self, output: mesh::Output) {
+        match output {
+            mesh::Output::Send { link, frame } => {
+                self.actions.push_back(Action::Send { link, frame });
+            }
+            mesh::Output::Close { link, reason } => {
+                self.actions.push_back(Action::Close { link, reason });
+            }
+            mesh::Output::PeerUp { link, peer } => {
+                let peer = peer.peer;
+                self.consensus.handle(self.now, consensus::Input::LinkUp { link, peer });
+                self.notify(Notice::PeerUp { peer, link });
+            }
+            mesh::Output::PeerDown { link, peer } => {
+                self.consensus.handle(self.now, consensus::Input::LinkDown { link });
+                if !self.mesh.is_linked(peer) {
+                    self.notify(Notice::PeerDown { peer });
+                }
+            }
+            mesh::Output::Misbehaved { link, peer, fault } => {
+                self.notify(Notice::Misbehaved { link, peer, fault });
+            }
+            mesh::Output::Deliver { link, message, gossip, .. } => {
+                match Packet::decode(&message) {
+                    Ok(packet) if packet.is_gossip() || gossip.is_none() => {
+                        self.gossip = gossip.map(|attempt| Gossip {
+                            link,
+                            attempt,
+                            author: self.author(&packet),
+                            message,
+                            lane: packet.lane(),
+                        });
+                        self.on_packet(link, packet);
+                    }
+                    Ok(_) => self.penalise(link, Fault::Unsolicited),
+                    Err(malformed) => self.penalise(link, malformed.into()),
+                }
+            }
+        }
+    }
+
+    /// Who says so, as far as a relay is concerned.
+    fn author(&self, packet: &Packet) -> Option<PeerId> {
+        let validators = self.consensus.validators();
+        match packet {
+            Packet::Consensus(Message::Proposal(proposal)) => {
+                validators.peer(proposal.vote.voter)
+            }
+            Packet::Consensus(Message::Vote(vote)) | Packet::Finalize { vote, .. } => {
+                validators.peer(vote.voter)
+            }
+            Packet::Share { index, .. } => validators.peer(*index),
+            // The sender of a transaction is known once it is decoded; it relays itself then.
+            Packet::Consensus(_)
+            | Packet::AskShares { .. }
+            | Packet::Transaction(_)
+            | Packet::AskGenesis
+            | Packet::Genesis(_) => None,
+        }
+    }
+
+    fn on_packet(&mut self, link: LinkId, packet: Packet) {
+        match packet {
+            Packet::Consensus(message) => {
+                self.consensus.handle(self.now, consensus::Input::Received { link, message });
+            }
+            Packet::Finalize { vote, share } => self.on_attachment(link, vote, share),
+            Packet::Share { view, index, share } => {
+                let input = beacon::Input::Share { link, index, view, share };
+                self.beacon.handle(self.now, input);
+                if self.beacon.vouches_for(view, index, &share) {
+                    self.relay();
+                }
+            }
+            Packet::AskShares { view } => {
+                for (index, share) in self.beacon.known_shares(view) {
+                    self.unicast(link, &Packet::Share { view, index, share });
+                }
+            }
+            Packet::Transaction(signed) => self.on_transaction(link, signed),
+            Packet::AskGenesis => {
+                let packet = Packet::Genesis(self.genesis.encode().into());
+                self.unicast(link, &packet);
+            }
+            // Only a newcomer asks for it, and a newcomer is no node.
+            Packet::Genesis(_) => self.penalise(link, Fault::Unsolicited),
+        }
+    }
+
+    /// A finalize vote and its share are judged apart: a bad share spoils no vote, and whoever
+    /// passes one on is to blame, not the voter.
+    fn on_attachment(&mut self, link: LinkId, vote: Vote, share: beacon::CoinShare) {
+        let Statement::Finalize { view, .. } = vote.statement else {
+            return self.penalise(link, Fault::Malformed);
+        };
+        let index = vote.voter;
+        self.beacon.handle(self.now, beacon::Input::Share { link, index, view, share });
+        if !self.beacon.vouches_for(view, index, &share)
+            && let Some(gossip) = &mut self.gossip
+        {
+            gossip.message = Packet::Consensus(Message::Vote(vote)).encode();
+        }
+        let message = Message::Vote(vote);
+        self.consensus.handle(self.now, consensus::Input::Received { link, message });
+    }
+
+    fn on_transaction(&mut self, link: LinkId, signed: SignedTransaction) {
+        if self.chain.contains(&signed.id()) {
+            return self.relay();
+        }
+        let transaction = match signed.verify(self.chain.network()) {
+            Ok(transaction) => transaction,
+            Err(NotAuthentic::Malformed(malformed)) => {
+                return self.penalise(link, malformed.into());
+            }
+            Err(NotAuthentic::BadSignature) => return self.penalise(link, Fault::BadSignature),
+        };
+        if let Some(gossip) = &mut self.gossip {
+            gossip.author = Some(transaction.transaction().sender.peer);
+        }
+        match self.chain.submit(transaction) {
+            Ok(()) | Err(SubmitRefusal::Known) => self.relay(),
+            // It may be stale, or this node behind: nobody's fault, and nothing to pass on.
+            Err(SubmitRefusal::Rejected(_) | SubmitRefusal::Full) => {}
+        }
+    }
+
+    fn on_consensus(&mut self, output: consensus::Output) {
+        match output {
+            consensus::Output::Persist(position, entry) => {
+                let record = entry.to_record();
+                self.actions.push_back(Action::Persist { position, record });
+            }
+            consensus::Output::Broadcast { message, attempt } => {
+                let packet = self.attach(message);
+                self.broadcast(&packet, Attempt(attempt));
+            }
+            consensus::Output::Send { link, message } => {
+                self.unicast(link, &Packet::Consensus(message));
+            }
+            consensus::Output::Relay => self.relay(),
+            consensus::Output::Blame { link, fault } => self.penalise(link, fault),
+            consensus::Output::Build { parent, view, height, time, empty } => {
+                let coins = self.coins.values().map(|(_, proof)| proof.clone()).collect();
+                let slot = Slot { view, height, time };
+                let built = self.chain.build(&parent, slot, coins, empty);
+                let (body, commitments) = built.expect("consensus builds on what was executed");
+                let input = consensus::Input::Built { parent, body, commitments };
+                self.consensus.handle(self.now, input);
+            }
+            consensus::Output::Validate(block) => {
+                let valid = self.chain.check(&block.header, &block.body).is_ok();
+                let input = consensus::Input::Validated { block: block.hash(), valid };
+                self.consensus.handle(self.now, input);
+            }
+            consensus::Output::Load(height) => {
+                self.actions.push_back(Action::Load { key: Key::Block(height) });
+            }
+            consensus::Output::Decide(block) => self.decide(&block),
+            consensus::Output::Accuse(evidence) => {
+                let (validator, what) = (evidence.validator(), evidence.what());
+                self.notify(Notice::Evidence { validator, what });
+            }
+            consensus::Output::Entered(view) => {
+                self.beacon.handle(self.now, beacon::Input::Entered { view });
+                self.notify(Notice::Entered { view });
+            }
+            consensus::Output::Halt(reason) => {
+                self.halted = Some(reason.clone());
+                self.notify(Notice::Halted { reason });
+            }
+        }
+    }
+
+    /// R1: one's own finalize vote for a block with rolls takes one's share of the coin along.
+    fn attach(&mut self, message: Message) -> Packet {
+        if let Message::Vote(vote) = &message
+            && let Statement::Finalize { view, block } = vote.statement
+            && self.consensus.header(&block).is_some_and(|header| header.commitments.has_rolls)
+        {
+            self.beacon.handle(self.now, beacon::Input::Voted { view });
+            if let Some(share) = self.beacon.attachment(view) {
+                return Packet::Finalize { vote: *vote, share };
+            }
+        }
+        Packet::Consensus(message)
+    }
+
+    fn on_beacon(&mut self, output: beacon::Output) {
+        match output {
+            beacon::Output::Release { view, share } => {
+                if let Some(index) = self.consensus.index() {
+                    self.broadcast(&Packet::Share { view, index, share }, Attempt::default());
+                }
+            }
+            beacon::Output::Known { proof, coin } => {
+                let view = proof.view;
+                self.coins.insert(view, (coin, proof));
+                self.show_dice(view);
+            }
+            beacon::Output::Blame { link, fault } => self.penalise(link, fault),
+            beacon::Output::Ask { view } => {
+                let links: Vec<LinkId> = self.mesh.peers().map(|known| known.link).collect();
+                for link in links {
+                    self.unicast(link, &Packet::AskShares { view });
+                }
+            }
+        }
+    }
+
+    /// A block is final: the chain moves on, and whoever waited for it hears of it.
+    fn decide(&mut self, block: &Arc<Block>) {
+        let hash = block.hash();
+        let finalized = self.chain.finalize(&hash);
+        let effects = finalized.effects;
+        self.notify(Notice::Finalized {
+            height: block.header.height,
+            view: block.header.view,
+            hash,
+            time: block.header.time,
+            transactions: effects.executed.len() as u32,
+        });
+        for (id, _, table) in effects.executed {
+            if self.commands.remove(&id) {
+                self.notify(Notice::Done { id, height: block.header.height, table });
+            }
+        }
+        for (id, rejection) in finalized.dropped {
+            if self.commands.remove(&id) {
+                self.notify(Notice::Failed { id, rejection });
+            }
+        }
+        for (table, round, dice) in effects.settled {
+            self.notify(Notice::Settled { table, round, dice });
+        }
+    }
+
+    /// Tells the beacon which final rolls wait for their coin, and shows dice that are known.
+    fn follow_rolls(&mut self) {
+        let pending: alloc::collections::BTreeSet<View> =
+            self.chain.state().meta().pending.iter().map(|roll| roll.view).collect();
+        if pending != self.rolling {
+            for view in self.rolling.difference(&pending) {
+                self.beacon.handle(self.now, beacon::Input::Recorded { view: *view });
+            }
+            let new: Vec<View> = pending.difference(&self.rolling).copied().collect();
+            self.rolling = pending;
+            for view in new {
+                self.beacon.handle(self.now, beacon::Input::Final { view });
+                self.show_dice(view);
+            }
+            self.drain();
+        }
+        let finalized = self.consensus.finalized().view;
+        let rolling = &self.rolling;
+        self.coins.retain(|view, _| *view > finalized || rolling.contains(view));
+    }
+
+    fn show_dice(&mut self, view: View) {
+        let notices: Vec<Notice> = self.dice(view).collect();
+        notices.into_iter().for_each(|notice| self.notify(notice));
+    }
+
+    /// What there is to order on the tip, and when a table falls due.
+    fn measure_demand(&mut self) -> Demand {
+        self.table_due = None;
+        let tip = self.consensus.tip().hash;
+        if !self.consensus.tip_is_executed() || !self.chain.knows(&tip) {
+            return Demand::default();
+        }
+        let clock = self.wall_clock();
+        if let Some(due) = self.chain.next_deadline(&tip).filter(|due| *due > clock) {
+            let wait = core::time::Duration::from_millis(due.0 - clock.0);
+            self.table_due = Some(self.now + wait);
+        }
+        let unrecorded = self.chain.unrecorded(&tip);
+        let coin = unrecorded.iter().any(|view| self.coins.contains_key(view));
+        Demand {
+            content: coin || self.chain.has_content(&tip, clock),
+            brisk: self.chain.is_brisk(&tip),
+        }
+    }
+
+    /// Says waiting transactions again, for those who were not linked when they were made.
+    fn offer(&mut self) {
+        if self.chain.mempool_len() == 0 || self.now < self.offer_at {
+            return;
+        }
+        self.offer_at = self.now + OFFER_INTERVAL;
+        self.offer_attempt = self.offer_attempt.next();
+        let attempt = self.offer_attempt;
+        for signed in self.chain.offer(OFFERED_AT_ONCE) {
+            self.broadcast(&Packet::Transaction(signed), attempt);
+        }
+        self.drain();
+    }
+
+    fn penalise(&mut self, link: LinkId, fault: Fault) {
+        self.mesh.handle(self.now, mesh::Input::Penalise { link, fault });
+    }
+
+    /// Passes the message that is being handled on to those who do not hear its author.
+    fn relay(&mut self) {
+        if let Some(Gossip { link, attempt, author, message, lane }) = self.gossip.take() {
+            let from = Some(link);
+            let input = mesh::Input::Broadcast { lane, author, attempt, message, from };
+            self.mesh.handle(self.now, input);
+        }
+    }
+
+    pub(super) fn broadcast(&mut self, packet: &Packet, attempt: Attempt) {
+        let (lane, message) = (packet.lane(), packet.encode());
+        let author = Some(self.address.peer);
+        let input = mesh::Input::Broadcast { lane, author, attempt, message, from: None };
+        self.mesh.handle(self.now, input);
+    }
+
+    fn unicast(&mut self, link: LinkId, packet: &Packet) {
+        let (lane, message) = (packet.lane(), packet.encode());
+        self.mesh.handle(self.now, mesh::Input::Unicast { link, lane, message });
+    }
+}

@@ -1,0 +1,222 @@
+//! A node's condition, and why nothing happens right now, for people.
+
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+use serde::Serialize;
+
+use super::Node;
+use crate::block::{BlockHash, Height, ValidatorIndex, View};
+use crate::consensus::Progress;
+use crate::event::LinkId;
+use crate::identity::{Epoch, NetworkId, PeerId};
+use crate::time::BlockTime;
+use crate::wire::Hash;
+
+/// A node's condition at one moment.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Status {
+    /// Its address, to be paid at.
+    pub address: String,
+    /// Its key.
+    pub peer: PeerId,
+    /// Its network.
+    pub network: NetworkId,
+    /// What people call that.
+    pub name: String,
+    /// Its index among the validators, if it is one.
+    pub validator: Option<u16>,
+    /// n, how many validators there are.
+    pub validators: u16,
+    /// q = n − f, how many decide.
+    pub quorum: u16,
+    /// f, how many may be faulty.
+    pub tolerated_faults: u16,
+    /// The epoch.
+    pub epoch: Epoch,
+    /// The view the node is in.
+    pub view: View,
+    /// The height of the newest final block.
+    pub height: Height,
+    /// Its hash.
+    pub block: BlockHash,
+    /// The state root after it.
+    pub state_root: Hash,
+    /// Its agreed time.
+    pub time: BlockTime,
+    /// Established links.
+    pub peers: Vec<PeerStatus>,
+    /// Transactions waiting to be ordered.
+    pub waiting_transactions: u32,
+    /// Whether the dice key was made by a dealer, who could know every roll.
+    pub insecure_dealer: bool,
+    /// K, how many validators' shares make a coin.
+    pub dice_threshold: u16,
+    /// Why nothing happens right now, in a sentence; empty if nothing is awaited.
+    pub waiting_for: String,
+    /// Why the node stopped working, if it did.
+    pub halted: Option<String>,
+}
+
+/// One established link.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct PeerStatus {
+    /// Who is there.
+    pub peer: PeerId,
+    /// The link.
+    pub link: LinkId,
+    /// Where that is, as the transport names it.
+    pub endpoint: String,
+    /// Its index among the validators, if it is one.
+    pub validator: Option<u16>,
+}
+
+impl Node {
+    /// The node's condition now.
+    pub fn status(&self) -> Status {
+        let validators = self.consensus.validators();
+        let finalized = self.consensus.finalized();
+        let peers = self.mesh.peers().map(|known| PeerStatus {
+            peer: known.address.peer,
+            link: known.link,
+            endpoint: String::from_utf8_lossy(&known.endpoint.bytes).into_owned(),
+            validator: validators.index(&known.address.peer).map(|index| index.0),
+        });
+        Status {
+            address: self.address.to_string(),
+            peer: self.address.peer,
+            network: self.chain.network(),
+            name: self.genesis.name.to_string(),
+            validator: self.consensus.index().map(|index| index.0),
+            validators: validators.len() as u16,
+            quorum: validators.quorum() as u16,
+            tolerated_faults: validators.faults() as u16,
+            epoch: finalized.epoch,
+            view: self.consensus.view(),
+            height: finalized.height,
+            block: self.consensus.finalized_hash(),
+            state_root: finalized.commitments.state,
+            time: finalized.time,
+            peers: peers.collect(),
+            waiting_transactions: self.chain.mempool_len() as u32,
+            insecure_dealer: self.genesis.is_insecure(),
+            dice_threshold: self.genesis.dice_key().threshold,
+            waiting_for: self.waiting_for(),
+            halted: self.halted.clone(),
+        }
+    }
+
+    /// Why nothing happens right now, in a sentence; empty if nothing is awaited.
+    pub fn waiting_for(&self) -> String {
+        if self.halted.is_some() {
+            return "nothing more will happen here: the node has halted".to_string();
+        }
+        let validators = self.consensus.validators();
+        let reachable = self
+            .mesh
+            .peers()
+            .filter_map(|known| validators.index(&known.address.peer))
+            .chain(self.consensus.index())
+            .collect();
+        sentence(&self.consensus.progress(), validators.len(), &reachable)
+    }
+}
+
+/// Turns the state of a view into a sentence. `reachable` are the validators that this node is, or
+/// is directly linked to.
+fn sentence(
+    progress: &Progress,
+    validators: usize,
+    reachable: &alloc::collections::BTreeSet<ValidatorIndex>,
+) -> String {
+    let Progress { quorum, leader, view, .. } = progress;
+    if let Some(finalize) = &progress.finalize
+        && finalize.len() < *quorum
+    {
+        let missing = names(validators, finalize);
+        return format!(
+            "{quorum} of {validators} votes finalize the last block, {} here; waiting for {missing}",
+            finalize.len()
+        );
+    }
+    if !progress.nullify.is_empty() {
+        let missing = names(validators, &progress.nullify);
+        return format!(
+            "view {view} came to nothing: {quorum} of {validators} votes end it, {} here; waiting \
+             for {missing}",
+            progress.nullify.len()
+        );
+    }
+    if progress.proposed || !progress.notarize.is_empty() {
+        let missing = names(validators, &progress.notarize);
+        return format!(
+            "{quorum} of {validators} votes needed in view {view}, {} here; waiting for {missing}",
+            progress.notarize.len()
+        );
+    }
+    if progress.demand.content {
+        let linked = if reachable.contains(leader) { "" } else { ", to which there is no link" };
+        return format!("waiting for validator {leader} to propose in view {view}{linked}");
+    }
+    String::new()
+}
+
+/// The validators that are not in `here`, for a sentence.
+fn names(validators: usize, here: &alloc::collections::BTreeSet<ValidatorIndex>) -> String {
+    let all = (0..validators).map(|index| ValidatorIndex(index as u16));
+    let missing: Vec<String> =
+        all.filter(|index| !here.contains(index)).map(|index| index.to_string()).collect();
+    match missing.as_slice() {
+        [] => "the last step".to_string(),
+        [one] => format!("validator {one}"),
+        several if several.len() <= 8 => format!("validators {}", several.join(", ")),
+        several => format!("{} validators", several.len()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::collections::BTreeSet;
+
+    use super::*;
+    use crate::consensus::Demand;
+
+    fn progress() -> Progress {
+        Progress {
+            view: View(9),
+            leader: ValidatorIndex(2),
+            proposed: false,
+            notarize: BTreeSet::new(),
+            nullify: BTreeSet::new(),
+            finalize: None,
+            quorum: 3,
+            demand: Demand::default(),
+        }
+    }
+
+    #[test]
+    fn the_sentence_names_what_is_missing() {
+        let set = |indexes: &[u16]| indexes.iter().copied().map(ValidatorIndex).collect();
+        let linked: BTreeSet<_> = set(&[0, 1]);
+        let say = |progress: Progress| sentence(&progress, 4, &linked);
+        assert_eq!(say(progress()), "");
+        assert_eq!(
+            say(Progress { proposed: true, notarize: set(&[0, 2]), ..progress() }),
+            "3 of 4 votes needed in view 9, 2 here; waiting for validators 1, 3"
+        );
+        assert_eq!(
+            say(Progress { finalize: Some(set(&[0, 1])), ..progress() }),
+            "3 of 4 votes finalize the last block, 2 here; waiting for validators 2, 3"
+        );
+        assert_eq!(
+            say(Progress { nullify: set(&[0, 1, 3]), ..progress() }),
+            "view 9 came to nothing: 3 of 4 votes end it, 3 here; waiting for validator 2"
+        );
+        let demand = Demand { content: true, brisk: false };
+        assert_eq!(
+            say(Progress { demand, ..progress() }),
+            "waiting for validator 2 to propose in view 9, to which there is no link"
+        );
+    }
+}
