@@ -81,6 +81,8 @@ pub struct Flags {
     pub data_dir: Option<PathBuf>,
     /// `--config`.
     pub config: Option<PathBuf>,
+    /// Whether the command uses no data directory, nor the configuration file in it.
+    pub without_data_dir: bool,
     /// All the others.
     pub layer: Layer,
 }
@@ -146,6 +148,7 @@ pub fn load(
     let mut problems = Vec::new();
     let environment = Environment::read(environment);
     let data_dir = first([
+        (flags.without_data_dir.then(PathBuf::new), Source::Default),
         (flags.data_dir, Source::Flag),
         (environment.data_dir.clone(), Source::Environment),
         (default_data_dir(&environment), Source::Default),
@@ -155,11 +158,18 @@ pub fn load(
         Sourced { value: PathBuf::new(), source: Source::Default }
     });
     let named = first([(flags.config, Source::Flag), (environment.config, Source::Environment)]);
-    let file = match &named {
-        Some(named) => named.value.clone(),
-        None => data_dir.value.join(FILE_NAME),
+    let (file, from_file) = match named {
+        Some(Sourced { value, source }) => {
+            let layer = read_file(&value, Some(source), &mut problems);
+            (value, layer)
+        }
+        None if data_dir.value.as_os_str().is_empty() => (PathBuf::new(), Layer::default()),
+        None => {
+            let file = data_dir.value.join(FILE_NAME);
+            let layer = read_file(&file, None, &mut problems);
+            (file, layer)
+        }
     };
-    let from_file = read_file(&file, named.map(|named| named.source), &mut problems);
     let layers = [
         (Source::Flag, flags.layer),
         (Source::Environment, environment.layer),
@@ -451,6 +461,7 @@ mod tests {
             let flags = Flags {
                 data_dir: Some(directory.path().into()),
                 config: None,
+                without_data_dir: false,
                 layer: Layer { listen: flag.map(Into::into), ..Layer::default() },
             };
             let environment = variable.map(|value| ("BITCRAPS_LISTEN".into(), value.into()));
@@ -470,6 +481,7 @@ mod tests {
         let flags = Flags {
             data_dir: Some(directory.path().into()),
             config: None,
+            without_data_dir: false,
             layer: Layer { api: Some("192.0.2.1:80".into()), ..Layer::default() },
         };
         let environment =
@@ -513,12 +525,20 @@ mod tests {
     }
 
     #[test]
+    fn only_a_command_that_uses_a_data_directory_needs_a_home() {
+        let problems = load(Flags::default(), []).unwrap_err().problems;
+        assert_eq!(problems, ["data-dir: not given, and there is no home directory"]);
+        assert!(load(Flags { without_data_dir: true, ..Flags::default() }, []).is_ok());
+    }
+
+    #[test]
     fn a_file_that_was_named_must_exist() {
         let directory = directory_with(None);
         let missing = directory.path().join("other.toml");
         let flags = Flags {
             data_dir: Some(directory.path().into()),
             config: Some(missing.clone()),
+            without_data_dir: false,
             layer: Layer::default(),
         };
         let problems = load(flags, []).unwrap_err().problems;

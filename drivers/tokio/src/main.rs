@@ -8,14 +8,18 @@ mod node;
 mod output;
 mod words;
 
+use std::io::IsTerminal as _;
 use std::process::ExitCode;
 
-use bitcraps_tokio::config::{self, Config, Flags, Layer, Loaded};
+use bitcraps_tokio::config::{self, Config, Flags, Layer, Loaded, Source};
 use clap::Parser as _;
 use tracing_subscriber::EnvFilter;
 
 use crate::cli::{Cli, Command, NodeFlags};
 use crate::output::{Output, aside};
+
+/// What `dev` logs unless told otherwise: its many nodes are shown in other ways.
+const DEV_LOG: &str = "warn";
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
@@ -31,7 +35,8 @@ fn run(cli: Cli, output: Output) -> anyhow::Result<()> {
     for warning in &warnings {
         aside(&format!("warning: {warning}"));
     }
-    start_log(&config);
+    let is_dev = matches!(cli.command, Command::Dev(_));
+    start_log(&config, if is_dev { Some(DEV_LOG) } else { None });
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let done = runtime.block_on(carry_out(cli.command, config, output));
     // What still blocks a thread then has nothing left to lose.
@@ -50,27 +55,35 @@ async fn carry_out(command: Command, config: Config, output: Output) -> anyhow::
 
 fn configuration(cli: &Cli) -> Result<Loaded, config::Problems> {
     let none = NodeFlags::default();
-    let flags = match &cli.command {
+    let node = match &cli.command {
         Command::Node(arguments) => &arguments.flags,
         Command::Join(arguments) => &arguments.flags,
         _ => &none,
     };
     let layer = Layer {
-        listen: flags.listen.clone(),
-        peers: flags.peers.clone(),
-        advertise: flags.advertise.clone(),
-        api: flags.api.clone(),
+        listen: node.listen.clone(),
+        peers: node.peers.clone(),
+        advertise: node.advertise.clone(),
+        api: node.api.clone(),
         log: cli.global.log.clone(),
     };
     let (data_dir, config) = (cli.global.data_dir.clone(), cli.global.config.clone());
+    let without_data_dir = matches!(cli.command, Command::Dev(_));
+    let flags = Flags { data_dir, config, without_data_dir, layer };
     let variables = std::env::vars_os().filter_map(|(name, value)| {
         // A variable that is not text is not one of ours.
         Some((name.into_string().ok()?, value.into_string().ok()?))
     });
-    config::load(Flags { data_dir, config, layer }, variables)
+    config::load(flags, variables)
 }
 
-fn start_log(config: &Config) {
-    let filter = EnvFilter::try_new(&config.log.value).expect("the configuration checked it");
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+/// Logs to standard error, by `default` if the configuration does not say.
+fn start_log(config: &Config, default: Option<&str>) {
+    let filter = match default {
+        Some(default) if config.log.source == Source::Default => default,
+        Some(_) | None => &config.log.value,
+    };
+    let filter = EnvFilter::try_new(filter).expect("the configuration checked it");
+    let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    subscriber.with_ansi(std::io::stderr().is_terminal()).init();
 }

@@ -48,17 +48,18 @@ struct Node {
 
 impl Node {
     fn start(data_dir: &Path, arguments: &[&str]) -> Self {
-        let mut command = command(data_dir, arguments);
+        let arguments = [arguments, &["--log", "warn"]].concat();
+        let mut command = command(data_dir, &arguments);
         let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
-        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        let mut said = Vec::new();
-        while let Some(line) = lines.next() {
-            said.push(line.unwrap());
-            if said.last().unwrap().starts_with("ready: ") {
-                return Self { child, lines, said };
+        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let mut node = Self { child, lines, said: Vec::new() };
+        while let Some(line) = node.lines.next() {
+            node.said.push(line.unwrap());
+            if node.said.last().unwrap().starts_with("ready: ") {
+                return node;
             }
         }
-        panic!("{arguments:?} ended: {said:?}");
+        panic!("{arguments:?} ended: {:?}", node.said);
     }
 
     /// Stops with a signal, and returns the exit code.

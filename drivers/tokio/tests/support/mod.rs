@@ -36,6 +36,7 @@ pub(crate) fn config(data_dir: &Path) -> Config {
         api: Some("127.0.0.1:0".into()),
         ..Layer::default()
     };
-    let flags = Flags { data_dir: Some(data_dir.into()), config: None, layer };
+    let flags =
+        Flags { data_dir: Some(data_dir.into()), config: None, without_data_dir: false, layer };
     config::load(flags, []).unwrap().config
 }
