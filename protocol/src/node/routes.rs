@@ -13,7 +13,7 @@ use crate::event::{Action, Endpoint, Event, Fault, Key, LinkId, Notice};
 use crate::identity::PeerId;
 use crate::journal::Entry;
 use crate::mesh::{self, Attempt};
-use crate::time::BlockTime;
+use crate::time::{BlockTime, Time};
 
 impl Node {
     /// Sends an event to the machine that it concerns.
@@ -64,6 +64,9 @@ impl Node {
     pub(super) fn settle_down(&mut self) {
         loop {
             self.drain();
+            if self.tick_what_is_due() {
+                continue;
+            }
             self.follow_rolls();
             self.offer();
             let demand = self.measure_demand();
@@ -75,6 +78,28 @@ impl Node {
         }
         let now = self.now;
         assert!(self.deadline().is_none_or(|deadline| deadline > now), "deadlines lie ahead");
+    }
+
+    /// Ticks the machines whose deadline has passed: an event may come late, and then reaches only
+    /// one of them. Whether there was one.
+    fn tick_what_is_due(&mut self) -> bool {
+        let now = self.now;
+        let is_due = |deadline: Option<Time>| deadline.is_some_and(|deadline| deadline <= now);
+        let due = (
+            is_due(self.mesh.deadline()),
+            is_due(self.consensus.deadline()),
+            is_due(self.beacon.deadline()),
+        );
+        if due.0 {
+            self.mesh.handle(now, mesh::Input::Tick);
+        }
+        if due.1 {
+            self.consensus.handle(now, consensus::Input::Tick);
+        }
+        if due.2 {
+            self.beacon.handle(now, beacon::Input::Tick);
+        }
+        due.0 || due.1 || due.2
     }
 
     fn drain(&mut self) {
