@@ -33,11 +33,12 @@ pub(crate) async fn run(arguments: Dev, output: Output) -> anyhow::Result<()> {
         Ok(()) => Game::new(&arguments, &cluster, output, measurements).play(stop).await,
         Err(error) => Err(error),
     };
-    let stopped = cluster.stop().await;
+    let is_well = played.as_ref().is_ok_and(|report| report.problems.is_empty());
+    let stopped = cluster.stop(is_well).await;
     let report = played?;
     output.answer(&report, || report.words())?;
     stopped?;
-    if report.problems.is_empty() { Ok(()) } else { bail!(report.problems.join("; ")) }
+    if is_well { Ok(()) } else { bail!(report.problems.join("; ")) }
 }
 
 /// Becomes true at the first signal to stop; the second one ends the process at once.
