@@ -225,7 +225,8 @@ impl<'a> Game<'a> {
                 | EventView::Entered { .. }
                 | EventView::Done { .. }
                 | EventView::Failed { .. }
-                | EventView::Rolled { .. } => {}
+                | EventView::Rolled { .. }
+                | EventView::Abstains { .. } => {}
             }
         }
     }
