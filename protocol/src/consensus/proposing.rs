@@ -215,7 +215,7 @@ impl Consensus {
             }
         };
         for step in path {
-            let Some(block) = self.tree.block(&step).cloned() else { return None };
+            let block = self.tree.block(&step).cloned()?;
             match self.tree.verdict(&step) {
                 Some(Verdict::Valid) => {}
                 Some(Verdict::Invalid) => return Some(Verdict::Invalid),

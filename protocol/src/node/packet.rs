@@ -12,6 +12,7 @@ use crate::wire::{Malformed, decode, encode};
 
 /// One message between two nodes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(clippy::large_enum_variant, reason = "lives for one call, and is never in a collection")]
 pub(super) enum Packet {
     /// From one consensus machine to others.
     Consensus(Message),

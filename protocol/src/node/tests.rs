@@ -300,7 +300,7 @@ impl World {
 
     fn open_table(&mut self) {
         let name = Text::new("the first table").unwrap();
-        let operation = Operation::OpenTable { name, rules: rules().into(), bank: Chips(5_000) };
+        let operation = Operation::OpenTable { name, rules: rules(), bank: Chips(5_000) };
         self.do_it(0, operation);
     }
 
