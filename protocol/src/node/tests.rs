@@ -473,6 +473,23 @@ fn bad_commands_are_refused_and_move_nothing() {
 }
 
 #[test]
+fn an_event_that_comes_after_many_deadlines_serves_them_all() {
+    let mut world = World::new(4, 0);
+    world.open_table();
+    let to = world.address(1);
+    world.submit(0, Operation::Transfer { to, amount: Chips(1) }).unwrap();
+    // Any event will do, and none but the clock's: by now pings, statuses, votes and offers of
+    // waiting transactions are overdue. `handle` asserts that the next deadline lies ahead.
+    world.now = world.now + Duration::from_secs(20);
+    for index in 0..4 {
+        world.give(index, Event::WallClock { unix_ms: START_MS + 20_000 });
+        let deadline = world.node(index).deadline().unwrap();
+        assert!(deadline > world.now);
+    }
+    world.assert_equal_states();
+}
+
+#[test]
 fn the_same_seed_gives_the_same_actions() {
     let run = || {
         let mut world = World::new(4, 0);
