@@ -41,6 +41,10 @@ impl Consensus {
         let Some(verified) = vote.verify(&self.validators, &self.context) else {
             return self.blame(link, Fault::BadSignature);
         };
+        if Some(vote.voter) == self.index() {
+            // Every vote of one's own is journalled and counted before it leaves.
+            self.forget();
+        }
         if self.count(verified) {
             self.outputs.push_back(Output::Relay);
         }
@@ -296,7 +300,9 @@ impl Consensus {
     }
 
     pub(super) fn may_still_nullify(&self) -> bool {
-        self.signer.is_some() && self.ballot.may_nullify(self.view, self.highest_view())
+        self.signer.is_some()
+            && self.has_recalled()
+            && self.ballot.may_nullify(self.view, self.highest_view())
     }
 
     fn leader_is_absent(&self) -> bool {
@@ -318,6 +324,7 @@ impl Consensus {
         let equivocated = self.rounds.get(&view).is_some_and(|round| round.equivocated);
         let already_final = self.rounds.range(view..).any(|(_, it)| it.finalization.is_some());
         if self.signer.is_some()
+            && self.may_vote_in(view)
             && !equivocated
             && !already_final
             && self.ballot.may_finalize(view, block)
@@ -373,14 +380,15 @@ impl Consensus {
         Some(Proposal { block: (**block).clone(), vote: *vote })
     }
 
-    fn own_votes(&self) -> Vec<Vote> {
-        let Some(me) = self.index() else { return Vec::new() };
-        let current = self.rounds.get(&self.view).into_iter().flat_map(|round| round.votes_of(me));
-        self.unfinal.values().chain(current).copied().collect()
+    /// One's own votes of this view, and the finalize votes not final yet.
+    fn own_votes(&self) -> impl Iterator<Item = &Vote> {
+        let round = self.rounds.get(&self.view).zip(self.index());
+        let current = round.into_iter().flat_map(|(round, me)| round.votes_of(me));
+        self.unfinal.values().chain(current)
     }
 
     pub(super) fn has_something_to_resend(&self) -> bool {
-        self.signer.is_some() && (self.demand.content || !self.own_votes().is_empty())
+        self.signer.is_some() && (self.demand.content || self.own_votes().next().is_some())
     }
 
     /// Nothing is said only once: this view's votes, the finalize votes not final yet, and why one
@@ -389,7 +397,8 @@ impl Consensus {
         self.pacemaker.resent(self.now);
         self.attempt = self.attempt.wrapping_add(1).max(1);
         let attempt = self.attempt;
-        for vote in self.own_votes() {
+        let votes: Vec<Vote> = self.own_votes().copied().collect();
+        for vote in votes {
             self.say(vote, attempt);
         }
         if let Some(certificate) = self.entered_by.clone() {

@@ -13,6 +13,7 @@ use crate::block::{BlockHash, ValidatorIndex, View};
 use crate::chain::{Offence, RecordRefusal};
 use crate::event::{Fault, LinkId, Notice};
 use crate::mesh::Attempt;
+use crate::time::Time;
 
 /// The pause between two pieces of work on a key, for whatever else there is to do.
 const WORK_PAUSE: Duration = Duration::from_millis(1);
@@ -74,6 +75,10 @@ impl Node {
         if let Some(beacon) = self.beacons.get_mut(&key) {
             beacon.handle(self.now, input);
         }
+    }
+
+    pub(super) fn beacons_deadline(&self) -> Option<Time> {
+        self.beacons.values().filter_map(Beacon::deadline).min()
     }
 
     pub(super) fn poll_beacons(&mut self) -> Option<(DiceKeyId, beacon::Output)> {

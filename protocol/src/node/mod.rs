@@ -36,6 +36,7 @@ use crate::session::LocalIdentity;
 use crate::time::{BlockTime, Time};
 use crate::wire::Hash;
 
+pub use crate::consensus::Past;
 pub use packet::{genesis_answer, genesis_request, read_genesis_answer};
 pub use status::{DiceStatus, PeerStatus, Status};
 
@@ -52,6 +53,8 @@ pub struct Setup {
     pub seed: [u8; 32],
     /// Local policy.
     pub config: Config,
+    /// Whether the journal holds all of this node's past.
+    pub past: Past,
 }
 
 /// Local policy. The defaults are right for a node on the internet.
@@ -133,7 +136,7 @@ impl Node {
         now: Time,
         records: impl IntoIterator<Item = Record>,
     ) -> Result<Self, CannotStart> {
-        let Setup { genesis, keypair, proof, seed, config } = setup;
+        let Setup { genesis, keypair, proof, seed, config, past } = setup;
         let rng = Rng::new(seed);
         let chain = Chain::new(&genesis);
         let network = chain.network();
@@ -155,6 +158,7 @@ impl Node {
                 header,
                 config.consensus,
                 now,
+                rng.fork("consensus"),
             ),
             chain,
             beacons: BTreeMap::new(),
@@ -177,7 +181,7 @@ impl Node {
             halted: None,
             actions: VecDeque::new(),
         };
-        node.recover(now, records)?;
+        node.recover(now, past, records)?;
         Ok(node)
     }
 
@@ -185,6 +189,7 @@ impl Node {
     fn recover(
         &mut self,
         now: Time,
+        past: Past,
         records: impl IntoIterator<Item = Record>,
     ) -> Result<(), CannotStart> {
         let mut count = 0;
@@ -205,7 +210,7 @@ impl Node {
             self.consensus.restore(entry);
             count += 1;
         }
-        self.consensus.resume(now, count);
+        self.consensus.resume(now, count, past);
         self.expect_work();
         self.follow_keys();
         self.settle_down();
@@ -285,11 +290,10 @@ impl Node {
             return None;
         }
         let offer = self.has_something_to_offer().then_some(self.offer_at);
-        let beacons = self.beacons.values().filter_map(Beacon::deadline).min();
         [
             self.mesh.deadline(),
             self.consensus.deadline(),
-            beacons,
+            self.beacons_deadline(),
             self.work_at,
             offer,
             self.table_due,

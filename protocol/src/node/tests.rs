@@ -8,7 +8,7 @@ use core::time::Duration;
 
 use bytes::Bytes;
 
-use super::{Config, Node, Setup};
+use super::{Config, Node, Past, Setup};
 use crate::block::Height;
 use crate::chain::{Genesis, Operation, Rejection, TableId, ValidatorCard};
 use crate::craps::{self, Chips, Dice, Round, Rules};
@@ -33,6 +33,7 @@ struct Place {
     node: Option<Node>,
     journal: Vec<Record>,
     durable: usize,
+    past: Past,
     notices: Vec<Notice>,
     /// The name of the link to each other node, while it is up.
     links: BTreeMap<usize, LinkId>,
@@ -41,6 +42,7 @@ struct Place {
 /// Nodes on a full mesh of ordered links.
 struct World {
     now: Time,
+    linked: fn(usize, usize) -> bool,
     genesis: Genesis,
     places: Vec<Place>,
     queue: BTreeMap<(Time, u64), Step>,
@@ -67,10 +69,15 @@ fn rules() -> Rules {
 }
 
 impl World {
-    /// `validators` that each own 10,000 chips, and `players` that own nothing; all run. The dice
-    /// key is dealt, so that the dice can be rolled at once.
+    /// `validators` that each own 10,000 chips, and `players` that own nothing, all linked and all
+    /// running. The dice key is dealt, so that the dice can be rolled at once.
     fn new(validators: usize, players: usize) -> Self {
-        let mut world = Self::asleep(validators, players, true);
+        Self::with_links(validators, players, |_, _| true)
+    }
+
+    /// The same with a link between those for whom `linked` says so.
+    fn with_links(validators: usize, players: usize, linked: fn(usize, usize) -> bool) -> Self {
+        let mut world = Self::asleep(validators, players, linked, true);
         for index in 0..world.places.len() {
             world.start(index);
         }
@@ -78,7 +85,12 @@ impl World {
     }
 
     /// The same, but nobody runs yet, and the dice key may have to be made.
-    fn asleep(validators: usize, players: usize, insecure: bool) -> Self {
+    fn asleep(
+        validators: usize,
+        players: usize,
+        linked: fn(usize, usize) -> bool,
+        insecure: bool,
+    ) -> Self {
         let identities: Vec<_> = (0..validators + players).map(identity).collect();
         let of = |(keypair, proof): &(Keypair, ProofOfWork)| Address {
             peer: keypair.peer(),
@@ -101,11 +113,13 @@ impl World {
             node: None,
             journal: Vec::new(),
             durable: 0,
+            past: Past::Known,
             notices: Vec::new(),
             links: BTreeMap::new(),
         });
         Self {
             now: Time::ZERO,
+            linked,
             genesis: genesis.unwrap(),
             places: places.collect(),
             queue: BTreeMap::new(),
@@ -124,6 +138,7 @@ impl World {
             proof: place.proof,
             seed: [index as u8; 32],
             config: Config::default(),
+            past: place.past,
         };
         let node = Node::new(setup, self.now, place.journal.clone()).unwrap();
         place.node = Some(node);
@@ -132,6 +147,7 @@ impl World {
         self.give(index, Event::WallClock { unix_ms });
         let others: Vec<_> = (0..self.places.len())
             .filter(|other| *other != index && self.places[*other].node.is_some())
+            .filter(|other| (self.linked)(index, *other))
             .collect();
         for other in others {
             self.connect(index, other);
@@ -309,7 +325,7 @@ impl World {
 
     fn open_table(&mut self) {
         let name = Text::new("the first table").unwrap();
-        let operation = Operation::OpenTable { name, rules: rules().into(), bank: Chips(5_000) };
+        let operation = Operation::OpenTable { name, rules: rules(), bank: Chips(5_000) };
         self.do_it(0, operation);
     }
 
@@ -384,6 +400,18 @@ fn a_player_is_paid_plays_and_leaves_without_being_a_validator() {
     world.do_it(2, Operation::Stand { table: TABLE });
     let balance = world.node(1).state().account(&to.peer).unwrap().balance;
     assert!(balance == Chips(400) || balance == Chips(600), "{balance:?}");
+    world.assert_equal_states();
+}
+
+#[test]
+fn nodes_in_a_line_hear_one_another_through_those_between() {
+    let mut world = World::with_links(4, 1, |one, other| one.abs_diff(other) == 1);
+    world.open_table();
+    let to = world.address(4);
+    world.do_it(0, Operation::Transfer { to, amount: Chips(500) });
+    world.do_it(4, Operation::Sit { table: TABLE });
+    world.bet(4, "pass", 100);
+    world.roll(4);
     world.assert_equal_states();
 }
 
@@ -477,6 +505,23 @@ fn bad_commands_are_refused_and_move_nothing() {
         let sentence = refusal.to_string();
         assert!(sentence.to_lowercase().contains(word), "{operation:?}: {sentence}");
         assert_eq!(world.node(index).state().root(), before);
+    }
+    world.assert_equal_states();
+}
+
+#[test]
+fn an_event_that_comes_after_many_deadlines_serves_them_all() {
+    let mut world = World::new(4, 0);
+    world.open_table();
+    let to = world.address(1);
+    world.submit(0, Operation::Transfer { to, amount: Chips(1) }).unwrap();
+    // Any event will do, and none but the clock's: by now pings, statuses, votes and offers of
+    // waiting transactions are overdue. `handle` asserts that the next deadline lies ahead.
+    world.now = world.now + Duration::from_secs(20);
+    for index in 0..4 {
+        world.give(index, Event::WallClock { unix_ms: START_MS + 20_000 });
+        let deadline = world.node(index).deadline().unwrap();
+        assert!(deadline > world.now);
     }
     world.assert_equal_states();
 }

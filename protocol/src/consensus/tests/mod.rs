@@ -4,4 +4,5 @@
 mod coin_lock;
 mod schedules;
 mod steps;
+mod wire;
 mod world;

@@ -13,7 +13,7 @@ use crate::wire::List;
 impl World {
     /// Nobody knows these validators' dice.
     fn making_a_key(validators: usize, running: impl IntoIterator<Item = usize>) -> Self {
-        let mut world = Self::asleep(validators, 0, false);
+        let mut world = Self::asleep(validators, 0, |_, _| true, false);
         running.into_iter().for_each(|index| world.start(index));
         world
     }
