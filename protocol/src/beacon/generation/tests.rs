@@ -3,7 +3,6 @@
 
 use alloc::boxed::Box;
 use alloc::vec;
-use std::time::{Duration, Instant};
 
 use curve25519_dalek::scalar::Scalar;
 use proptest::prelude::*;
@@ -639,8 +638,10 @@ fn the_largest_records_fit() {
 /// `cargo test --release -p bitcraps-protocol -- --ignored --nocapture what_it_all_costs`.
 #[test]
 #[ignore = "takes seconds and proves nothing"]
-#[expect(clippy::print_stdout, reason = "it is for reading")]
+#[expect(clippy::print_stdout, clippy::disallowed_types, reason = "measures, for reading")]
 fn what_it_all_costs() {
+    use std::time::{Duration, Instant};
+
     let millis = |since: Instant| since.elapsed().as_secs_f64() * 1e3;
     for n in [4, 31, 100] {
         let mut ceremony = Ceremony::new(n);
