@@ -45,8 +45,8 @@ impl Cluster {
         // The last validator owns the table; bots beyond the other validators are mere players.
         let players = usize::from(arguments.bots).saturating_sub(validators - 1);
         let node = |kind: &str, number| directory.join(format!("{kind}-{number}"));
-        let mut nodes = (1..=validators).map(|n| node("node", n)).collect::<Vec<_>>();
-        nodes.extend((1..=players).map(|n| node("player", n)));
+        let mut nodes = (0..validators).map(|n| node("node", n)).collect::<Vec<_>>();
+        nodes.extend((0..players).map(|n| node("player", n)));
         let cluster = Self {
             directory,
             is_temporary,
