@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use bitcraps_host::api::{
-    EventView, OperationRequest, SupplyView, TransactionState, TransactionView,
+    Code, EventView, OperationRequest, SupplyView, TransactionState, TransactionView,
 };
 use bitcraps_protocol::rng::Rng;
 use bitcraps_tokio::client::{Client, ClientError};
@@ -141,16 +141,25 @@ impl Member {
         self.process.as_ref().and_then(Child::id).unwrap()
     }
 
-    /// Carries out what must succeed.
+    /// Carries out what must succeed. A restarted node may use a nonce that a transaction from
+    /// before still waits with elsewhere: whichever comes later has failed for good, and is tried
+    /// again.
     pub(crate) async fn carry_out(&self, operation: OperationRequest) -> TransactionView {
-        let waits = Mutex::new(String::new());
-        let carried_out = self.client.carry_out(operation.clone(), |why| {
-            *waits.lock().unwrap() = why.to_owned();
-        });
-        match timeout(PATIENCE, carried_out).await {
-            Ok(done) => done.unwrap(),
-            Err(_) => panic!("{}: {operation:?}: {}", self.name, waits.lock().unwrap()),
-        }
+        let last_words = Mutex::new(String::new());
+        let say = |words: String| *last_words.lock().unwrap() = words;
+        let carried_out = async {
+            loop {
+                match self.client.carry_out(operation.clone(), |why| say(why.to_owned())).await {
+                    Ok(done) => return done,
+                    Err(ClientError::Refused(failure)) if failure.code == Code::Failed => {
+                        say(failure.message);
+                    }
+                    Err(error) => panic!("{}: {operation:?}: {error}", self.name),
+                }
+            }
+        };
+        let done = timeout(PATIENCE, carried_out).await;
+        done.unwrap_or_else(|_| panic!("{}: {operation:?}: {last_words:?}", self.name))
     }
 
     /// Opens a table at which the dice wait for nobody.
