@@ -277,7 +277,8 @@ impl Session {
                 | EventView::Evidence { .. }
                 | EventView::Entered { .. }
                 | EventView::Done { .. }
-                | EventView::Failed { .. } => {}
+                | EventView::Failed { .. }
+                | EventView::Abstains { .. } => {}
             }
         }
         Err(Stopped("it was told to".into()).into())

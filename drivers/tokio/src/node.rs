@@ -130,6 +130,15 @@ fn say_ready(running: &Running, output: Output) -> anyhow::Result<()> {
         api: running.api_tcp_addr().map(|address| address.to_string()),
         data_dir: running.data_dir().display().to_string(),
     };
+    if let Some(reason) = status.abstains {
+        aside(&format!("this validator does not vote: {reason}"));
+    }
+    if running.voted_without_journal() {
+        aside(
+            "WARNING: this validator votes although its journal was lost, because it was told to; \
+             if an earlier vote of its key says otherwise, that is evidence against it",
+        );
+    }
     let role = match status.validator {
         Some(index) => format!("validator {index} (of {}, counted from 0)", status.validators),
         None => "player".into(),

@@ -26,7 +26,14 @@ impl Node {
                 let entry = bytes.and_then(|bytes| Entry::from_bytes(&bytes).ok());
                 let decided = match entry {
                     Some(Entry::Decided(decided)) => Some(decided),
-                    Some(Entry::Block(_) | Entry::Certificate(_) | Entry::Vote(_)) | None => None,
+                    Some(
+                        Entry::Block(_)
+                        | Entry::Certificate(_)
+                        | Entry::Vote(_)
+                        | Entry::Barred { .. }
+                        | Entry::Overridden,
+                    )
+                    | None => None,
                 };
                 self.consensus.handle(self.now, consensus::Input::Loaded { height, decided });
             }
@@ -161,14 +168,11 @@ impl Node {
     fn author(&self, packet: &Packet) -> Option<PeerId> {
         let validators = self.consensus.validators();
         match packet {
-            Packet::Consensus(Message::Proposal(proposal)) => validators.peer(proposal.vote.voter),
-            Packet::Consensus(Message::Vote(vote)) | Packet::Finalize { vote, .. } => {
-                validators.peer(vote.voter)
-            }
+            Packet::Consensus(message) => validators.peer(message.author()?),
+            Packet::Finalize { vote, .. } => validators.peer(vote.voter),
             Packet::Share { index, .. } => validators.peer(*index),
             // The sender of a transaction is known once it is decoded; it relays itself then.
-            Packet::Consensus(_)
-            | Packet::AskShares { .. }
+            Packet::AskShares { .. }
             | Packet::Transaction(_)
             | Packet::AskGenesis
             | Packet::Genesis(_) => None,
@@ -280,6 +284,10 @@ impl Node {
             consensus::Output::Entered(view) => {
                 self.beacon.handle(self.now, beacon::Input::Entered { view });
                 self.notify(Notice::Entered { view });
+            }
+            consensus::Output::Forgotten => {
+                let reason = self.consensus.abstains().unwrap_or_default();
+                self.notify(Notice::Abstains { reason });
             }
             consensus::Output::Halt(reason) => {
                 self.halted = Some(reason.clone());

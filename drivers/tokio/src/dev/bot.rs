@@ -152,6 +152,7 @@ async fn news(events: &mut Events) -> Result<(), ClientError> {
                     | EventView::Done { .. }
                     | EventView::Failed { .. }
                     | EventView::Rolled { .. }
+                    | EventView::Abstains { .. }
                     | EventView::Halted { .. },
                 ) => {}
                 None => return Err(ClientError::Broken("the node has stopped".into())),

@@ -229,7 +229,8 @@ impl<'a> Game<'a> {
                 | EventView::Entered { .. }
                 | EventView::Done { .. }
                 | EventView::Failed { .. }
-                | EventView::Rolled { .. } => {}
+                | EventView::Rolled { .. }
+                | EventView::Abstains { .. } => {}
             }
         }
     }
