@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use bitcraps_host::api::{
     Code, EventView, OperationRequest, SupplyView, TransactionState, TransactionView,
 };
-use bitcraps_protocol::rng::Rng;
+use bitcraps_protocol::craps::Rules;
 use bitcraps_tokio::client::{Client, ClientError};
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::{Child, Command};
@@ -38,14 +38,15 @@ pub(crate) struct Member {
     pub(crate) place: String,
     pub(crate) client: Client,
     peers: String,
-    process: Option<Child>,
+    pub(crate) process: Option<Child>,
 }
 
 impl Cluster {
     /// A running network of so many validators.
     pub(crate) async fn start(size: usize) -> Self {
         let directory = tempfile::tempdir().unwrap();
-        let homes: Vec<_> = (1..=size).map(|n| directory.path().join(format!("node-{n}"))).collect();
+        let homes: Vec<_> =
+            (1..=size).map(|n| directory.path().join(format!("node-{n}"))).collect();
         let mut cards = Vec::new();
         for home in &homes {
             cards.push(answer(home, &["key", "card"]).await);
@@ -120,7 +121,10 @@ impl Member {
         appending.append(true).create(true);
         let log = appending.open(self.data_dir.join("log")).unwrap();
         let mut command = command(&self.data_dir, &["node", "--log", "warn", "--genesis"]);
-        command.arg(genesis).args(["--listen", &self.place, "--peers", &self.peers]);
+        command.arg(genesis).args(["--listen", &self.place]);
+        if !self.peers.is_empty() {
+            command.args(["--peers", &self.peers]);
+        }
         let mut child = command.stdout(Stdio::piped()).stderr(log).spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let ready = async {
@@ -135,10 +139,6 @@ impl Member {
         timeout(PATIENCE, ready).await.unwrap();
         tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
         child
-    }
-
-    pub(crate) fn process(&self) -> u32 {
-        self.process.as_ref().and_then(Child::id).unwrap()
     }
 
     /// Carries out what must succeed. A restarted node may use a nonce that a transaction from
@@ -164,7 +164,6 @@ impl Member {
 
     /// Opens a table at which the dice wait for nobody.
     pub(crate) async fn open_table(&self, bank: u64) -> u32 {
-        use bitcraps_protocol::craps::Rules;
         let rules = Rules { window_ms: 0, shooter_ms: 1000, ..Rules::default() };
         let name = "kitchen".to_owned();
         let open = OperationRequest::OpenTable { name, rules: Some(Box::new(rules)), bank };
@@ -234,11 +233,6 @@ impl Agreement {
         let said = self.0.lock().unwrap();
         assert!(said.differences.is_empty(), "{:?}", said.differences);
     }
-
-    /// How many heights were seen.
-    pub(crate) fn heights(&self) -> usize {
-        self.0.lock().unwrap().blocks.len()
-    }
 }
 
 /// Waits until `condition` gives something.
@@ -251,23 +245,6 @@ pub(crate) async fn until<T>(what: &str, mut condition: impl AsyncFnMut() -> Opt
         assert!(Instant::now() < end, "in vain: {what}");
         sleep(LOOK).await;
     }
-}
-
-/// A generator from the seed in `BITCRAPS_SEED`, or from a new one that is printed.
-pub(crate) fn seeded() -> Rng {
-    let given = std::env::var("BITCRAPS_SEED").ok();
-    let seed: u64 = given.map_or_else(
-        || {
-            let mut bytes = [0; 8];
-            getrandom::fill(&mut bytes).unwrap();
-            u64::from_le_bytes(bytes)
-        },
-        |seed| seed.parse().unwrap(),
-    );
-    println!("BITCRAPS_SEED={seed}");
-    let mut bytes = [0; 32];
-    bytes[..8].copy_from_slice(&seed.to_le_bytes());
-    Rng::new(bytes)
 }
 
 fn command(data_dir: &Path, arguments: &[&str]) -> Command {
@@ -294,9 +271,4 @@ fn free_place() -> String {
             return listener.local_addr().unwrap().to_string();
         }
     }
-}
-
-/// Whether the node could not be asked, because it is dead or dying.
-pub(crate) fn is_gone(error: &ClientError) -> bool {
-    matches!(error, ClientError::Unreachable { .. } | ClientError::Broken(_))
 }
