@@ -2,6 +2,7 @@
 //! node lives, its memory stays bounded, and no chip moves.
 
 #![allow(clippy::unwrap_used, reason = "a test fails where it is surprised")]
+#![allow(clippy::print_stdout, reason = "a failed test shows what led to it")]
 
 mod cluster;
 
