@@ -509,6 +509,19 @@ fn bad_commands_are_refused_and_move_nothing() {
     world.assert_equal_states();
 }
 
+/// A digest over all that four nodes do while a table is opened and played at.
+fn digest_of_a_game() -> Hash {
+    let mut world = World::new(4, 0);
+    world.open_table();
+    world.do_it(1, Operation::Sit { table: TABLE });
+    world.bet(1, "pass", 100);
+    world.kill(3);
+    world.roll(1);
+    world.start(3);
+    world.assert_equal_states();
+    Hash::from(&mut world.digest)
+}
+
 #[test]
 fn an_event_that_comes_after_many_deadlines_serves_them_all() {
     let mut world = World::new(4, 0);
@@ -528,15 +541,25 @@ fn an_event_that_comes_after_many_deadlines_serves_them_all() {
 
 #[test]
 fn the_same_seed_gives_the_same_actions() {
-    let run = || {
-        let mut world = World::new(4, 0);
-        world.open_table();
-        world.do_it(1, Operation::Sit { table: TABLE });
-        world.bet(1, "pass", 100);
-        world.roll(1);
-        Hash::from(&mut world.digest)
-    };
-    assert_eq!(run(), run());
+    assert_eq!(digest_of_a_game(), digest_of_a_game());
+}
+
+#[test]
+#[expect(clippy::print_stdout, reason = "how the other process answers")]
+fn the_same_seed_gives_the_same_actions_in_another_process() {
+    const NAME: &str = "node::tests::the_same_seed_gives_the_same_actions_in_another_process";
+    const ROLE: &str = "BITCRAPS_TEST_IS_THE_OTHER_PROCESS";
+    if std::env::var_os(ROLE).is_some() {
+        std::println!("digest {}", digest_of_a_game());
+        return;
+    }
+    // Another address space, environment and working directory.
+    let mut command = std::process::Command::new(std::env::current_exe().unwrap());
+    command.env_clear().env(ROLE, "1").current_dir("/");
+    let output = command.args(["--exact", NAME, "--nocapture"]).output().unwrap();
+    let said = alloc::string::String::from_utf8(output.stdout).unwrap();
+    let digest = alloc::format!("digest {}", digest_of_a_game());
+    assert!(output.status.success() && said.contains(&digest), "{digest}, not {said}");
 }
 
 #[test]
