@@ -307,10 +307,9 @@ impl Node {
         if let Message::Vote(vote) = &message
             && let Statement::Finalize { view, block } = vote.statement
             && self.consensus.header(&block).is_some_and(|header| header.commitments.has_rolls)
+            && let Some((key, share)) = self.vote_for_rolls(view, &block)
         {
-            if let Some((key, share)) = self.vote_for_rolls(view, &block) {
-                return Packet::Finalize { vote: *vote, key, share };
-            }
+            return Packet::Finalize { vote: *vote, key, share };
         }
         Packet::Consensus(message)
     }
