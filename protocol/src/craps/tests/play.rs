@@ -126,8 +126,8 @@ fn a_bet_opens_when_the_puck_says_so() {
 #[test]
 fn limits_hold_for_the_whole_stake() {
     let mut game = Game::with(|rules| {
-        rules.limits.line = Limit { min: Chips(10), max: Chips(25) };
-        rules.limits.place = Limit { min: Chips(10), max: Chips(100) };
+        rules.limits.line = Limit { min: Chips(10), max: Chips(25), ..rules.limits.line };
+        rules.limits.place = Limit { min: Chips(10), max: Chips(100), ..rules.limits.place };
         rules.max_bets = 2;
     });
     let minimum = |minimum| Err(Refusal::UnderMinimum { minimum: Chips(minimum) });
