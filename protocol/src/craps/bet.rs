@@ -259,20 +259,17 @@ mod tests {
         }
         assert_eq!(
             keys.join(" "),
-            "pass dont_pass come dont_come odds:pass odds:dont_pass field any7 any_craps two three \
-             yo boxcars come:4 come:5 come:6 come:8 come:9 come:10 dont_come:4 dont_come:5 \
-             dont_come:6 dont_come:8 dont_come:9 dont_come:10 odds:come:4 odds:come:5 odds:come:6 \
-             odds:come:8 odds:come:9 odds:come:10 odds:dont_come:4 odds:dont_come:5 \
-             odds:dont_come:6 odds:dont_come:8 odds:dont_come:9 odds:dont_come:10 place:4 place:5 \
-             place:6 place:8 place:9 place:10 hard:4 hard:6 hard:8 hard:10"
+            include_str!("../../tests/data/bets.txt").split_whitespace().collect::<Vec<_>>().join(" ")
         );
         assert!(Bet::all().is_sorted());
     }
 
     #[test]
     fn what_is_not_a_key_is_not_a_bet() {
-        for text in ["", "Pass", "pass ", "hard:2", "hard:12", "place:7", "place:06", "odds:6", ":"]
-        {
+        for text in [
+            "", "Pass", "pass ", "hard:2", "hard:12", "place:7", "place:06", "odds:6", ":", "hop:2-1",
+            "next:13", "fielders:4", "horn_high:4", "repeater:7",
+        ] {
             assert_eq!(text.parse::<Bet>(), Err(UnknownBet), "{text}");
             assert_eq!(decode::<Bet>(&encode(text), 32), Err(Malformed::Undecodable));
         }

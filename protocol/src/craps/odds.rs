@@ -77,23 +77,27 @@ impl fmt::Display for Fraction {
 }
 
 impl Odds {
-    /// What `bet` is worth under `rules` for the smallest stake of which everything is paid
-    /// exactly; `None` if such a table does not offer it. Odds on the line are taken on a point
-    /// of 6.
+    /// What `bet` is worth under `rules`, for the smallest stake of which everything is paid
+    /// exactly and, if the bet needs a point, with the puck on 6; `None` if such a table does not
+    /// offer it, or it is not made by hand.
     pub fn of(bet: Bet, rules: &Rules) -> Option<Self> {
-        let stake = Terms::of(bet, rules, Some(Number::Six)).exact_unit();
-        Self::of_stake(bet, rules, Chips(stake), Number::Six)
+        Self::of_stake(bet, rules, None, Number::Six)
     }
 
-    /// What `bet` is worth for `stake`, whether or not the table's limits admit it, with the puck
-    /// on `point` if the bet needs one; `None` if such a table does not offer it.
-    pub fn of_stake(bet: Bet, rules: &Rules, stake: Chips, point: Number) -> Option<Self> {
+    /// The same for another stake, whether or not the table's limits admit it, or point.
+    pub fn of_stake(
+        bet: Bet,
+        rules: &Rules,
+        stake: Option<Chips>,
+        point: Number,
+    ) -> Option<Self> {
         let point = match Terms::of(bet, rules, None).opens {
-            Opens::NotOffered => return None,
+            Opens::NotOffered | Opens::Travels => return None,
             Opens::PuckOff | Opens::NewHand | Opens::AfterSeven => None,
-            Opens::Always | Opens::PuckOn | Opens::Travels | Opens::Behind { .. } => Some(point),
+            Opens::Always | Opens::PuckOn | Opens::Behind { .. } => Some(point),
         };
         let terms = Terms::of(bet, rules, point);
+        let stake = stake.unwrap_or(Chips(terms.exact_unit()));
         let vig = Chips(u64::try_from(terms.vig_up_front(stake)).ok()?);
         let wager = Wager { stake, vig, called: Some(true), memory: Memory::default() };
         let price = Chips(u64::try_from(wager.chips()).ok()?);

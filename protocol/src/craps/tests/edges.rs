@@ -30,19 +30,17 @@ fn number(text: &str) -> Number {
     text.split_whitespace().next().unwrap().parse().unwrap()
 }
 
-/// The ratio in `6 pays 9/5:1`, `10:1 (11 for 1)` or `7 for 1 (6:1)`: profit to one.
+/// The ratio in `6 pays 7:6 (Atlantic City)`, `40 to 1`, `10:1 (11 for 1)` or `7 for 1 (6:1)`:
+/// profit to one.
 fn pays(text: &str) -> Ratio {
     let text = text.rsplit("pays ").next().unwrap();
-    let text = text.split("; ").next().unwrap();
-    let word = |text: &str| text.split([' ', ',']).next().unwrap().to_string();
-    let whole = |text: &str| text.parse::<u32>().unwrap();
-    if let Some((pays, _)) = text.split_once(" for 1") {
-        return Ratio::to(whole(pays) - 1, 1);
+    let mut words = text.split([' ', ',']);
+    let (first, second) = (words.next().unwrap(), words.next());
+    match (first.parse::<u32>(), second) {
+        (Ok(pays), Some("for")) => Ratio::to(pays - 1, 1),
+        (Ok(pays), Some("to")) => Ratio::to(pays, 1),
+        _ => first.parse().unwrap(),
     }
-    if let Some((pays, _)) = text.split_once(" to 1") {
-        return Ratio::to(whole(pays), 1);
-    }
-    word(text).parse().unwrap()
 }
 
 /// How a row is played: which bet, under which rules, on which point.
@@ -276,8 +274,7 @@ fn every_published_edge_is_what_the_engine_plays_exactly() {
         let odds = known.entry((name.clone(), variant.clone())).or_insert_with(|| {
             let Play { bet: key, rules, point } = play(&name, &variant);
             assert_eq!(rules.validate(), Ok(()), "{line}");
-            let stake = Odds::of(bet(&key), &rules).expect("it is offered").stake;
-            Odds::of_stake(bet(&key), &rules, stake, point).expect("it is offered")
+            Odds::of_stake(bet(&key), &rules, None, point).expect("it is offered")
         });
         let computed = match basis.as_str() {
             "per_made" => &odds.per_bet_made,
@@ -306,11 +303,12 @@ fn small_stakes_cost_what_they_round_away() {
     let mut rules = Rules::default();
     rules.vig.when = VigWhen::Upfront;
     let of = |key: &str, stake: u64, rules: &Rules| {
-        Odds::of_stake(bet(key), rules, Chips(stake), Number::Six).unwrap().per_bet_made.to_string()
+        let odds = Odds::of_stake(bet(key), rules, Some(Chips(stake)), Number::Six).unwrap();
+        odds.per_bet_made.to_string()
     };
     assert_eq!(of("buy:4", 1, &rules), "1/2");
     assert_eq!(of("buy:4", 20, &rules), "1/21");
-    assert_eq!(of("yes:6", 125, &rules), "6/550");
+    assert_eq!(of("yes:6", 125, &rules), "3/275");
     assert_eq!(Odds::smallest_stake(bet("yes:6"), &rules), Chips(1));
     assert_eq!(Odds::smallest_stake(bet("no:2"), &rules), Chips(7));
     assert_eq!(Odds::smallest_stake(bet("place:6"), &rules), Chips(6));

