@@ -82,6 +82,7 @@ impl Consensus {
 
     pub(super) fn may_still_propose(&self) -> bool {
         self.index() == Some(self.validators.leader(self.view))
+            && self.may_vote_in(self.view)
             && self.ballot.may_notarize(self.view)
             && self.candidate.is_none()
             && !self.building
@@ -167,7 +168,8 @@ impl Consensus {
 
     /// Notarizes this view's block once it has proved valid: S1 and S4.
     pub(super) fn keep_notarizing(&mut self) {
-        if self.signer.is_none() || !self.ballot.may_notarize(self.view) {
+        let may = self.may_vote_in(self.view) && self.ballot.may_notarize(self.view);
+        if self.signer.is_none() || !may {
             return;
         }
         let Some(block) = self.subject() else { return };
@@ -213,7 +215,7 @@ impl Consensus {
             }
         };
         for step in path {
-            let Some(block) = self.tree.block(&step).cloned() else { return None };
+            let block = self.tree.block(&step).cloned()?;
             match self.tree.verdict(&step) {
                 Some(Verdict::Valid) => {}
                 Some(Verdict::Invalid) => return Some(Verdict::Invalid),

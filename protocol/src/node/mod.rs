@@ -34,6 +34,7 @@ use crate::session::LocalIdentity;
 use crate::time::{BlockTime, Time};
 use crate::wire::Hash;
 
+pub use crate::consensus::Past;
 pub use packet::{genesis_answer, genesis_request, read_genesis_answer};
 pub use status::{PeerStatus, Status};
 
@@ -50,6 +51,8 @@ pub struct Setup {
     pub seed: [u8; 32],
     /// Local policy.
     pub config: Config,
+    /// Whether the journal holds all of this node's past.
+    pub past: Past,
 }
 
 /// Local policy. The defaults are right for a node on the internet.
@@ -123,7 +126,7 @@ impl Node {
         now: Time,
         records: impl IntoIterator<Item = Record>,
     ) -> Result<Self, CannotStart> {
-        let Setup { genesis, keypair, proof, seed, config } = setup;
+        let Setup { genesis, keypair, proof, seed, config, past } = setup;
         let rng = Rng::new(seed);
         let chain = Chain::new(&genesis);
         let network = chain.network();
@@ -143,6 +146,7 @@ impl Node {
                 header,
                 config.consensus,
                 now,
+                rng.fork("consensus"),
             ),
             chain,
             beacon,
@@ -161,7 +165,7 @@ impl Node {
             halted: None,
             actions: VecDeque::new(),
         };
-        node.recover(now, records)?;
+        node.recover(now, past, records)?;
         Ok(node)
     }
 
@@ -169,6 +173,7 @@ impl Node {
     fn recover(
         &mut self,
         now: Time,
+        past: Past,
         records: impl IntoIterator<Item = Record>,
     ) -> Result<(), CannotStart> {
         let mut count = 0;
@@ -189,7 +194,7 @@ impl Node {
             self.consensus.restore(entry);
             count += 1;
         }
-        self.consensus.resume(now, count);
+        self.consensus.resume(now, count, past);
         self.settle_down();
         Ok(())
     }

@@ -12,6 +12,7 @@ use crate::wire::{Malformed, decode, encode};
 
 /// One message between two nodes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(clippy::large_enum_variant, reason = "lives for one call, and is never in a collection")]
 pub(super) enum Packet {
     /// From one consensus machine to others.
     Consensus(Message),
@@ -46,7 +47,10 @@ impl Packet {
         match self {
             Self::Consensus(message) => match message {
                 Message::Proposal(_) | Message::Vote(_) | Message::Certificate(_) => Lane::Votes,
-                Message::Status(_) | Message::Request(_) => Lane::Control,
+                Message::Inquiry(_)
+                | Message::Testimony(_)
+                | Message::Status(_)
+                | Message::Request(_) => Lane::Control,
                 Message::Block(_) | Message::Decided(_) => Lane::Sync,
             },
             Self::Finalize { .. } | Self::Share { .. } => Lane::Votes,
@@ -61,7 +65,11 @@ impl Packet {
     pub(super) const fn is_gossip(&self) -> bool {
         match self {
             Self::Consensus(message) => match message {
-                Message::Proposal(_) | Message::Vote(_) | Message::Certificate(_) => true,
+                Message::Proposal(_)
+                | Message::Vote(_)
+                | Message::Certificate(_)
+                | Message::Inquiry(_)
+                | Message::Testimony(_) => true,
                 Message::Status(_)
                 | Message::Request(_)
                 | Message::Block(_)
