@@ -7,13 +7,15 @@
 //! Where to look: [`Bet`] names the bets, `catalogue` says everything about each of them in the
 //! words of `terms`, `course` follows those that remember what they have seen, [`Rules`] and its
 //! pay tables hold what houses differ in, [`Table`] takes bets and throws, `settle` pays them,
-//! `reserve` bounds what they can cost, and [`odds`] says what they are worth.
+//! `reserve` bounds what they can cost, [`odds`] says what they are worth, and [`hand`] plays
+//! from a script.
 
 mod bet;
 mod catalogue;
 mod chips;
 mod course;
 mod dice;
+pub mod hand;
 mod layout;
 pub mod odds;
 mod pays;

@@ -247,9 +247,7 @@ impl Table {
     ) -> Result<(), Refusal> {
         self.expect_round(round)?;
         let wager = self.layout.wager(player, bet).ok_or(Refusal::NoSuchBet { bet })?;
-        if self.terms(bet).rests.is_none() {
-            return Err(Refusal::AlwaysOn { bet });
-        }
+        self.expect_callable(bet)?;
         self.layout.put(player, bet, Wager { called: Some(on), ..wager });
         Ok(())
     }
@@ -292,6 +290,12 @@ impl Table {
         self.phase = Phase::Rolling { ticket };
         self.house_throws = by.is_none();
         Ok(())
+    }
+
+    /// Throws these dice and settles them, whoever has them and whatever is up.
+    pub(super) fn throw(&mut self, dice: Dice) -> Settlement {
+        self.phase = Phase::Rolling { ticket: RollTicket::default() };
+        self.settle(dice, Moment::default())
     }
 
     /// Settles the roll in the air and opens betting for the next round. The caller credits the
@@ -526,6 +530,11 @@ impl Table {
             (Opens::Always | Opens::PuckOff | Opens::NewHand | Opens::AfterSeven, _)
             | (Opens::PuckOn, Some(_)) => Ok(None),
         }
+    }
+
+    /// That a bet may be called on and off.
+    pub(super) fn expect_callable(&self, bet: Bet) -> Result<(), Refusal> {
+        if self.terms(bet).rests.is_none() { Err(Refusal::AlwaysOn { bet }) } else { Ok(()) }
     }
 
     /// That the bank could pay the worst if `player` had `wager` on `bet`.
