@@ -259,7 +259,10 @@ mod tests {
         }
         assert_eq!(
             keys.join(" "),
-            include_str!("../../tests/data/bets.txt").split_whitespace().collect::<Vec<_>>().join(" ")
+            include_str!("../../tests/data/bets.txt")
+                .split_whitespace()
+                .collect::<Vec<_>>()
+                .join(" ")
         );
         assert!(Bet::all().is_sorted());
     }
@@ -267,8 +270,20 @@ mod tests {
     #[test]
     fn what_is_not_a_key_is_not_a_bet() {
         for text in [
-            "", "Pass", "pass ", "hard:2", "hard:12", "place:7", "place:06", "odds:6", ":", "hop:2-1",
-            "next:13", "fielders:4", "horn_high:4", "repeater:7",
+            "",
+            "Pass",
+            "pass ",
+            "hard:2",
+            "hard:12",
+            "place:7",
+            "place:06",
+            "odds:6",
+            ":",
+            "hop:2-1",
+            "next:13",
+            "fielders:4",
+            "horn_high:4",
+            "repeater:7",
         ] {
             assert_eq!(text.parse::<Bet>(), Err(UnknownBet), "{text}");
             assert_eq!(decode::<Bet>(&encode(text), 32), Err(Malformed::Undecodable));

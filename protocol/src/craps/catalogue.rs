@@ -54,14 +54,10 @@ impl<'r> Terms<'r> {
                 Self { opens: Opens::PuckOff, contract, ..flat(rules, point, Side::Light) }
             }
             Bet::DontPass => Self { opens: Opens::PuckOff, ..flat(rules, point, Side::Dark) },
-            Bet::Come => {
-                Self { opens: Opens::PuckOn, ..flat(rules, None, Side::Light) }
-                    .travelling(Bet::ComeOn)
-            }
-            Bet::DontCome => {
-                Self { opens: Opens::PuckOn, ..flat(rules, None, Side::Dark) }
-                    .travelling(Bet::DontComeOn)
-            }
+            Bet::Come => Self { opens: Opens::PuckOn, ..flat(rules, None, Side::Light) }
+                .travelling(Bet::ComeOn),
+            Bet::DontCome => Self { opens: Opens::PuckOn, ..flat(rules, None, Side::Dark) }
+                .travelling(Bet::DontComeOn),
             Bet::ComeOn(number) => Self {
                 opens: Opens::Travels,
                 contract: true,
@@ -199,7 +195,9 @@ impl<'r> Terms<'r> {
             Bet::HopSevens => composite(rules, 3, &[(1, &[7], rules.hops.easy)]),
             Bet::Buffalo => hardways_hop(rules, (1, &[7], props.any_seven)),
             Bet::BuffaloYo => hardways_hop(rules, yo(1, rules)),
-            Bet::Hop(faces) => next_roll(limits.props, Pays::on(Rolls::faces(faces), hop(faces, rules))),
+            Bet::Hop(faces) => {
+                next_roll(limits.props, Pays::on(Rolls::faces(faces), hop(faces, rules)))
+            }
             Bet::OverSeven => prop(rules, &HIGH, props.over_under),
             Bet::UnderSeven => prop(rules, &LOW, props.over_under),
             Bet::Low => next_roll(
@@ -258,9 +256,7 @@ impl<'r> Terms<'r> {
                 let (pays, at_once) = (&sides.fire.pays, sides.fire.at_once);
                 side(rules, Opens::NewHand, Course::Points { pays, at_once })
             }
-            Bet::RideTheLine => {
-                side(rules, Opens::NewHand, Course::PassWins(&sides.ride_the_line))
-            }
+            Bet::RideTheLine => side(rules, Opens::NewHand, Course::PassWins(&sides.ride_the_line)),
             Bet::Replay => side(rules, Opens::NewHand, Course::Replays(&sides.replay)),
             Bet::HotShooter => side(rules, Opens::NewHand, Course::Rolls(&sides.hot_shooter)),
             Bet::Muggsy => {

@@ -363,8 +363,7 @@ fn points_in_all_ways(memory: Memory) -> u8 {
 }
 
 fn best_replay(memory: Memory, pays: &PerNumber<Ladder>) -> Option<Ratio> {
-    let each = Number::POINTS.into_iter().filter_map(|on| {
-        pays.on(on).at(memory.counter(place(on)))
-    });
+    let each =
+        Number::POINTS.into_iter().filter_map(|on| pays.on(on).at(memory.counter(place(on))));
     each.reduce(|best, other| if best.is_at_most(other) { other } else { best })
 }

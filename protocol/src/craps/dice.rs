@@ -444,9 +444,9 @@ impl Rolls {
 
     /// All doubles.
     pub(super) fn doubles() -> Self {
-        Dice::all().filter(|dice| dice.is_hard()).fold(Self::NONE, |all, dice| {
-            all.or(Self::faces(dice.into()))
-        })
+        Dice::all()
+            .filter(|dice| dice.is_hard())
+            .fold(Self::NONE, |all, dice| all.or(Self::faces(dice.into())))
     }
 
     pub(super) const fn or(self, more: Self) -> Self {

@@ -192,11 +192,11 @@ impl Hand {
         let (bet, round) = (action.bet, self.table.round());
         let result = match action.op {
             Op::Bet => self.bet(bet, action.amount.unwrap_or_default(), action.working),
-            Op::Down => self.table.take_down(Self::PLAYER, round, bet).map_err(Why::Table).map(
-                |returned| {
+            Op::Down => {
+                self.table.take_down(Self::PLAYER, round, bet).map_err(Why::Table).map(|returned| {
                     self.bankroll.0 += returned.0;
-                },
-            ),
+                })
+            }
             Op::On | Op::Off => {
                 let on = action.op == Op::On;
                 self.table.set_working(Self::PLAYER, round, bet, on).map_err(Why::Table)

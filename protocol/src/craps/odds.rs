@@ -85,12 +85,7 @@ impl Odds {
     }
 
     /// The same for another stake, whether or not the table's limits admit it, or point.
-    pub fn of_stake(
-        bet: Bet,
-        rules: &Rules,
-        stake: Option<Chips>,
-        point: Number,
-    ) -> Option<Self> {
+    pub fn of_stake(bet: Bet, rules: &Rules, stake: Option<Chips>, point: Number) -> Option<Self> {
         let point = match Terms::of(bet, rules, None).opens {
             Opens::NotOffered | Opens::Travels => return None,
             Opens::PuckOff | Opens::NewHand | Opens::AfterSeven => None,
@@ -226,9 +221,7 @@ fn follows_the_puck(bet: Bet, rules: &Rules) -> bool {
         Decided::ByCourse(_) => None,
     };
     match Terms::of(bet, rules, None).decided {
-        Decided::ByRoll { .. } => {
-            Number::ALL.iter().any(|on| decided(Some(*on)) != decided(None))
-        }
+        Decided::ByRoll { .. } => Number::ALL.iter().any(|on| decided(Some(*on)) != decided(None)),
         Decided::ByCourse(course) => course.follows_the_puck(),
     }
 }
@@ -263,18 +256,18 @@ fn solve_together(
         known.push(own);
     }
     for pivot in (1..ways.len()).rev() {
-        for row in 0..pivot {
-            let factor = &ways[row][pivot] / &ways[pivot][pivot];
+        let (above, below) = ways.split_at_mut(pivot);
+        let (known_above, known_below) = known.split_at_mut(pivot);
+        for (row, known) in above.iter_mut().zip(known_above) {
+            let factor = &row[pivot] / &below[0][pivot];
             if factor == nothing {
                 continue;
             }
-            for column in 0..=pivot {
-                let less = &factor * &ways[pivot][column];
-                ways[row][column] -= less;
+            for (cell, of_pivot) in row.iter_mut().zip(&below[0][..=pivot]) {
+                *cell -= &factor * of_pivot;
             }
-            for value in 0..4 {
-                let less = &factor * &known[pivot][value];
-                known[row][value] -= less;
+            for (value, of_pivot) in known.iter_mut().zip(&known_below[0]) {
+                *value -= &factor * of_pivot;
             }
         }
     }

@@ -411,9 +411,8 @@ impl Sides {
             (Bet::HotShooter, &self.hot_shooter, 100),
         ];
         let replays = Number::POINTS.map(|number| (Bet::Replay, self.replay.on(number), 7));
-        let ladder = ladders.into_iter().chain(replays).find(|(_, table, top)| {
-            !table.is_sensible(*top)
-        });
+        let ladder =
+            ladders.into_iter().chain(replays).find(|(_, table, top)| !table.is_sensible(*top));
         let repeaters = Number::ALL.map(|on| (Bet::Repeater(on), *self.repeater.on(on)));
         let plus = RepeaterPlus::ALL.map(|of| (Bet::RepeaterPlus(of), self.repeater_plus(of)));
         let mut repeats = repeaters.into_iter().chain(plus);
@@ -442,12 +441,11 @@ impl Sides {
         let plus = RepeaterPlus::ALL.map(|of| {
             (Bet::RepeaterPlus(of), repeat(self.repeater_plus(of), published.repeater_plus(of)))
         });
-        let ride = Self::ride_the_line_tables().iter().any(|table| {
-            self.ride_the_line.is_at_most(table)
-        });
-        let replay = Number::POINTS.iter().all(|on| {
-            self.replay.on(*on).is_at_most(published.replay.on(*on))
-        });
+        let ride =
+            Self::ride_the_line_tables().iter().any(|table| self.ride_the_line.is_at_most(table));
+        let replay = Number::POINTS
+            .iter()
+            .all(|on| self.replay.on(*on).is_at_most(published.replay.on(*on)));
         let (muggsy, fair) = (self.muggsy, published.muggsy);
         let known = [
             (Bet::Fire, fire.is_at_most(&published.fire.pays) || fire.is_at_most(&older_fire)),
@@ -459,13 +457,13 @@ impl Sides {
             (Bet::SizzlingSix, ratio(self.sizzling_six, published.sizzling_six)),
             (Bet::RideTheLine, ride),
             (Bet::Replay, replay),
-            (Bet::DifferentDoubles, self.different_doubles.is_at_most(&published.different_doubles)),
+            (
+                Bet::DifferentDoubles,
+                self.different_doubles.is_at_most(&published.different_doubles),
+            ),
             (Bet::HotRoller, self.hot_roller.is_at_most(&published.hot_roller)),
             (Bet::HotShooter, self.hot_shooter.is_at_most(&published.hot_shooter)),
-            (
-                Bet::Muggsy,
-                ratio(muggsy.come_out, fair.come_out) && ratio(muggsy.point, fair.point),
-            ),
+            (Bet::Muggsy, ratio(muggsy.come_out, fair.come_out) && ratio(muggsy.point, fair.point)),
             (Bet::PointSeven, ratio(self.point_seven, published.point_seven)),
             (Bet::SevenPoint, ratio(self.seven_point, published.seven_point)),
             (Bet::SevenPointSeven, ratio(self.seven_point_seven, published.seven_point_seven)),

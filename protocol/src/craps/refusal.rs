@@ -175,9 +175,8 @@ impl fmt::Display for Refusal {
             Self::HandUnderway => formatter.write_str(
                 "the hand is under way: this bet opens before the first roll of the next shooter",
             ),
-            Self::NoSevenBefore => formatter.write_str(
-                "the hand is under way: this bet opens on the come-out after any 7",
-            ),
+            Self::NoSevenBefore => formatter
+                .write_str("the hand is under way: this bet opens on the come-out after any 7"),
             Self::OnlyTravels { bet } => write!(
                 formatter,
                 "{bet} cannot be made by hand: bet come or don't come and let it travel"

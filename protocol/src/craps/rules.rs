@@ -442,7 +442,10 @@ mod tests {
     fn a_pay_table_with_a_player_edge_is_refused_by_the_name_of_its_bet() {
         let to = Ratio::to;
         let edge = |bet| Some(RulesRefusal::PlayerEdge { bet });
-        assert_eq!(refused(|r| r.field = Field { two: to(3, 1), twelve: to(3, 1), ..Field::default() }), None);
+        assert_eq!(
+            refused(|r| r.field = Field { two: to(3, 1), twelve: to(3, 1), ..Field::default() }),
+            None
+        );
         assert_eq!(
             refused(|r| r.field = Field { two: to(3, 1), twelve: to(4, 1), ..Field::default() }),
             edge(Bet::Field)
@@ -483,5 +486,33 @@ mod tests {
             refused(|r| r.limits.field = Limit { max: Chips(4), min: Chips(5), ..r.limits.field }),
             Some(RulesRefusal::Limit { bet: Bet::Field })
         );
+    }
+
+    #[test]
+    fn what_may_favour_the_player_needs_somebody_who_insists() {
+        let edge = |bet| Some(RulesRefusal::PlayerEdge { bet });
+        assert_eq!(refused(|r| r.bar = Bar::None), edge(Bet::DontPass));
+        assert_eq!(refused(|r| (r.bar, r.allow_player_edge) = (Bar::None, true)), None);
+        assert_eq!(refused(|r| r.sides.all = Ratio::to(176, 1)), edge(Bet::All));
+        assert_eq!(refused(|r| r.sides.fire.pays = Ladder::new(&[(4, 25)])), edge(Bet::Fire));
+        assert_eq!(refused(|r| r.sides.fire.pays = Ladder::new(&[(3, 1)])), edge(Bet::Fire));
+        assert_eq!(refused(|r| r.sides.fire.pays = Ladder::new(&[(5, 200)])), None);
+        assert_eq!(refused(|r| r.big = Ratio::to(5, 4)), edge(Bet::BigSix));
+        let aces = "hop:1-1".parse().unwrap();
+        assert_eq!(refused(|r| r.hops.hard = Ratio::to(36, 1)), edge(aces));
+        assert_eq!(refused(|r| r.hops.hard = Ratio::to(35, 1)), None);
+        for table in Sides::ride_the_line_tables() {
+            assert_eq!(refused(|r| r.sides.ride_the_line = table), None);
+        }
+    }
+
+    #[test]
+    fn pay_tables_have_bounds() {
+        let table = |bet| Some(RulesRefusal::Table { bet });
+        assert_eq!(refused(|r| r.sides.fire.pays = Ladder::new(&[])), table(Bet::Fire));
+        assert_eq!(refused(|r| r.sides.fire.pays = Ladder::new(&[(7, 1)])), table(Bet::Fire));
+        let zero = |r: &mut Rules| r.sides.repeater_plus_3.times = 0;
+        assert_eq!(refused(zero), table(Bet::RepeaterPlus(crate::craps::RepeaterPlus::ALL[2])));
+        assert_eq!(refused(|r| r.vig.rate = Ratio::to(2, 1)), Some(RulesRefusal::Vig));
     }
 }

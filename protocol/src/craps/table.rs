@@ -539,7 +539,8 @@ impl Table {
 
     /// That the bank could pay the worst if `player` had `wager` on `bet`.
     fn expect_cover(&self, player: Player, bet: Bet, wager: Wager) -> Result<(), Refusal> {
-        let others = self.layout.bets().filter(|(owner, other, _)| (*owner, *other) != (player, bet));
+        let others =
+            self.layout.bets().filter(|(owner, other, _)| (*owner, *other) != (player, bet));
         let after = others.map(|(_, bet, wager)| (bet, wager)).chain([(bet, wager)]);
         let needed = Exposure::of(after, &self.rules, self.point).worst();
         if needed > u128::from(self.bank.0) {
@@ -573,7 +574,8 @@ impl Table {
         }
         let is_line_bet = |bet| self.layout.wager(player, bet).is_some();
         let has_line_bet = is_line_bet(Bet::Pass) || is_line_bet(Bet::DontPass);
-        let is_contract = |(_, bet, wager): (Player, Bet, Wager)| self.terms(bet).is_contract(&wager);
+        let is_contract =
+            |(_, bet, wager): (Player, Bet, Wager)| self.terms(bet).is_contract(&wager);
         let only_contracts = !self.layout.is_empty() && self.layout.bets().all(is_contract);
         if self.point.is_none() && !has_line_bet && !only_contracts {
             return Err(Refusal::ShooterNeedsLineBet);

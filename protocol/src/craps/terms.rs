@@ -117,8 +117,18 @@ pub(super) enum Side {
 }
 
 /// A bet on the felt.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
-#[derive(serde::Deserialize)]
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    Default,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    serde::Serialize,
+    serde::Deserialize,
+)]
 pub(super) struct Wager {
     /// What is on it.
     pub(super) stake: Chips,
@@ -207,7 +217,9 @@ impl Terms<'_> {
         match worth.cmp(&stake) {
             core::cmp::Ordering::Less => Fate::Loses(worth),
             core::cmp::Ordering::Equal => Fate::Pushes,
-            core::cmp::Ordering::Greater => Fate::Wins(worth - self.vig_of_win(worth - stake, stake)),
+            core::cmp::Ordering::Greater => {
+                Fate::Wins(worth - self.vig_of_win(worth - stake, stake))
+            }
         }
     }
 

@@ -47,11 +47,8 @@ fn messages() -> Vec<(&'static str, Message)> {
     let nullification = Nullification::assemble(View(2), nullifies.iter(), 3).unwrap();
     let finalization = Finalization::assemble(view, hash, finalizes.iter(), 3);
     let highest = Some(notarization.clone());
-    let decided = Decided {
-        block: block.clone(),
-        notarization: notarization.clone(),
-        finalization,
-    };
+    let decided =
+        Decided { block: block.clone(), notarization: notarization.clone(), finalization };
     alloc::vec![
         ("proposal", Message::Proposal(Proposal { block: block.clone(), vote: notarize(0) })),
         ("notarize", Message::Vote(notarize(1))),

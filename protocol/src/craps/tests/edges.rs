@@ -6,8 +6,8 @@ use std::vec;
 use super::*;
 use crate::craps::odds::{Fraction, Odds};
 use crate::craps::{
-    Bar, Field, Fire, HornNumber, Ladder, Number, PerNumber, Ratio, Rounding, Sides, TwiceAsHard,
-    Repeat, TwiceOn, Vig, VigWhen,
+    Bar, Field, Fire, HornNumber, Ladder, Number, PerNumber, Ratio, Repeat, Rounding, Sides,
+    TwiceAsHard, TwiceOn, Vig, VigWhen,
 };
 
 const PUBLISHED: &str = include_str!("../../../tests/data/craps-edges.csv");

@@ -91,35 +91,38 @@ fn any_rules() -> impl Strategy<Value = Rules> {
         Just(Rounding::Down),
     ];
     let flags = (any::<[bool; 9]>(), any::<[bool; 6]>(), any::<[bool; 4]>());
-    (bar, rounding, flags, prop::bool::weighted(0.1)).prop_map(|(bar, rounding, flags, few_bets)| {
-        let mut rules = Rules { bar, window_ms: 1000, ..Rules::default() };
-        let [come_odds, dont_come_odds, put_odds, place, buy, lay, hardways, big, yes_no] = flags.0;
-        rules.works_on_come_out = OnComeOut {
-            come_odds,
-            dont_come_odds,
-            put_odds,
-            place,
-            buy,
-            lay,
-            hardways,
-            big,
-            yes_no,
-        };
-        let [place, buy, lay, hardways, big, yes_no] = flags.1;
-        rules.stays_after_win = Stays { place, buy, lay, hardways, big, yes_no };
-        let [crapless, upfront, put_is_contract, exact_units] = flags.2;
-        rules.crapless = crapless;
-        rules.put_is_contract = put_is_contract;
-        rules.exact_units = exact_units;
-        rules.vig.rounding = rounding;
-        if upfront {
-            rules.vig.when = VigWhen::Upfront;
-        }
-        if few_bets {
-            (rules.max_bets, rules.max_seats) = (3, 2);
-        }
-        rules
-    })
+    (bar, rounding, flags, prop::bool::weighted(0.1)).prop_map(
+        |(bar, rounding, flags, few_bets)| {
+            let mut rules = Rules { bar, window_ms: 1000, ..Rules::default() };
+            let [come_odds, dont_come_odds, put_odds, place, buy, lay, hardways, big, yes_no] =
+                flags.0;
+            rules.works_on_come_out = OnComeOut {
+                come_odds,
+                dont_come_odds,
+                put_odds,
+                place,
+                buy,
+                lay,
+                hardways,
+                big,
+                yes_no,
+            };
+            let [place, buy, lay, hardways, big, yes_no] = flags.1;
+            rules.stays_after_win = Stays { place, buy, lay, hardways, big, yes_no };
+            let [crapless, upfront, put_is_contract, exact_units] = flags.2;
+            rules.crapless = crapless;
+            rules.put_is_contract = put_is_contract;
+            rules.exact_units = exact_units;
+            rules.vig.rounding = rounding;
+            if upfront {
+                rules.vig.when = VigWhen::Upfront;
+            }
+            if few_bets {
+                (rules.max_bets, rules.max_seats) = (3, 2);
+            }
+            rules
+        },
+    )
 }
 
 /// A table, what its players have won or lost, and what it did at each roll.
@@ -468,14 +471,8 @@ fn laid_out(bets: &[(&str, u64)]) -> Layout {
 fn winners_come_down(rules: &Rules) -> Rules {
     let mut rules = rules.clone();
     let never = false;
-    rules.stays_after_win = Stays {
-        place: never,
-        buy: never,
-        lay: never,
-        hardways: never,
-        big: never,
-        yes_no: never,
-    };
+    rules.stays_after_win =
+        Stays { place: never, buy: never, lay: never, hardways: never, big: never, yes_no: never };
     rules
 }
 
