@@ -278,13 +278,30 @@ impl Terms<'_> {
 
     /// Stakes must be multiples of this.
     pub(super) fn unit(&self) -> u64 {
-        if self.exact { self.exact_unit() } else { self.shares() }
+        match self.vig {
+            _ if !self.exact => self.shares(),
+            Some((vig, _)) if vig.rounding == Rounding::Exact => self.exact_unit(),
+            Some(_) | None => self.paid_unit(),
+        }
     }
 
     /// The smallest stake of which every profit, and the commission, is exact.
     pub(super) fn exact_unit(&self) -> u64 {
-        let shares = self.shares();
-        let unders: u64 = match self.decided {
+        let unit = self.paid_unit();
+        let Some((vig, of)) = self.vig else { return unit };
+        let (over, under) = vig.rate.terms();
+        let (over, under) = (u64::from(over), u64::from(under));
+        let base = match of {
+            VigOn::Stake => unit,
+            VigOn::Win => u64::try_from(self.most(Chips(unit))).unwrap_or(u64::MAX),
+        };
+        let missing = under / greatest_common_divisor(under, base.saturating_mul(over));
+        unit.saturating_mul(missing)
+    }
+
+    /// The smallest stake of which every profit is exact.
+    fn paid_unit(&self) -> u64 {
+        let unders = match self.decided {
             Decided::ByRoll { pays, .. } => {
                 let unders = pays.parts().map(|part| part.ratio.terms().1);
                 unders.fold(1, least_common_multiple)
@@ -294,20 +311,7 @@ impl Terms<'_> {
                 unders.fold(1, least_common_multiple)
             }
         };
-        let unit = shares.saturating_mul(unders);
-        match self.vig {
-            Some((vig, of)) if vig.rounding == Rounding::Exact => {
-                let (over, under) = vig.rate.terms();
-                let (over, under) = (u64::from(over), u64::from(under));
-                let base = match of {
-                    VigOn::Stake => unit,
-                    VigOn::Win => u64::try_from(self.most(Chips(unit))).unwrap_or(u64::MAX),
-                };
-                let missing = under / greatest_common_divisor(under, base.saturating_mul(over));
-                unit.saturating_mul(missing)
-            }
-            Some(_) | None => unit,
-        }
+        self.shares().saturating_mul(unders)
     }
 
     /// The smallest stake that wins anything.

@@ -301,6 +301,8 @@ fn a_percentage_is_rounded_once() {
 #[test]
 fn small_stakes_cost_what_they_round_away() {
     let mut rules = Rules::default();
+    let buy = Odds::of(bet("buy:4"), &rules).unwrap();
+    assert_eq!((buy.stake, buy.per_bet_made), (Chips(20), Fraction::new(1, 60)));
     rules.vig.when = VigWhen::Upfront;
     let of = |key: &str, stake: u64, rules: &Rules| {
         let odds = Odds::of_stake(bet(key), rules, Some(Chips(stake)), Number::Six).unwrap();
