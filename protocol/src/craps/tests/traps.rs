@@ -286,7 +286,7 @@ fn trap_15_what_was_rolled_before_a_bet_was_made_does_not_count_for_it() {
     let late = game.try_bet_of(BERT, "small", 1);
     assert_eq!(late, Err(Refusal::PuckOn { point: Number::Four }));
     assert_eq!(game.throw(3, 3), ["small win 35 down"]);
-    game.throw(2, 2);
+    game.bet("any7", 1).throw(2, 2);
     assert_eq!(game.try_bet("small", 1), Err(Refusal::NoSevenBefore));
     game.bet("pass", 1).throw(3, 4);
     game.bet("small", 1).bet_of(BERT, "small", 1).throw(5, 6);
