@@ -2,6 +2,7 @@
 //! node lives, its memory stays bounded, and no chip moves.
 
 #![allow(clippy::unwrap_used, reason = "a test fails where it is surprised")]
+#![allow(clippy::print_stdout, reason = "a failed test shows what led to it")]
 
 mod cluster;
 
@@ -175,6 +176,7 @@ fn session_signature(keypair: &Keypair, network: NetworkId, static_key: &[u8]) -
 
 /// What a node says to another, as a cheat would write it down.
 #[derive(Debug, Serialize)]
+#[expect(clippy::large_enum_variant, reason = "the shape of the original")]
 enum Packet {
     Consensus(Message),
     #[expect(dead_code, reason = "holds a place in the encoding")]

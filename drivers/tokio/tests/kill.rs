@@ -1,6 +1,7 @@
 //! SIGKILL while the dice fly: real processes, real sockets, real disks, players at every node.
 
 #![allow(clippy::unwrap_used, reason = "a test fails where it is surprised")]
+#![allow(clippy::print_stdout, reason = "a failed test shows what led to it")]
 
 mod cluster;
 
