@@ -187,6 +187,7 @@ pub enum CloseReason {
 }
 
 /// What the local player can ask for.
+#[expect(clippy::large_enum_variant, reason = "few wait at one time, and few of them open tables")]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Command {
     /// Sign an operation with this node's key and bring it on the chain.

@@ -35,6 +35,24 @@ Bets:
 
 Example: bitcraps bet 1 place:6 12";
 
+const ODDS_EXAMPLES: &str = "\
+Examples:
+  bitcraps odds                         every bet of the standard table
+  bitcraps odds place:6                 one bet, in exact fractions
+  bitcraps odds buy:4 --rules house.json
+
+A rules file names a preset and what differs from it:
+  {\"preset\": \"standard\", \"overrides\": {\"vig\": {\"when\": \"upfront\"}}}
+Rules with a bet that may favour the player are refused unless they say
+\"allow_player_edge\": true.";
+
+const HAND_EXAMPLES: &str = "\
+A line of the file is a hand, or a step of the hand before it:
+  {\"bankroll\": 100, \"steps\": [{\"do\": [{\"op\": \"bet\", \"bet\": \"pass\", \"amount\": 10}], \"dice\": [3, 3]}]}
+  {\"do\": [{\"op\": \"bet\", \"bet\": \"place:8\", \"amount\": 12, \"working\": true}], \"dice\": [4, 4]}
+Each step is answered with a line: what was accepted or refused, the point, the bankroll, the bets
+that are up, and what the dice settled. Ops are bet, down, on and off.";
+
 const GLOBAL: &str = "Options of every command";
 
 /// Craps that nobody owns: a table, dice and a ledger run by nodes that need not trust each other.
@@ -100,6 +118,12 @@ pub(crate) enum Command {
     /// Tables
     #[command(subcommand)]
     Table(Table),
+    /// What bets are worth, exactly
+    #[command(after_help = ODDS_EXAMPLES)]
+    Odds(Odds),
+    /// Scripted hands
+    #[command(subcommand)]
+    Hand(Hand),
     /// Take a seat at a table
     Sit {
         /// The table's number
@@ -279,6 +303,34 @@ pub(crate) struct Invite {
     /// The table to sit down at
     #[arg(long)]
     pub(crate) table: Option<u32>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Odds {
+    /// Which bet, such as place:6 [default: all that such a table offers]
+    pub(crate) bet: Option<String>,
+    /// The house rules [default: the standard profile]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) rules: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Hand {
+    /// Play hands from a file through the engine, without a network
+    #[command(after_help = HAND_EXAMPLES)]
+    Play(HandPlay),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct HandPlay {
+    /// The hands, one JSON object a line; - is standard input
+    pub(crate) file: PathBuf,
+    /// The house rules of hands that name none [default: the standard profile]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) rules: Option<PathBuf>,
+    /// Answer lines that cannot be played with what is wrong with them, and go on
+    #[arg(long)]
+    pub(crate) keep_going: bool,
 }
 
 #[derive(Debug, Subcommand)]

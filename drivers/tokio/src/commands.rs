@@ -26,7 +26,11 @@ pub(crate) async fn run(command: Command, config: &Config, output: Output) -> an
     let session = Session { client: Client::new(&config.data_dir.value), output };
     let home = Home::new(&config.data_dir.value);
     match command {
-        Command::Dev(_) | Command::Node(_) | Command::Join(_) => {
+        Command::Dev(_)
+        | Command::Node(_)
+        | Command::Join(_)
+        | Command::Odds(_)
+        | Command::Hand(_) => {
             unreachable!("these are carried out elsewhere")
         }
         Command::Key(Key::Card) => card(&home, output),

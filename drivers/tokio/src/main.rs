@@ -4,7 +4,9 @@ mod cli;
 mod commands;
 mod dev;
 mod exit;
+mod hand;
 mod node;
+mod odds;
 mod output;
 mod words;
 
@@ -15,7 +17,7 @@ use bitcraps_tokio::config::{self, Config, Flags, Layer, Loaded, Source};
 use clap::Parser as _;
 use tracing_subscriber::EnvFilter;
 
-use crate::cli::{Cli, Command, NodeFlags};
+use crate::cli::{Cli, Command, Hand, NodeFlags};
 use crate::output::{Output, aside};
 
 /// What `dev` logs unless told otherwise: its many nodes are shown in other ways.
@@ -49,6 +51,8 @@ async fn carry_out(command: Command, config: Config, output: Output) -> anyhow::
         Command::Dev(arguments) => dev::run(arguments, output).await,
         Command::Node(arguments) => node::run(config, arguments, output).await,
         Command::Join(arguments) => node::join(config, arguments, output).await,
+        Command::Odds(arguments) => odds::run(&arguments, output),
+        Command::Hand(Hand::Play(arguments)) => hand::play(&arguments),
         other => commands::run(other, &config, output).await,
     }
 }

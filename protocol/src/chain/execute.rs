@@ -253,15 +253,30 @@ impl<'a> Execution<'a> {
                 self.update(sender, |account| account.credit(returned));
             }
             Operation::Bet { table, round, bet, amount } => {
-                self.account(sender)?.covers(*amount)?;
+                let price = self.at_table(*table, |game| game.price(who, *bet, *amount))?;
+                self.account(sender)?.covers(price)?;
                 self.at_table(*table, |game| game.bet(who, *round, *bet, *amount, at))?;
                 self.update(sender, |account| {
-                    account.debit(*amount).expect("checked before the table took the bet");
+                    account.debit(price).expect("checked before the table took the bet");
                 });
             }
             Operation::TakeDown { table, round, bet } => {
                 let returned = self.at_table(*table, |game| game.take_down(who, *round, *bet))?;
                 self.update(sender, |account| account.credit(returned));
+            }
+            Operation::SetWorking { table, round, bet, on } => {
+                self.at_table(*table, |game| game.set_working(who, *round, *bet, *on))?;
+            }
+            Operation::Fund { table, amount } => {
+                self.account(sender)?.covers(*amount)?;
+                self.at_table(*table, |game| game.fund(*amount))?;
+                self.update(sender, |account| {
+                    account.debit(*amount).expect("checked before the table took it");
+                });
+            }
+            Operation::Draw { table, amount } => {
+                let drawn = self.at_table(*table, |game| game.draw(who, *amount))?;
+                self.update(sender, |account| account.credit(drawn));
             }
             Operation::Ready { table, round } => {
                 self.at_table(*table, |game| game.ready(who, *round))?;

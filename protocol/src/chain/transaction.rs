@@ -98,6 +98,31 @@ pub enum Operation {
         /// Which roll.
         round: Round,
     },
+    /// Calls a bet on or off.
+    SetWorking {
+        /// Where.
+        table: TableId,
+        /// Before which roll.
+        round: Round,
+        /// Which.
+        bet: Bet,
+        /// Whether it is to work.
+        on: bool,
+    },
+    /// Adds to a table's bank.
+    Fund {
+        /// Whose.
+        table: TableId,
+        /// How much.
+        amount: Chips,
+    },
+    /// Draws chips that no bet needs out of the bank of one's own table.
+    Draw {
+        /// Whose.
+        table: TableId,
+        /// How much.
+        amount: Chips,
+    },
 }
 
 /// One account's request.
@@ -142,10 +167,13 @@ impl Operation {
     pub const fn place(&self) -> Option<(TableId, Option<Round>)> {
         match self {
             Self::Transfer { .. } | Self::OpenTable { .. } => None,
-            Self::CloseTable { table } | Self::Sit { table } | Self::Stand { table } => {
-                Some((*table, None))
-            }
+            Self::CloseTable { table }
+            | Self::Sit { table }
+            | Self::Stand { table }
+            | Self::Fund { table, .. }
+            | Self::Draw { table, .. } => Some((*table, None)),
             Self::Bet { table, round, .. }
+            | Self::SetWorking { table, round, .. }
             | Self::TakeDown { table, round, .. }
             | Self::Ready { table, round }
             | Self::Roll { table, round } => Some((*table, Some(*round))),

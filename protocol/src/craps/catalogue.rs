@@ -1,127 +1,63 @@
 //! Everything about every bet, one entry each: when it may be made, whether it may be taken down,
-//! which rolls win what and lose, where it moves, what it reserves. Units, limits, settlement and
-//! the bank's reserve all follow from the entry.
+//! which rolls win what and lose, where it moves, what it reserves. Units, limits, settlement, the
+//! bank's reserve and the odds all follow from the entry.
 //!
 //! An entry is for a table's rules and the puck *before* the roll, so no bet can see what another
 //! bet, or the puck, does on the same roll.
 
+use super::course::{Course, Table};
 use super::dice::Rolls;
-use super::ratio::greatest_common_divisor;
+use super::pays::TwiceOn;
 use super::rules::{Bar, Limit};
-use super::{Bet, Chips, Dice, Number, Ratio, Rules};
+use super::terms::{Decided, Opens, Pays, Reserve, Rests, Side, Terms, VigOn};
+use super::{Bet, Faces, Number, PerNumber, Ratio, Rules};
 
-/// A bet's entry.
-pub(super) struct Terms {
-    /// When it may be made or added to.
-    pub(super) opens: Opens,
-    /// Whether it must stay up until it is decided.
-    pub(super) contract: bool,
-    /// Its smallest and largest stake.
-    pub(super) limit: Limit,
-    /// The rolls that win, and what they pay.
-    pub(super) pays: Pays,
-    /// The rolls that lose.
-    pub(super) loses: Rolls,
-    /// The rolls that return the stake.
-    pub(super) pushes: Rolls,
-    /// Whether it can win and lose now.
-    pub(super) works: Works,
-    /// Whether it stays up when it has won.
-    pub(super) stays: bool,
-    /// What it becomes on a number that does not decide it.
-    pub(super) travels: Option<fn(Number) -> Bet>,
-    /// What it may cost the bank.
-    pub(super) reserve: Reserve,
-}
+const CRAPS: [u8; 3] = [2, 3, 12];
+const LOW: [u8; 5] = [2, 3, 4, 5, 6];
+const HIGH: [u8; 5] = [8, 9, 10, 11, 12];
+const HORN: [u8; 4] = [2, 3, 11, 12];
+const POINTS: [u8; 6] = [4, 5, 6, 8, 9, 10];
+const ALL: [u8; 10] = [2, 3, 4, 5, 6, 8, 9, 10, 11, 12];
 
-/// When a bet may be made or added to.
-#[derive(Clone, Copy)]
-pub(super) enum Opens {
-    /// Before any roll.
-    Always,
-    /// Before a come-out roll.
-    PuckOff,
-    /// While there is a point.
-    PuckOn,
-    /// Never by hand: it travels here.
-    Travels,
-    /// While its flat bet is up, up to a multiple of it.
-    Behind {
-        /// The flat bet.
-        flat: Bet,
-        /// The multiple.
-        cap: Ratio,
-    },
-}
-
-/// Whether a bet takes part in the next roll.
-#[derive(Clone, Copy)]
-pub(super) enum Works {
-    /// It does.
-    On,
-    /// It neither wins nor loses and stays.
-    Off,
-    /// It is returned by a roll that would decide it.
-    Returned,
-}
-
-/// How a bet's cost to the bank combines with that of others.
-#[derive(Clone, Copy)]
-pub(super) enum Reserve {
-    /// It pays on the next roll or never.
-    NextRoll,
-    /// Its number is not known yet.
-    Undecided(Side),
-    /// It waits for its number or a 7, and always works: of the two sides only one is paid.
-    Number(Number, Side),
-    /// It may sleep through the 7 that ends others, so it is paid besides them.
-    Free,
-}
-
-/// What a bet that waits for a number or a 7 is on.
-#[derive(Clone, Copy)]
-pub(super) enum Side {
-    /// The number.
-    Light,
-    /// The 7.
-    Dark,
-}
-
-/// What a roll does to a bet.
-#[derive(Clone, Copy)]
-pub(super) enum Fate {
-    /// It wins this profit for its stake.
-    Wins(Ratio),
-    /// It loses.
-    Loses,
-    /// It is returned.
-    Pushes,
-    /// It becomes another bet.
-    Moves(Bet),
-    /// Nothing happens to it.
-    Stands,
-}
-
-impl Terms {
+impl<'r> Terms<'r> {
     /// The entry of `bet` under `rules`, with the puck on `point` or, if that is `None`, off.
-    pub(super) fn of(bet: Bet, rules: &Rules, point: Option<Number>) -> Self {
-        let props = &rules.props;
+    pub(super) fn of(bet: Bet, rules: &'r Rules, point: Option<Number>) -> Self {
+        let terms = Self::offered(bet, rules, point);
+        let needs_crapless = match bet {
+            Bet::ComeOn(on)
+            | Bet::ComeOdds(on)
+            | Bet::Put(on)
+            | Bet::PutOdds(on)
+            | Bet::Place(on)
+            | Bet::Buy(on)
+            | Bet::Lay(on) => !on.is_point(),
+            Bet::PlaceToLose(on) | Bet::DontComeOn(on) | Bet::DontComeOdds(on) => {
+                return if on.is_point() { terms } else { terms.not_offered() };
+            }
+            _ => false,
+        };
+        let needs_craps = matches!(bet, Bet::DontPass | Bet::DontCome)
+            || matches!(terms.decided, Decided::ByCourse(course) if course.follows_the_puck());
+        if if rules.crapless { needs_craps } else { needs_crapless } {
+            return terms.not_offered();
+        }
+        terms
+    }
+
+    fn offered(bet: Bet, rules: &'r Rules, point: Option<Number>) -> Self {
+        let (props, sides, limits) = (&rules.props, &rules.sides, &rules.limits);
+        let (works, stays) = (&rules.works_on_come_out, &rules.stays_after_win);
+        let on_come_out = |works: bool| works || point.is_some();
         match bet {
             Bet::Pass => {
                 let contract = point.is_some();
                 Self { opens: Opens::PuckOff, contract, ..flat(rules, point, Side::Light) }
             }
             Bet::DontPass => Self { opens: Opens::PuckOff, ..flat(rules, point, Side::Dark) },
-            Bet::Come => Self {
-                opens: Opens::PuckOn,
-                travels: Some(Bet::ComeOn),
-                ..flat(rules, None, Side::Light)
-            },
-            Bet::DontCome => Self {
-                opens: Opens::PuckOn,
-                travels: Some(Bet::DontComeOn),
-                ..flat(rules, None, Side::Dark)
-            },
+            Bet::Come => Self { opens: Opens::PuckOn, ..flat(rules, None, Side::Light) }
+                .travelling(Bet::ComeOn),
+            Bet::DontCome => Self { opens: Opens::PuckOn, ..flat(rules, None, Side::Dark) }
+                .travelling(Bet::DontComeOn),
             Bet::ComeOn(number) => Self {
                 opens: Opens::Travels,
                 contract: true,
@@ -130,6 +66,11 @@ impl Terms {
             Bet::DontComeOn(number) => {
                 Self { opens: Opens::Travels, ..flat(rules, Some(number), Side::Dark) }
             }
+            Bet::Put(number) => Self {
+                opens: Opens::PuckOn,
+                contract: rules.put_is_contract,
+                ..flat(rules, Some(number), Side::Light)
+            },
             Bet::PassOdds => match point {
                 Some(number) => odds(Bet::Pass, number, Side::Light, rules),
                 None => Self { opens: Opens::PuckOn, ..Self::idle(Limit::NONE) },
@@ -138,45 +79,195 @@ impl Terms {
                 Some(number) => odds(Bet::DontPass, number, Side::Dark, rules),
                 None => Self { opens: Opens::PuckOn, ..Self::idle(Limit::NONE) },
             },
-            Bet::ComeOdds(number) => Self {
-                works: on_come_out(rules.works_on_come_out.come_odds, point, Works::Returned),
-                ..odds(Bet::ComeOn(number), number, Side::Light, rules)
-            },
-            Bet::DontComeOdds(number) => Self {
-                works: on_come_out(rules.works_on_come_out.dont_come_odds, point, Works::Returned),
-                ..odds(Bet::DontComeOn(number), number, Side::Dark, rules)
-            },
+            Bet::ComeOdds(number) => odds(Bet::ComeOn(number), number, Side::Light, rules)
+                .resting(Rests::Returns, on_come_out(works.come_odds)),
+            Bet::DontComeOdds(number) => odds(Bet::DontComeOn(number), number, Side::Dark, rules)
+                .resting(Rests::Returns, on_come_out(works.dont_come_odds)),
+            Bet::PutOdds(number) => odds(Bet::Put(number), number, Side::Light, rules)
+                .resting(Rests::Returns, on_come_out(works.put_odds)),
             Bet::Place(number) => Self {
-                pays: Pays::on(Rolls::totals(&[number.total()]), rules.place.on(number)),
-                loses: Rolls::totals(&[7]),
-                works: on_come_out(rules.works_on_come_out.place, point, Works::Off),
-                stays: rules.stays_after_win.place,
-                reserve: Reserve::Free,
-                ..Self::idle(rules.limits.place)
-            },
+                stays: stays.place,
+                ..waits(limits.place, number, Side::Light, *rules.place.on(number))
+            }
+            .resting(Rests::Stands, on_come_out(works.place)),
+            Bet::PlaceToLose(number) => Self {
+                stays: stays.place,
+                ..waits(limits.place, number, Side::Dark, *rules.place_to_lose.on(number))
+            }
+            .resting(Rests::Stands, on_come_out(works.place)),
+            Bet::Buy(number) => Self {
+                stays: stays.buy,
+                vig: Some((rules.vig, VigOn::Stake)),
+                ..waits(limits.place, number, Side::Light, true_odds(number, Side::Light))
+            }
+            .resting(Rests::Stands, on_come_out(works.buy)),
+            Bet::Lay(number) => Self {
+                stays: stays.lay,
+                vig: Some((rules.vig, VigOn::Win)),
+                ..waits(limits.place, number, Side::Dark, true_odds(number, Side::Dark))
+            }
+            .resting(Rests::Stands, on_come_out(works.lay)),
+            Bet::BigSix | Bet::BigEight => {
+                let number = if bet == Bet::BigSix { Number::Six } else { Number::Eight };
+                Self { stays: stays.big, ..waits(limits.place, number, Side::Light, rules.big) }
+                    .resting(Rests::Stands, on_come_out(works.big))
+            }
             Bet::Hard(hard) => {
                 let (number, double) = (hard.number(), Rolls::hard(hard));
                 Self {
-                    pays: Pays::on(double, rules.hardways.on(hard)),
-                    loses: Rolls::totals(&[7, number.total()]).without(double),
-                    works: on_come_out(rules.works_on_come_out.hardways, point, Works::Off),
-                    stays: rules.stays_after_win.hardways,
+                    stays: stays.hardways,
                     reserve: Reserve::Free,
-                    ..Self::idle(rules.limits.hardways)
+                    ..by_roll(
+                        limits.hardways,
+                        Pays::on(double, rules.hardways.on(hard)),
+                        Rolls::totals(&[7, number.total()]).without(double),
+                    )
                 }
+                .resting(Rests::Stands, on_come_out(works.hardways))
             }
-            Bet::Field => next_roll(
-                rules.limits.field,
-                Pays::on(Rolls::totals(&[3, 4, 9, 10, 11]), Ratio::EVEN)
-                    .and_on(Rolls::totals(&[2]), rules.field.two)
-                    .and_on(Rolls::totals(&[12]), rules.field.twelve),
-            ),
+            Bet::Yes(number) => {
+                let ratio = Ratio::reduced(49 * 6, 50 * number.ways());
+                Self {
+                    stays: stays.yes_no,
+                    exact: rules.exact_units,
+                    ..waits(limits.own, number, Side::Light, ratio)
+                }
+                .resting(Rests::Stands, on_come_out(works.yes_no))
+            }
+            Bet::No(number) => {
+                let ratio = Ratio::reduced(49 * number.ways(), 300);
+                Self {
+                    stays: stays.yes_no,
+                    exact: rules.exact_units,
+                    ..waits(limits.own, number, Side::Dark, ratio)
+                }
+                .resting(Rests::Stands, on_come_out(works.yes_no))
+            }
+            Bet::Next(total) => {
+                let rolls = Rolls::totals(&[total.get()]);
+                let ratio = Ratio::reduced(49 * (36 - rolls.ways()), 50 * rolls.ways());
+                Self { exact: rules.exact_units, ..next_roll(limits.own, Pays::on(rolls, ratio)) }
+            }
+            Bet::Field => {
+                let ninth = if rules.field.five_for_nine { 5 } else { 9 };
+                next_roll(
+                    limits.field,
+                    Pays::on(Rolls::totals(&[3, 4, ninth, 10, 11]), Ratio::EVEN)
+                        .and_on(Rolls::totals(&[2]), rules.field.two)
+                        .and_on(Rolls::totals(&[12]), rules.field.twelve),
+                )
+            }
             Bet::AnySeven => prop(rules, &[7], props.any_seven),
-            Bet::AnyCraps => prop(rules, &[2, 3, 12], props.any_craps),
+            Bet::AnyCraps => prop(rules, &CRAPS, props.any_craps),
             Bet::Two => prop(rules, &[2], props.two_twelve),
             Bet::Three => prop(rules, &[3], props.three_eleven),
             Bet::Yo => prop(rules, &[11], props.three_eleven),
             Bet::Boxcars => prop(rules, &[12], props.two_twelve),
+            Bet::CAndE => composite(rules, 2, &[(1, &CRAPS, props.any_craps), yo(1, rules)]),
+            Bet::Horn => composite(rules, 4, &horn(rules)),
+            Bet::World => {
+                let [ends, middle] = horn(rules);
+                composite(rules, 5, &[ends, middle, (1, &[7], props.any_seven)])
+            }
+            Bet::HornHigh(on) => {
+                let on = on.get();
+                let pays = |total| {
+                    if matches!(total, 2 | 12) { props.two_twelve } else { props.three_eleven }
+                };
+                let share = |total| if total == on { 2 } else { 1 };
+                composite(
+                    rules,
+                    5,
+                    &[
+                        (share(2), &[2], pays(2)),
+                        (share(3), &[3], pays(3)),
+                        (share(11), &[11], pays(11)),
+                        (share(12), &[12], pays(12)),
+                    ],
+                )
+            }
+            Bet::ThreeWay => composite(
+                rules,
+                3,
+                &[(1, &[2, 12], props.two_twelve), (1, &[3], props.three_eleven)],
+            ),
+            Bet::HiLo => composite(rules, 2, &[(1, &[2, 12], props.two_twelve)]),
+            Bet::HopSevens => composite(rules, 3, &[(1, &[7], rules.hops.easy)]),
+            Bet::Buffalo => hardways_hop(rules, (1, &[7], props.any_seven)),
+            Bet::BuffaloYo => hardways_hop(rules, yo(1, rules)),
+            Bet::Hop(faces) => {
+                next_roll(limits.props, Pays::on(Rolls::faces(faces), hop(faces, rules)))
+            }
+            Bet::OverSeven => prop(rules, &HIGH, props.over_under),
+            Bet::UnderSeven => prop(rules, &LOW, props.over_under),
+            Bet::Low => next_roll(
+                limits.props,
+                Pays::on(Rolls::totals(&[2]), props.low_high)
+                    .and_on(Rolls::totals(&LOW[1..]), Ratio::EVEN),
+            ),
+            Bet::High => next_roll(
+                limits.props,
+                Pays::on(Rolls::totals(&[12]), props.low_high)
+                    .and_on(Rolls::totals(&HIGH[..4]), Ratio::EVEN),
+            ),
+            Bet::Fielders(choice) => match choice.get() {
+                1 => prop(rules, &[2, 3, 4], props.fielders_ends),
+                2 => prop(rules, &[4, 9, 10], props.fielders_middle),
+                _ => prop(rules, &[10, 11, 12], props.fielders_ends),
+            },
+            Bet::Small => collects(rules, &LOW, Table::Whole(sides.small)),
+            Bet::Tall => collects(rules, &HIGH, Table::Whole(sides.tall)),
+            Bet::All => collects(rules, &ALL, Table::Whole(sides.all)),
+            Bet::HotHand => collects(rules, &ALL, Table::Ladder(&sides.hot_hand)),
+            Bet::FlamingFour => collects(rules, &HORN, Table::Whole(sides.flaming_four)),
+            Bet::SizzlingSix => collects(rules, &POINTS, Table::Whole(sides.sizzling_six)),
+            Bet::Repeater(number) => {
+                let repeat = sides.repeater.on(number);
+                let of = Rolls::totals(&[number.total()]);
+                let (times, pays) = (repeat.times, repeat.pays);
+                side(rules, Opens::AfterSeven, Course::Times { of, times, pays })
+            }
+            Bet::RepeaterPlus(choice) => {
+                let repeat = sides.repeater_plus(choice);
+                let of = Rolls::totals(match choice.get() {
+                    1 => &[2, 12],
+                    2 => &[3, 11],
+                    _ => &HORN,
+                });
+                let (times, pays) = (repeat.times, repeat.pays);
+                side(rules, Opens::AfterSeven, Course::Times { of, times, pays })
+            }
+            Bet::DifferentDoubles => {
+                side(rules, Opens::AfterSeven, Course::Doubles(&sides.different_doubles))
+            }
+            Bet::HotRoller => side(rules, Opens::AfterSeven, Course::Ways(&sides.hot_roller)),
+            Bet::TwiceAsHard => {
+                let pays = sides.twice_as_hard.pays;
+                let course = match sides.twice_as_hard.on {
+                    TwiceOn::AnyTwoHardways => {
+                        Course::Times { of: Rolls::hardways(), times: 2, pays }
+                    }
+                    TwiceOn::OneHardway => Course::Twice { of: Rolls::hardways(), pays },
+                    TwiceOn::OneDouble => Course::Twice { of: Rolls::doubles(), pays },
+                };
+                side(rules, Opens::AfterSeven, course)
+            }
+            Bet::Fire => {
+                let (pays, at_once) = (&sides.fire.pays, sides.fire.at_once);
+                side(rules, Opens::NewHand, Course::Points { pays, at_once })
+            }
+            Bet::RideTheLine => side(rules, Opens::NewHand, Course::PassWins(&sides.ride_the_line)),
+            Bet::Replay => side(rules, Opens::NewHand, Course::Replays(&sides.replay)),
+            Bet::HotShooter => side(rules, Opens::NewHand, Course::Rolls(&sides.hot_shooter)),
+            Bet::Muggsy => {
+                let pays = sides.muggsy;
+                sequence(rules, [Some(pays.come_out), Some(pays.point), None, None])
+            }
+            Bet::PointSeven => sequence(rules, [None, Some(sides.point_seven), None, None]),
+            Bet::SevenPoint => sequence(rules, [None, None, Some(sides.seven_point), None]),
+            Bet::SevenPointSeven => {
+                sequence(rules, [None, None, None, Some(sides.seven_point_seven)])
+            }
         }
     }
 
@@ -186,159 +277,166 @@ impl Terms {
             opens: Opens::Always,
             contract: false,
             limit,
-            pays: Pays::NOTHING,
-            loses: Rolls::NONE,
-            pushes: Rolls::NONE,
-            works: Works::On,
+            decided: Decided::ByRoll {
+                pays: Pays::NOTHING,
+                loses: Rolls::NONE,
+                pushes: Rolls::NONE,
+                travels: None,
+            },
+            works: true,
+            rests: None,
             stays: false,
-            travels: None,
+            vig: None,
+            exact: true,
             reserve: Reserve::NextRoll,
         }
     }
 
-    /// What these dice do to the bet.
-    pub(super) fn fate(&self, dice: Dice) -> Fate {
-        let fate = if let Some(ratio) = self.pays.ratio(dice) {
-            Fate::Wins(ratio)
-        } else if self.loses.contains(dice) {
-            Fate::Loses
-        } else if self.pushes.contains(dice) {
-            Fate::Pushes
-        } else if let (Some(travels), Some(number)) = (self.travels, dice.number()) {
-            Fate::Moves(travels(number))
-        } else {
-            Fate::Stands
-        };
-        match (self.works, fate) {
-            (Works::Off, _) => Fate::Stands,
-            (Works::Returned, Fate::Wins(_) | Fate::Loses) => Fate::Pushes,
-            (Works::On | Works::Returned, fate) => fate,
-        }
+    fn not_offered(self) -> Self {
+        Self { opens: Opens::NotOffered, ..self }
     }
 
-    /// Stakes must be multiples of this, so that every profit is exact.
-    pub(super) fn unit(&self) -> u64 {
-        self.pays
-            .wins()
-            .map(|(_, ratio)| u64::from(ratio.terms().1))
-            .fold(1, |unit, under| unit / greatest_common_divisor(unit, under) * under)
+    /// The bet may be called on and off; `works` is what it does if it is not.
+    fn resting(self, rests: Rests, works: bool) -> Self {
+        Self { rests: Some(rests), works, ..self }
     }
+
+    fn travelling(self, to: fn(Number) -> Bet) -> Self {
+        match self.decided {
+            Decided::ByRoll { pays, loses, pushes, .. } => {
+                let travels = Some(to);
+                Self { decided: Decided::ByRoll { pays, loses, pushes, travels }, ..self }
+            }
+            Decided::ByCourse(_) => self,
+        }
+    }
+}
+
+fn by_roll<'r>(limit: Limit, pays: Pays, loses: Rolls) -> Terms<'r> {
+    let decided = Decided::ByRoll { pays, loses, pushes: Rolls::NONE, travels: None };
+    Terms { decided, ..Terms::idle(limit) }
 }
 
 /// A line or come bet: it waits for `number` or a 7, or has its first roll before it.
 /// (craps.md section 2)
-fn flat(rules: &Rules, number: Option<Number>, side: Side) -> Terms {
-    let line = Terms::idle(rules.limits.line);
+fn flat(rules: &Rules, number: Option<Number>, side: Side) -> Terms<'_> {
+    let limit = rules.limits.line;
     match (number, side) {
         (Some(number), side) => Terms {
-            pays: Pays::on(decider(number, side), Ratio::EVEN),
-            loses: decider(number, other(side)),
             reserve: Reserve::Number(number, side),
-            ..line
+            ..waits(limit, number, side, Ratio::EVEN)
         },
-        (None, Side::Light) => Terms {
-            pays: Pays::on(Rolls::totals(&[7, 11]), Ratio::EVEN),
-            loses: Rolls::totals(&[2, 3, 12]),
-            reserve: Reserve::Undecided(Side::Light),
-            ..line
-        },
+        (None, Side::Light) => {
+            let (wins, loses) = if rules.crapless {
+                (Rolls::totals(&[7]), Rolls::NONE)
+            } else {
+                (Rolls::totals(&[7, 11]), Rolls::totals(&CRAPS))
+            };
+            let pays = Pays::on(wins, Ratio::EVEN);
+            Terms { reserve: Reserve::Undecided(side), ..by_roll(limit, pays, loses) }
+        }
         (None, Side::Dark) => {
-            let barred = Rolls::totals(match rules.bar {
+            let pushes = Rolls::totals(match rules.bar {
                 Bar::Two => &[2],
                 Bar::Three => &[3],
                 Bar::Twelve => &[12],
+                Bar::None => &[],
             });
+            let pays = Pays::on(Rolls::totals(&CRAPS).without(pushes), Ratio::EVEN);
+            let loses = Rolls::totals(&[7, 11]);
             Terms {
-                pays: Pays::on(Rolls::totals(&[2, 3, 12]).without(barred), Ratio::EVEN),
-                loses: Rolls::totals(&[7, 11]),
-                pushes: barred,
-                reserve: Reserve::Undecided(Side::Dark),
-                ..line
+                decided: Decided::ByRoll { pays, loses, pushes, travels: None },
+                reserve: Reserve::Undecided(side),
+                ..Terms::idle(limit)
             }
         }
     }
 }
 
-/// Odds behind a flat bet on `number`, paid at what the dice are worth.
-fn odds(flat: Bet, number: Number, side: Side, rules: &Rules) -> Terms {
-    let light = match number {
-        Number::Four | Number::Ten => (2, 1),
-        Number::Five | Number::Nine => (3, 2),
-        Number::Six | Number::Eight => (6, 5),
+/// A bet that waits for `number` or a 7.
+fn waits<'r>(limit: Limit, number: Number, side: Side, ratio: Ratio) -> Terms<'r> {
+    let (light, dark) = (Rolls::totals(&[number.total()]), Rolls::totals(&[7]));
+    let (wins, loses) = match side {
+        Side::Light => (light, dark),
+        Side::Dark => (dark, light),
     };
-    let (true_odds, cap) = match side {
-        Side::Light => (Ratio::to(light.0, light.1), rules.odds.on(number)),
-        Side::Dark => (Ratio::to(light.1, light.0), rules.dont_odds.on(number)),
+    Terms { reserve: Reserve::Free, ..by_roll(limit, Pays::on(wins, ratio), loses) }
+}
+
+/// Odds behind a flat bet on `number`, paid at what the dice are worth.
+fn odds(flat: Bet, number: Number, side: Side, rules: &Rules) -> Terms<'_> {
+    let caps: &PerNumber<Ratio> = match side {
+        Side::Light => &rules.odds,
+        Side::Dark => &rules.dont_odds,
     };
     Terms {
-        opens: Opens::Behind { flat, cap },
-        pays: Pays::on(decider(number, side), true_odds),
-        loses: decider(number, other(side)),
+        opens: Opens::Behind { flat, cap: *caps.on(number) },
         reserve: Reserve::Number(number, side),
-        ..Terms::idle(Limit::NONE)
+        ..waits(Limit::NONE, number, side, true_odds(number, side))
     }
 }
 
-/// What wins for a side that waits for `number` or a 7.
-fn decider(number: Number, side: Side) -> Rolls {
+fn true_odds(number: Number, side: Side) -> Ratio {
     match side {
-        Side::Light => Rolls::totals(&[number.total()]),
-        Side::Dark => Rolls::totals(&[7]),
+        Side::Light => Ratio::reduced(6, number.ways()),
+        Side::Dark => Ratio::reduced(number.ways(), 6),
     }
 }
 
-const fn other(side: Side) -> Side {
-    match side {
-        Side::Light => Side::Dark,
-        Side::Dark => Side::Light,
-    }
-}
-
-const fn on_come_out(works: bool, point: Option<Number>, otherwise: Works) -> Works {
-    if works || point.is_some() { Works::On } else { otherwise }
-}
-
-fn prop(rules: &Rules, totals: &[u8], ratio: Ratio) -> Terms {
+fn prop<'r>(rules: &Rules, totals: &[u8], ratio: Ratio) -> Terms<'r> {
     next_roll(rules.limits.props, Pays::on(Rolls::totals(totals), ratio))
 }
 
 /// A bet that loses on every roll that does not win.
-fn next_roll(limit: Limit, pays: Pays) -> Terms {
-    let won = pays.wins().fold(Rolls::NONE, |all, (rolls, _)| all.or(rolls));
-    Terms { pays, loses: won.others(), ..Terms::idle(limit) }
+fn next_roll<'r>(limit: Limit, pays: Pays) -> Terms<'r> {
+    by_roll(limit, pays, pays.won().others())
 }
 
-/// Which rolls win, and what each wins: at most three different pays.
-#[derive(Clone, Copy)]
-pub(super) struct Pays([(Rolls, Ratio); 3]);
+/// Shares on totals, and what they pay.
+type Share<'t> = (u8, &'t [u8], Ratio);
 
-impl Pays {
-    const NOTHING: Self = Self([(Rolls::NONE, Ratio::EVEN); 3]);
+fn yo(shares: u8, rules: &Rules) -> Share<'static> {
+    (shares, &[11], rules.props.three_eleven)
+}
 
-    const fn on(rolls: Rolls, ratio: Ratio) -> Self {
-        let Self([_, second, third]) = Self::NOTHING;
-        Self([(rolls, ratio), second, third])
+fn horn(rules: &Rules) -> [Share<'static>; 2] {
+    [(1, &[2, 12], rules.props.two_twelve), (1, &[3, 11], rules.props.three_eleven)]
+}
+
+/// Several one-roll bets that are made as one, in equal shares.
+fn composite<'r>(rules: &Rules, shares: u8, parts: &[Share<'_>]) -> Terms<'r> {
+    let add = |pays: Pays, (shares, totals, ratio): &Share<'_>| {
+        pays.share_on(*shares, Rolls::totals(totals), *ratio)
+    };
+    next_roll(rules.limits.props, parts.iter().fold(Pays::split(shares), add))
+}
+
+fn hop(faces: Faces, rules: &Rules) -> Ratio {
+    if faces.is_hard() { rules.hops.hard } else { rules.hops.easy }
+}
+
+/// A fifth on each hardway hopping, and one on something else.
+fn hardways_hop<'r>(rules: &Rules, (shares, totals, ratio): Share<'_>) -> Terms<'r> {
+    let hops = Pays::split(5).share_on(1, Rolls::hardways(), rules.hops.hard);
+    next_roll(rules.limits.props, hops.share_on(shares, Rolls::totals(totals), ratio))
+}
+
+fn side<'r>(rules: &'r Rules, opens: Opens, course: Course<'r>) -> Terms<'r> {
+    Terms {
+        opens,
+        decided: Decided::ByCourse(course),
+        reserve: Reserve::Free,
+        ..Terms::idle(rules.limits.sides)
     }
+}
 
-    /// Adds a pay; the last place must still be free.
-    fn and_on(self, rolls: Rolls, ratio: Ratio) -> Self {
-        let Self([first, second, third]) = self;
-        assert!(third.0 == Rolls::NONE, "a bet has at most three different pays");
-        Self([(rolls, ratio), first, second])
-    }
+fn collects<'r>(rules: &'r Rules, totals: &[u8], pays: Table<'r>) -> Terms<'r> {
+    let (of, count) = (Rolls::totals(totals), totals.len() as u8);
+    side(rules, Opens::AfterSeven, Course::Totals { of, count, pays })
+}
 
-    /// The winning rolls, with what they pay.
-    pub(super) fn wins(&self) -> impl Iterator<Item = (Rolls, Ratio)> {
-        self.0.into_iter().filter(|(rolls, _)| *rolls != Rolls::NONE)
-    }
-
-    /// What these dice pay, if they win.
-    pub(super) fn ratio(&self, dice: Dice) -> Option<Ratio> {
-        self.0.iter().find(|(rolls, _)| rolls.contains(dice)).map(|(_, ratio)| *ratio)
-    }
-
-    /// The most that a stake can win.
-    pub(super) fn best(&self, stake: Chips) -> u128 {
-        self.wins().map(|(_, ratio)| ratio.of(stake)).max().unwrap_or(0)
-    }
+fn sequence(rules: &Rules, pays: [Option<Ratio>; 4]) -> Terms<'_> {
+    let [seven, point_seven, seven_point, seven_point_seven] = pays;
+    let course = Course::Sequence { seven, point_seven, seven_point, seven_point_seven };
+    side(rules, Opens::PuckOff, course)
 }

@@ -65,9 +65,12 @@ impl Dice {
         self.first == self.second
     }
 
-    /// The number thrown, if it is one that can be a point.
+    /// The number thrown, if it can be a point at every table: 4, 5, 6, 8, 9 or 10.
     pub const fn number(self) -> Option<Number> {
-        Number::from_total(self.total())
+        match Number::from_total(self.total()) {
+            Some(number) if number.is_point() => Some(number),
+            Some(_) | None => None,
+        }
     }
 
     const fn from_index(index: u8) -> Self {
@@ -107,11 +110,16 @@ impl fmt::Display for NotDice {
 
 impl core::error::Error for NotDice {}
 
-/// A number that can be a point.
+/// A number that bets wait for: any total but 7. At most tables only 4, 5, 6, 8, 9 and 10 can be
+/// points; where craps is played crapless, all ten can.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "u8", into = "u8")]
 pub enum Number {
-    /// 4, thrown in three ways of 36.
+    /// 2, thrown in one way of 36.
+    Two,
+    /// 3, thrown in two ways.
+    Three,
+    /// 4, thrown in three ways.
     Four,
     /// 5, thrown in four ways.
     Five,
@@ -123,6 +131,10 @@ pub enum Number {
     Nine,
     /// 10, thrown in three ways.
     Ten,
+    /// 11, thrown in two ways.
+    Eleven,
+    /// 12, thrown in one way.
+    Twelve,
 }
 
 /// Not one of the numbers that a bet of this kind can be on.
@@ -131,18 +143,36 @@ pub struct NotNumber;
 
 impl Number {
     /// All of them, in rising order.
-    pub const ALL: [Self; 6] =
+    pub const ALL: [Self; 10] = [
+        Self::Two,
+        Self::Three,
+        Self::Four,
+        Self::Five,
+        Self::Six,
+        Self::Eight,
+        Self::Nine,
+        Self::Ten,
+        Self::Eleven,
+        Self::Twelve,
+    ];
+
+    /// Those that can be a point at every table.
+    pub const POINTS: [Self; 6] =
         [Self::Four, Self::Five, Self::Six, Self::Eight, Self::Nine, Self::Ten];
 
-    /// The number that is this total, if it can be a point.
+    /// The number that is this total, unless it is 7 or no total.
     pub const fn from_total(total: u8) -> Option<Self> {
         match total {
+            2 => Some(Self::Two),
+            3 => Some(Self::Three),
             4 => Some(Self::Four),
             5 => Some(Self::Five),
             6 => Some(Self::Six),
             8 => Some(Self::Eight),
             9 => Some(Self::Nine),
             10 => Some(Self::Ten),
+            11 => Some(Self::Eleven),
+            12 => Some(Self::Twelve),
             _ => None,
         }
     }
@@ -150,13 +180,27 @@ impl Number {
     /// The total that is this number.
     pub const fn total(self) -> u8 {
         match self {
+            Self::Two => 2,
+            Self::Three => 3,
             Self::Four => 4,
             Self::Five => 5,
             Self::Six => 6,
             Self::Eight => 8,
             Self::Nine => 9,
             Self::Ten => 10,
+            Self::Eleven => 11,
+            Self::Twelve => 12,
         }
+    }
+
+    /// Whether it can be a point at every table.
+    pub const fn is_point(self) -> bool {
+        matches!(self.total(), 4..=10)
+    }
+
+    /// In how many ways of 36 it is thrown.
+    pub const fn ways(self) -> u32 {
+        6 - self.total().abs_diff(7) as u32
     }
 }
 
@@ -170,16 +214,13 @@ impl FromStr for Number {
     type Err = NotNumber;
 
     fn from_str(text: &str) -> Result<Self, NotNumber> {
-        match text {
-            "4" => Ok(Self::Four),
-            "5" => Ok(Self::Five),
-            "6" => Ok(Self::Six),
-            "8" => Ok(Self::Eight),
-            "9" => Ok(Self::Nine),
-            "10" => Ok(Self::Ten),
-            _ => Err(NotNumber),
-        }
+        Self::from_total(one_spelling(text)?).ok_or(NotNumber)
     }
+}
+
+/// A number as it is written: without sign, without leading zeros.
+fn one_spelling(text: &str) -> Result<u8, NotNumber> {
+    if text.starts_with(['0', '+']) { Err(NotNumber) } else { text.parse().map_err(|_| NotNumber) }
 }
 
 impl TryFrom<u8> for Number {
@@ -253,6 +294,114 @@ impl FromStr for HardNumber {
     }
 }
 
+/// Declares choices that are written as one number out of a few.
+macro_rules! choices {
+    ($($(#[$doc:meta])* $name:ident: [$($choice:literal)+],)+) => {$(
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name(u8);
+
+        impl $name {
+            /// All of them, in rising order.
+            pub const ALL: [Self; [$($choice),+].len()] = [$(Self($choice)),+];
+
+            /// The number that it is written as.
+            pub const fn get(self) -> u8 {
+                self.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.fmt(formatter)
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = NotNumber;
+
+            fn from_str(text: &str) -> Result<Self, NotNumber> {
+                let choice = Self(one_spelling(text)?);
+                if Self::ALL.contains(&choice) { Ok(choice) } else { Err(NotNumber) }
+            }
+        }
+    )+};
+}
+
+choices! {
+    /// Any total of two dice.
+    Total: [2 3 4 5 6 7 8 9 10 11 12],
+    /// A number of the horn, which takes the odd chip of a horn high.
+    HornNumber: [2 3 11 12],
+    /// A fielder's choice: 1 is on 2, 3 and 4; 2 on 4, 9 and 10; 3 on 10, 11 and 12.
+    FieldersChoice: [1 2 3],
+    /// A Repeater Plus: 1 is on 2 or 12, 2 on 3 or 11, 3 on seven of these four in all.
+    RepeaterPlus: [1 2 3],
+}
+
+/// Two faces, in whichever order they fall; written with the smaller one first, as `1-6`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Faces {
+    low: u8,
+    high: u8,
+}
+
+impl Faces {
+    /// All 21 of them, in rising order.
+    pub const ALL: [Self; 21] = {
+        let mut all = [Self { low: 1, high: 1 }; 21];
+        let (mut low, mut high, mut index) = (1, 1, 0);
+        while index < 21 {
+            all[index] = Self { low, high };
+            (low, high) = if high == 6 { (low + 1, low + 1) } else { (low, high + 1) };
+            index += 1;
+        }
+        all
+    };
+
+    /// These two, in either order; both must be faces.
+    const fn of(one: u8, other: u8) -> Self {
+        if one <= other { Self { low: one, high: other } } else { Self { low: other, high: one } }
+    }
+
+    /// The smaller one and the larger one.
+    pub const fn get(self) -> (u8, u8) {
+        (self.low, self.high)
+    }
+
+    /// Their sum.
+    pub const fn total(self) -> u8 {
+        self.low + self.high
+    }
+
+    /// Whether both are equal, which one outcome of 36 shows instead of two.
+    pub const fn is_hard(self) -> bool {
+        self.low == self.high
+    }
+}
+
+impl From<Dice> for Faces {
+    fn from(dice: Dice) -> Self {
+        Self::of(dice.first, dice.second)
+    }
+}
+
+impl fmt::Display for Faces {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}-{}", self.low, self.high)
+    }
+}
+
+impl FromStr for Faces {
+    type Err = NotNumber;
+
+    fn from_str(text: &str) -> Result<Self, NotNumber> {
+        let (low, high) = text.split_once('-').ok_or(NotNumber)?;
+        let faces = Self { low: one_spelling(low)?, high: one_spelling(high)? };
+        if Self::ALL.contains(&faces) { Ok(faces) } else { Err(NotNumber) }
+    }
+}
+
 /// A set of the 36 outcomes of two dice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Rolls(u64);
@@ -279,6 +428,25 @@ impl Rolls {
     pub(super) const fn hard(number: HardNumber) -> Self {
         let face = number.number().total() / 2;
         Self(1 << Dice { first: face, second: face }.index())
+    }
+
+    /// The outcomes that show these faces: one or two.
+    pub(super) const fn faces(faces: Faces) -> Self {
+        let one = Dice { first: faces.low, second: faces.high };
+        let other = Dice { first: faces.high, second: faces.low };
+        Self(1 << one.index() | 1 << other.index())
+    }
+
+    /// The doubles that are hardways.
+    pub(super) fn hardways() -> Self {
+        HardNumber::ALL.into_iter().fold(Self::NONE, |all, hard| all.or(Self::hard(hard)))
+    }
+
+    /// All doubles.
+    pub(super) fn doubles() -> Self {
+        Dice::all()
+            .filter(|dice| dice.is_hard())
+            .fold(Self::NONE, |all, dice| all.or(Self::faces(dice.into())))
     }
 
     pub(super) const fn or(self, more: Self) -> Self {
@@ -356,6 +524,7 @@ mod tests {
         assert_eq!(decode::<Dice>(&[3, 7], 2), Err(Malformed::Undecodable));
         assert_eq!(decode::<Dice>(&[0, 4], 2), Err(Malformed::Undecodable));
         assert_eq!((thrown.total(), thrown.is_hard(), thrown.number()), (7, false, None));
+        assert_eq!(Dice::new(6, 6).unwrap().number(), None);
     }
 
     #[test]
@@ -371,6 +540,14 @@ mod tests {
             assert_eq!(text.parse::<HardNumber>(), Err(NotNumber));
         }
         assert_eq!(decode::<Number>(&[7], 1), Err(Malformed::Undecodable));
+        let faces: Vec<_> = Faces::ALL.into_iter().map(|faces| std::format!("{faces}")).collect();
+        assert_eq!(faces[..7], ["1-1", "1-2", "1-3", "1-4", "1-5", "1-6", "2-2"]);
+        assert_eq!(faces[20], "6-6");
+        for text in ["2-1", "0-1", "1-7", "1", "1-01", "1-1-1"] {
+            assert_eq!(text.parse::<Faces>(), Err(NotNumber), "{text}");
+        }
+        let ways: u32 = Faces::ALL.into_iter().map(|faces| Rolls::faces(faces).ways()).sum();
+        assert_eq!(ways, 36);
     }
 
     #[test]

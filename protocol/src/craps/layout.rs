@@ -4,27 +4,28 @@ use alloc::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Bet, Chips, Player};
+use super::terms::Wager;
+use super::{Bet, Player};
 
 /// Every player's bets. Canonical: no player without bets, and one order (player, then bet).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Layout(BTreeMap<Player, BTreeMap<Bet, Chips>>);
+pub(super) struct Layout(BTreeMap<Player, BTreeMap<Bet, Wager>>);
 
 impl Layout {
     /// Every bet, in canonical order.
-    pub(super) fn bets(&self) -> impl Iterator<Item = (Player, Bet, Chips)> {
+    pub(super) fn bets(&self) -> impl Iterator<Item = (Player, Bet, Wager)> {
         self.0
             .iter()
-            .flat_map(|(player, bets)| bets.iter().map(|(bet, stake)| (*player, *bet, *stake)))
+            .flat_map(|(player, bets)| bets.iter().map(|(bet, wager)| (*player, *bet, *wager)))
     }
 
     /// The bets of one player, in canonical order.
-    pub(super) fn bets_of(&self, player: Player) -> impl Iterator<Item = (Bet, Chips)> {
-        self.0.get(&player).into_iter().flatten().map(|(bet, stake)| (*bet, *stake))
+    pub(super) fn bets_of(&self, player: Player) -> impl Iterator<Item = (Bet, Wager)> {
+        self.0.get(&player).into_iter().flatten().map(|(bet, wager)| (*bet, *wager))
     }
 
     /// What `player` has on `bet`.
-    pub(super) fn stake(&self, player: Player, bet: Bet) -> Option<Chips> {
+    pub(super) fn wager(&self, player: Player, bet: Bet) -> Option<Wager> {
         self.0.get(&player)?.get(&bet).copied()
     }
 
@@ -37,23 +38,23 @@ impl Layout {
         self.0.is_empty()
     }
 
-    /// Makes `stake` what `player` has on `bet`; returns what it was.
-    pub(super) fn put(&mut self, player: Player, bet: Bet, stake: Chips) -> Option<Chips> {
-        self.0.entry(player).or_default().insert(bet, stake)
+    /// Makes `wager` what `player` has on `bet`; returns what it was.
+    pub(super) fn put(&mut self, player: Player, bet: Bet, wager: Wager) -> Option<Wager> {
+        self.0.entry(player).or_default().insert(bet, wager)
     }
 
-    /// Takes a bet off the felt; returns its stake.
-    pub(super) fn remove(&mut self, player: Player, bet: Bet) -> Option<Chips> {
+    /// Takes a bet off the felt; returns what was on it.
+    pub(super) fn remove(&mut self, player: Player, bet: Bet) -> Option<Wager> {
         let bets = self.0.get_mut(&player)?;
-        let stake = bets.remove(&bet)?;
+        let wager = bets.remove(&bet)?;
         if bets.is_empty() {
             self.0.remove(&player);
         }
-        Some(stake)
+        Some(wager)
     }
 
     /// All chips on the felt.
     pub(super) fn chips(&self) -> u128 {
-        self.bets().map(|(_, _, stake)| u128::from(stake.0)).sum()
+        self.bets().map(|(.., wager)| wager.chips()).sum()
     }
 }

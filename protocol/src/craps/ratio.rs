@@ -51,6 +51,21 @@ impl Ratio {
         }
     }
 
+    /// The ratio `over` to `under`, brought into lowest terms.
+    ///
+    /// # Panics
+    ///
+    /// If it is then out of bounds, or `under` is 0; for terms known to be small.
+    pub(super) const fn reduced(over: u32, under: u32) -> Self {
+        let common = greatest_common_divisor(over as u64, under as u64) as u32;
+        Self::to(over / common, under / common)
+    }
+
+    /// Whether it is not larger than `other`.
+    pub(super) const fn is_at_most(self, other: Self) -> bool {
+        self.over as u64 * other.under as u64 <= other.over as u64 * self.under as u64
+    }
+
     /// The two terms.
     pub const fn terms(self) -> (u32, u32) {
         (self.over, self.under)

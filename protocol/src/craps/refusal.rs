@@ -39,6 +39,15 @@ pub enum Refusal {
     },
     /// The bet can be made only while there is a point.
     PuckOff,
+    /// The table does not have this bet.
+    NotOffered {
+        /// Which.
+        bet: Bet,
+    },
+    /// The bet can be made only before the first roll of a hand.
+    HandUnderway,
+    /// The bet can be made only before the first roll of a hand or after a 7.
+    NoSevenBefore,
     /// The bet is not made by hand.
     OnlyTravels {
         /// Which.
@@ -69,6 +78,11 @@ pub enum Refusal {
         /// The maximum.
         maximum: Chips,
     },
+    /// The bet could win more than the table lets such bets win.
+    OverMaximumPayout {
+        /// The most that it may win.
+        maximum: Chips,
+    },
     /// The player has as many bets up as the table allows.
     TooManyBets {
         /// How many.
@@ -91,6 +105,18 @@ pub enum Refusal {
         /// Which.
         bet: Bet,
     },
+    /// The bet always works, or settles on every roll: it cannot be called on or off.
+    AlwaysOn {
+        /// Which.
+        bet: Bet,
+    },
+    /// More was asked out of the bank than its bets leave free.
+    Reserved {
+        /// What is free.
+        free: Chips,
+    },
+    /// No chips at all.
+    NoChips,
     /// Somebody else has the dice.
     NotTheShooter,
     /// The shooter must have a line bet up to throw on the come-out.
@@ -143,6 +169,14 @@ impl fmt::Display for Refusal {
                 "the puck is off: this bet opens once there is a point; pass and don't pass are \
                  open now",
             ),
+            Self::NotOffered { bet } => {
+                write!(formatter, "this table does not offer {bet}: see what it does with the odds")
+            }
+            Self::HandUnderway => formatter.write_str(
+                "the hand is under way: this bet opens before the first roll of the next shooter",
+            ),
+            Self::NoSevenBefore => formatter
+                .write_str("the hand is under way: this bet opens on the come-out after any 7"),
             Self::OnlyTravels { bet } => write!(
                 formatter,
                 "{bet} cannot be made by hand: bet come or don't come and let it travel"
@@ -163,6 +197,9 @@ impl fmt::Display for Refusal {
             Self::OverMaximum { maximum } => {
                 write!(formatter, "the maximum on this bet is {maximum}")
             }
+            Self::OverMaximumPayout { maximum } => {
+                write!(formatter, "this bet may win at most {maximum} at this table: bet less")
+            }
             Self::TooManyBets { limit } => write!(
                 formatter,
                 "you have {limit} bets up, which is this table's limit: take one down first"
@@ -176,6 +213,14 @@ impl fmt::Display for Refusal {
             Self::ContractBet { bet } => {
                 write!(formatter, "{bet} is a contract bet now: it stays up until it wins or loses")
             }
+            Self::AlwaysOn { bet } => {
+                write!(formatter, "{bet} always works: it cannot be called on or off")
+            }
+            Self::Reserved { free } => write!(
+                formatter,
+                "the bets that are up leave {free} of the bank free: draw no more than that"
+            ),
+            Self::NoChips => formatter.write_str("that is no chips at all: name an amount"),
             Self::NotTheShooter => {
                 formatter.write_str("somebody else has the dice: only the shooter throws them")
             }
@@ -194,7 +239,7 @@ impl fmt::Display for Refusal {
             Self::NothingToRoll => {
                 formatter.write_str("no bet is up that a roll could decide: make one first")
             }
-            Self::NotTheOwner => formatter.write_str("only the table's owner may close it"),
+            Self::NotTheOwner => formatter.write_str("only the table's owner may do this"),
             Self::BetsUp => {
                 formatter.write_str("bets are still up: close the table when they are decided")
             }

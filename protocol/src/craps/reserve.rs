@@ -4,10 +4,10 @@
 //! Lost stakes are never set against wins, not even within one roll: the losing bet may be taken
 //! down before the dice fly. So taking a bet down never raises the reserve, and what a roll pays
 //! lowers it by at least as much, except for winners that stay up. Those reserve their next win
-//! anew, or come down.
+//! anew, or come down. Calling bets on and off changes nothing: they are reserved for as if on.
 
-use super::catalogue::{Reserve, Side, Terms};
-use super::{Bet, Chips, Dice, Number, Rules};
+use super::terms::{Reserve, Side, Terms, Wager};
+use super::{Bet, Dice, Number, Rules};
 
 /// What a set of bets can cost the bank, by when and against what they are paid.
 pub(super) struct Exposure<'a> {
@@ -19,7 +19,7 @@ pub(super) struct Exposure<'a> {
     /// with the puck off and come bets only with it on.
     undecided: Sides,
     /// By number; before a 7 it comes or it does not, so only one side is paid.
-    numbers: [Sides; 6],
+    numbers: [Sides; 10],
     /// Bets that may sleep through the 7 that ends the others: they count in full.
     free: u128,
 }
@@ -47,7 +47,7 @@ impl Sides {
 impl<'a> Exposure<'a> {
     /// The exposure of `bets` with the puck on `point`.
     pub(super) fn of(
-        bets: impl Iterator<Item = (Bet, Chips)>,
+        bets: impl Iterator<Item = (Bet, Wager)>,
         rules: &'a Rules,
         point: Option<Number>,
     ) -> Self {
@@ -56,28 +56,28 @@ impl<'a> Exposure<'a> {
             point,
             next_roll: [0; 36],
             undecided: Sides::default(),
-            numbers: [Sides::default(); 6],
+            numbers: [Sides::default(); 10],
             free: 0,
         };
-        for (bet, stake) in bets {
-            exposure.add(bet, stake);
+        for (bet, wager) in bets {
+            exposure.add(bet, &wager);
         }
         exposure
     }
 
-    fn add(&mut self, bet: Bet, stake: Chips) {
+    fn add(&mut self, bet: Bet, wager: &Wager) {
         let terms = Terms::of(bet, self.rules, self.point);
         match terms.reserve {
             Reserve::NextRoll => {
-                for (paid, dice) in self.next_roll.iter_mut().zip(Dice::all()) {
-                    *paid += terms.pays.ratio(dice).map_or(0, |ratio| ratio.of(stake));
+                for (cost, dice) in self.next_roll.iter_mut().zip(Dice::all()) {
+                    *cost += terms.cost_on(wager, dice);
                 }
             }
-            Reserve::Undecided(side) => self.undecided.add(side, terms.pays.best(stake)),
+            Reserve::Undecided(side) => self.undecided.add(side, terms.cost(wager)),
             Reserve::Number(number, side) => {
-                self.numbers[number as usize].add(side, terms.pays.best(stake));
+                self.numbers[number as usize].add(side, terms.cost(wager));
             }
-            Reserve::Free => self.free += terms.pays.best(stake),
+            Reserve::Free => self.free += terms.cost(wager),
         }
     }
 

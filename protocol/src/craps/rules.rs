@@ -5,34 +5,54 @@ use core::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::catalogue::{Reserve, Terms};
-use super::{Bet, Chips, HardNumber, Number, Ratio};
+use super::pays::{Field, Hardways, Hops, Ladder, Props, Sides, Vig};
+use super::terms::{Opens, Reserve, Terms};
+use super::{Bet, Chips, Dice, Number, PerNumber, Ratio};
 
 /// A table's house rules. Missing fields of a rules file take the standard profile's value.
 /// (craps.md sections 10 and 11)
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Rules {
+    /// Whether 2, 3, 11 and 12 are points, too. There are then no don't bets, and none of the
+    /// side bets that follow the puck.
+    pub crapless: bool,
     /// The craps on which don't pass and don't come only push.
     pub bar: Bar,
     /// How many times the flat bet pass and come odds may be.
-    pub odds: PerPoint<Ratio>,
+    pub odds: PerNumber<Ratio>,
     /// How many times the flat bet the odds laid behind don't bets may be.
-    pub dont_odds: PerPoint<Ratio>,
+    pub dont_odds: PerNumber<Ratio>,
     /// What place bets pay.
-    pub place: PerPoint<Ratio>,
+    pub place: PerNumber<Ratio>,
+    /// What place bets to lose pay.
+    pub place_to_lose: PerNumber<Ratio>,
+    /// What big 6 and big 8 pay.
+    pub big: Ratio,
+    /// The commission of buy and lay bets.
+    pub vig: Vig,
+    /// Whether a put bet must stay up until it is decided.
+    pub put_is_contract: bool,
     /// What the field pays on its ends.
     pub field: Field,
     /// What hardways pay.
     pub hardways: Hardways,
     /// What the one-roll bets in the centre pay.
     pub props: Props,
+    /// What hopping faces pay.
+    pub hops: Hops,
+    /// What the bets pay that go on over several rolls and remember them.
+    pub sides: Sides,
+    /// Whether yes, no and next take only stakes that they pay exactly.
+    pub exact_units: bool,
     /// Which bets can win and lose on the come-out roll.
     pub works_on_come_out: OnComeOut,
     /// Which bets stay up when they have won.
     pub stays_after_win: Stays,
     /// The smallest and largest stakes.
     pub limits: Limits,
+    /// Whether bets may favour the player.
+    pub allow_player_edge: bool,
     /// Blocks after a round's opening before the dice may be thrown, at least 2.
     pub window_blocks: u32,
     /// Milliseconds of block time after a round's opening before the dice may be thrown.
@@ -45,8 +65,7 @@ pub struct Rules {
     pub max_bets: u16,
 }
 
-/// The craps roll on which don't bets push instead of winning; without one they would favour the
-/// player.
+/// The craps roll on which don't bets push instead of winning.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Bar {
@@ -56,52 +75,8 @@ pub enum Bar {
     Three,
     /// Boxcars push; nearly everywhere.
     Twelve,
-}
-
-/// One value for each pair of numbers that are thrown equally often.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct PerPoint<T> {
-    /// For 4 and 10.
-    pub four_ten: T,
-    /// For 5 and 9.
-    pub five_nine: T,
-    /// For 6 and 8.
-    pub six_eight: T,
-}
-
-/// What the field pays where houses differ; its other totals pay even money.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Field {
-    /// On 2.
-    pub two: Ratio,
-    /// On 12.
-    pub twelve: Ratio,
-}
-
-/// What hardways pay.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Hardways {
-    /// 2-2 and 5-5.
-    pub four_ten: Ratio,
-    /// 3-3 and 4-4.
-    pub six_eight: Ratio,
-}
-
-/// What one-roll bets on single totals and their groups pay.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Props {
-    /// Any seven.
-    pub any_seven: Ratio,
-    /// Any craps: 2, 3 or 12.
-    pub any_craps: Ratio,
-    /// 2, and 12.
-    pub two_twelve: Ratio,
-    /// 3, and 11.
-    pub three_eleven: Ratio,
+    /// Nothing pushes, which favours the player.
+    None,
 }
 
 /// Which bets work on the come-out roll. Flat bets always do.
@@ -112,23 +87,41 @@ pub struct OnComeOut {
     pub come_odds: bool,
     /// Don't-come odds; if not, they are returned likewise.
     pub dont_come_odds: bool,
-    /// Place bets; if not, they neither win nor lose and stay.
+    /// Odds on put bets; likewise.
+    pub put_odds: bool,
+    /// Place bets, to win and to lose; if not, they neither win nor lose and stay.
     pub place: bool,
+    /// Buy bets; likewise.
+    pub buy: bool,
+    /// Lay bets; likewise.
+    pub lay: bool,
     /// Hardways; likewise.
     pub hardways: bool,
+    /// Big 6 and big 8; likewise.
+    pub big: bool,
+    /// Yes and No; likewise.
+    pub yes_no: bool,
 }
 
 /// Which bets stay up when they have won, paying their profit only.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Stays {
-    /// Place bets.
+    /// Place bets, to win and to lose.
     pub place: bool,
+    /// Buy bets.
+    pub buy: bool,
+    /// Lay bets.
+    pub lay: bool,
     /// Hardways.
     pub hardways: bool,
+    /// Big 6 and big 8.
+    pub big: bool,
+    /// Yes and No.
+    pub yes_no: bool,
 }
 
-/// The smallest and largest stake that one player may have on one bet.
+/// The smallest and largest stake that one player may have on one bet, and the most it may win.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Limit {
@@ -136,15 +129,18 @@ pub struct Limit {
     pub min: Chips,
     /// The largest.
     pub max: Chips,
+    /// The largest profit: a stake that could win more is refused.
+    #[serde(default = "unlimited")]
+    pub max_win: Chips,
 }
 
 /// Limits by kind of bet. Odds are limited by their multiple of the flat bet instead.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Limits {
-    /// Pass, don't pass, come and don't come.
+    /// Pass, don't pass, come, don't come and put.
     pub line: Limit,
-    /// Place bets.
+    /// Place, buy, lay and big bets.
     pub place: Limit,
     /// The field.
     pub field: Limit,
@@ -152,12 +148,17 @@ pub struct Limits {
     pub hardways: Limit,
     /// The other one-roll bets.
     pub props: Limit,
+    /// The bets that go on over several rolls and remember them.
+    pub sides: Limit,
+    /// Yes, No and Next.
+    pub own: Limit,
 }
 
 /// Why rules are no rules for a table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum RulesRefusal {
-    /// The bet would win more, in the long run, than it loses.
+    /// The bet would win more, in the long run, than it loses; or it pays, somewhere, more than any
+    /// table whose edge is known to be the house's.
     PlayerEdge {
         /// Which.
         bet: Bet,
@@ -167,6 +168,13 @@ pub enum RulesRefusal {
         /// Whose.
         bet: Bet,
     },
+    /// The bet's pay table has scores that nobody can reach, too many of them, or none.
+    Table {
+        /// Whose.
+        bet: Bet,
+    },
+    /// A commission of more than the whole.
+    Vig,
     /// Odds of more than [`Rules::MAX_ODDS`] times the flat bet.
     Odds,
     /// Fewer than 2 blocks, or more than [`Rules::MAX_WINDOW_BLOCKS`].
@@ -198,18 +206,40 @@ impl Rules {
     /// The most bets of one player.
     pub const MAX_BETS: u16 = 128;
 
-    /// Checks that every field is within its bounds and that no bet favours the player.
-    pub fn validate(&self) -> Result<(), RulesRefusal> {
-        for bet in Bet::all() {
-            let terms = Terms::of(bet, self, None);
-            if !terms.limit.is_sensible() {
-                return Err(RulesRefusal::Limit { bet });
-            }
-            if favours_player(&terms) {
-                return Err(RulesRefusal::PlayerEdge { bet });
-            }
+    /// The profiles that are known by name, the standard one first.
+    pub const PRESETS: [&str; 2] = ["standard", "crapless"];
+
+    /// The profile of this name, if it is one of [`Rules::PRESETS`].
+    pub fn preset(name: &str) -> Option<Self> {
+        match name {
+            "standard" => Some(Self::default()),
+            "crapless" => Some(Self { crapless: true, ..Self::default() }),
+            _ => None,
         }
-        let caps = Number::ALL.iter().flat_map(|n| [self.odds.on(*n), self.dont_odds.on(*n)]);
+    }
+
+    /// Where the puck can go from off on these dice.
+    pub(super) const fn point_of(&self, dice: Dice) -> Option<Number> {
+        if self.crapless { Number::from_total(dice.total()) } else { dice.number() }
+    }
+
+    /// Checks that every field is within its bounds and, unless the rules insist, that no bet
+    /// favours the player.
+    pub fn validate(&self) -> Result<(), RulesRefusal> {
+        if let Some(bet) = self.sides.senseless() {
+            return Err(RulesRefusal::Table { bet });
+        }
+        let (over, under) = self.vig.rate.terms();
+        if over > under {
+            return Err(RulesRefusal::Vig);
+        }
+        if let Some(bet) = Bet::all().find(|bet| !Terms::of(*bet, self, None).limit.is_sensible()) {
+            return Err(RulesRefusal::Limit { bet });
+        }
+        if let Some(bet) = self.generous().filter(|_| !self.allow_player_edge) {
+            return Err(RulesRefusal::PlayerEdge { bet });
+        }
+        let caps = Number::ALL.iter().flat_map(|n| [*self.odds.on(*n), *self.dont_odds.on(*n)]);
         let expect = |holds: bool, refusal| if holds { Ok(()) } else { Err(refusal) };
         let mut odds = caps.map(Ratio::terms);
         expect(odds.all(|(over, under)| over <= under * Self::MAX_ODDS), RulesRefusal::Odds)?;
@@ -226,81 +256,77 @@ impl Rules {
         expect((1..=Self::MAX_SEATS).contains(&self.max_seats), RulesRefusal::Seats)?;
         expect((1..=Self::MAX_BETS).contains(&self.max_bets), RulesRefusal::Bets)
     }
-}
 
-/// Whether the rolls that decide a bet win more than they lose. Only bets whose pays are rules are
-/// judged: line bets pay even money, odds pay true odds, and [`Bar`] cannot be missing.
-fn favours_player(terms: &Terms) -> bool {
-    match terms.reserve {
-        Reserve::NextRoll | Reserve::Free => {
-            let wins = || terms.pays.wins();
-            let scale: u64 = wins().map(|(_, ratio)| u64::from(ratio.terms().1)).product();
-            let won: u64 = wins()
-                .map(|(rolls, ratio)| {
-                    let (over, under) = ratio.terms();
-                    u64::from(rolls.ways()) * u64::from(over) * (scale / u64::from(under))
-                })
-                .sum();
-            won > scale * u64::from(terms.loses.ways())
-        }
-        Reserve::Undecided(_) | Reserve::Number(..) => false,
-    }
-}
-
-impl<T: Copy> PerPoint<T> {
-    /// The value for `number`.
-    pub const fn on(&self, number: Number) -> T {
-        match number {
-            Number::Four | Number::Ten => self.four_ten,
-            Number::Five | Number::Nine => self.five_nine,
-            Number::Six | Number::Eight => self.six_eight,
-        }
-    }
-}
-
-impl Hardways {
-    /// What the double that makes `hard` pays.
-    pub const fn on(&self, hard: HardNumber) -> Ratio {
-        match hard {
-            HardNumber::Four | HardNumber::Ten => self.four_ten,
-            HardNumber::Six | HardNumber::Eight => self.six_eight,
-        }
+    /// The first bet that favours the player, or may. Flat bets pay even money and odds pay true
+    /// odds, so of these only an absent bar does.
+    fn generous(&self) -> Option<Bet> {
+        let pays_are_rules = |terms: &Terms<'_>| match terms.reserve {
+            Reserve::NextRoll | Reserve::Free => true,
+            Reserve::Undecided(_) | Reserve::Number(..) => false,
+        };
+        let favours_player = |bet: &Bet| {
+            let terms = Terms::of(*bet, self, None);
+            terms.opens != Opens::NotOffered && pays_are_rules(&terms) && terms.favours_player()
+        };
+        let unbarred = self.bar == Bar::None && !self.crapless;
+        let unbarred = unbarred.then_some(Bet::DontPass);
+        unbarred.or_else(|| Bet::all().find(favours_player)).or_else(|| self.sides.generous())
     }
 }
 
 impl Limit {
     /// Any stake: for bets that something else limits.
-    pub(super) const NONE: Self = Self { min: Chips(1), max: Chips(u64::MAX) };
+    pub(super) const NONE: Self =
+        Self { min: Chips(1), max: Chips(u64::MAX), max_win: unlimited() };
 
     const fn is_sensible(&self) -> bool {
         self.min.0 >= 1 && self.min.0 <= self.max.0
     }
 }
 
+const fn unlimited() -> Chips {
+    Chips(u64::MAX)
+}
+
 impl Default for Rules {
     /// The standard profile of craps.md section 10.
     fn default() -> Self {
-        let three_four_five = PerPoint {
-            four_ten: Ratio::to(3, 1),
-            five_nine: Ratio::to(4, 1),
-            six_eight: Ratio::to(5, 1),
-        };
-        let six_times = Ratio::to(6, 1);
+        let to = Ratio::to;
         Self {
+            crapless: false,
             bar: Bar::Twelve,
-            odds: three_four_five,
-            dont_odds: PerPoint { four_ten: six_times, five_nine: six_times, six_eight: six_times },
-            place: PerPoint {
-                four_ten: Ratio::to(9, 5),
-                five_nine: Ratio::to(7, 5),
-                six_eight: Ratio::to(7, 6),
+            odds: PerNumber {
+                four_ten: to(3, 1),
+                five_nine: to(4, 1),
+                six_eight: to(5, 1),
+                ..PerNumber::all(to(3, 1))
             },
+            dont_odds: PerNumber::all(to(6, 1)),
+            place: PerNumber {
+                two_twelve: to(11, 2),
+                three_eleven: to(11, 4),
+                four_ten: to(9, 5),
+                five_nine: to(7, 5),
+                six_eight: to(7, 6),
+            },
+            place_to_lose: PerNumber {
+                five_nine: to(5, 8),
+                six_eight: to(4, 5),
+                ..PerNumber::all(to(5, 11))
+            },
+            big: Ratio::EVEN,
+            vig: Vig::default(),
+            put_is_contract: true,
             field: Field::default(),
             hardways: Hardways::default(),
             props: Props::default(),
+            hops: Hops::default(),
+            sides: Sides::default(),
+            exact_units: false,
             works_on_come_out: OnComeOut::default(),
             stays_after_win: Stays::default(),
             limits: Limits::default(),
+            allow_player_edge: false,
             window_blocks: 2,
             window_ms: 20_000,
             shooter_ms: 60_000,
@@ -310,54 +336,58 @@ impl Default for Rules {
     }
 }
 
-impl Default for Field {
-    fn default() -> Self {
-        Self { two: Ratio::to(2, 1), twelve: Ratio::to(3, 1) }
-    }
-}
-
-impl Default for Hardways {
-    fn default() -> Self {
-        Self { four_ten: Ratio::to(7, 1), six_eight: Ratio::to(9, 1) }
-    }
-}
-
-impl Default for Props {
-    fn default() -> Self {
-        Self {
-            any_seven: Ratio::to(4, 1),
-            any_craps: Ratio::to(7, 1),
-            two_twelve: Ratio::to(30, 1),
-            three_eleven: Ratio::to(15, 1),
-        }
-    }
-}
-
 impl Default for OnComeOut {
     fn default() -> Self {
-        Self { come_odds: false, dont_come_odds: true, place: false, hardways: false }
+        Self {
+            come_odds: false,
+            dont_come_odds: true,
+            put_odds: true,
+            place: false,
+            buy: false,
+            lay: false,
+            hardways: false,
+            big: false,
+            yes_no: false,
+        }
     }
 }
 
 impl Default for Stays {
     fn default() -> Self {
-        Self { place: true, hardways: true }
+        Self { place: true, buy: true, lay: true, hardways: true, big: true, yes_no: true }
     }
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        let any = Limit { min: Chips(1), max: Chips(1_000_000) };
-        Self { line: any, place: any, field: any, hardways: any, props: any }
+        let any = Limit { min: Chips(1), max: Chips(1_000_000), max_win: unlimited() };
+        let long_shot = Limit { max_win: Chips(1_000_000), ..any };
+        Self {
+            line: any,
+            place: any,
+            field: any,
+            hardways: any,
+            props: long_shot,
+            sides: long_shot,
+            own: any,
+        }
     }
 }
 
 impl fmt::Display for RulesRefusal {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::PlayerEdge { bet } => {
-                write!(formatter, "{bet} would favour the player: lower what it pays")
-            }
+            Self::PlayerEdge { bet } => write!(
+                formatter,
+                "{bet} would favour the player, or is not known not to: lower what it pays, or \
+                 insist with allow_player_edge"
+            ),
+            Self::Table { bet } => write!(
+                formatter,
+                "the pay table of {bet} needs scores that can be reached, and at most {} of them",
+                Ladder::MAX_RUNGS
+            ),
+            Self::Vig => formatter.write_str("the vig can be at most the whole: write 5 % as 1:20"),
             Self::Limit { bet } => write!(
                 formatter,
                 "the limits of {bet} admit no stake: set a minimum of at least 1 and a maximum \
@@ -392,6 +422,7 @@ impl core::error::Error for RulesRefusal {}
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::craps::HardNumber;
     use crate::wire::{decode, encode};
 
     fn refused(change: impl FnOnce(&mut Rules)) -> Option<RulesRefusal> {
@@ -404,16 +435,19 @@ mod tests {
     fn the_standard_profile_is_valid_and_has_one_encoding() {
         let rules = Rules::default();
         assert_eq!(rules.validate(), Ok(()));
-        assert_eq!(decode(&encode(&rules), 256), Ok(rules));
+        assert_eq!(decode(&encode(&rules), 2048), Ok(rules));
     }
 
     #[test]
     fn a_pay_table_with_a_player_edge_is_refused_by_the_name_of_its_bet() {
         let to = Ratio::to;
         let edge = |bet| Some(RulesRefusal::PlayerEdge { bet });
-        assert_eq!(refused(|r| r.field = Field { two: to(3, 1), twelve: to(3, 1) }), None);
         assert_eq!(
-            refused(|r| r.field = Field { two: to(3, 1), twelve: to(4, 1) }),
+            refused(|r| r.field = Field { two: to(3, 1), twelve: to(3, 1), ..Field::default() }),
+            None
+        );
+        assert_eq!(
+            refused(|r| r.field = Field { two: to(3, 1), twelve: to(4, 1), ..Field::default() }),
             edge(Bet::Field)
         );
         assert_eq!(refused(|r| r.place.six_eight = to(6, 5)), None);
@@ -449,8 +483,36 @@ mod tests {
             Some(RulesRefusal::Limit { bet: Bet::Pass })
         );
         assert_eq!(
-            refused(|r| r.limits.field = Limit { min: Chips(5), max: Chips(4) }),
+            refused(|r| r.limits.field = Limit { max: Chips(4), min: Chips(5), ..r.limits.field }),
             Some(RulesRefusal::Limit { bet: Bet::Field })
         );
+    }
+
+    #[test]
+    fn what_may_favour_the_player_needs_somebody_who_insists() {
+        let edge = |bet| Some(RulesRefusal::PlayerEdge { bet });
+        assert_eq!(refused(|r| r.bar = Bar::None), edge(Bet::DontPass));
+        assert_eq!(refused(|r| (r.bar, r.allow_player_edge) = (Bar::None, true)), None);
+        assert_eq!(refused(|r| r.sides.all = Ratio::to(176, 1)), edge(Bet::All));
+        assert_eq!(refused(|r| r.sides.fire.pays = Ladder::new(&[(4, 25)])), edge(Bet::Fire));
+        assert_eq!(refused(|r| r.sides.fire.pays = Ladder::new(&[(3, 1)])), edge(Bet::Fire));
+        assert_eq!(refused(|r| r.sides.fire.pays = Ladder::new(&[(5, 200)])), None);
+        assert_eq!(refused(|r| r.big = Ratio::to(5, 4)), edge(Bet::BigSix));
+        let aces = "hop:1-1".parse().unwrap();
+        assert_eq!(refused(|r| r.hops.hard = Ratio::to(36, 1)), edge(aces));
+        assert_eq!(refused(|r| r.hops.hard = Ratio::to(35, 1)), None);
+        for table in Sides::ride_the_line_tables() {
+            assert_eq!(refused(|r| r.sides.ride_the_line = table), None);
+        }
+    }
+
+    #[test]
+    fn pay_tables_have_bounds() {
+        let table = |bet| Some(RulesRefusal::Table { bet });
+        assert_eq!(refused(|r| r.sides.fire.pays = Ladder::new(&[])), table(Bet::Fire));
+        assert_eq!(refused(|r| r.sides.fire.pays = Ladder::new(&[(7, 1)])), table(Bet::Fire));
+        let zero = |r: &mut Rules| r.sides.repeater_plus_3.times = 0;
+        assert_eq!(refused(zero), table(Bet::RepeaterPlus(crate::craps::RepeaterPlus::ALL[2])));
+        assert_eq!(refused(|r| r.vig.rate = Ratio::to(2, 1)), Some(RulesRefusal::Vig));
     }
 }

@@ -6,10 +6,11 @@ use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 
-use super::catalogue::{Fate, Terms};
+use super::course::Roll;
 use super::layout::Layout;
 use super::reserve::Exposure;
-use super::{Bet, Chips, Dice, Number, Player, Ratio, Round, Rules};
+use super::terms::{Fate, Terms, Wager};
+use super::{Bet, Chips, Dice, Number, Player, Round, Rules};
 
 /// Everything that a roll did.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -18,8 +19,11 @@ pub struct Settlement {
     pub round: Round,
     /// What the dice showed.
     pub dice: Dice,
-    /// What each player is to be credited; nobody is credited nothing.
+    /// What each player is to be credited, what the owner draws out of the bank among it; nobody is
+    /// credited nothing.
     pub payouts: BTreeMap<Player, Chips>,
+    /// What of this the owner draws out of the bank, having asked for it while the dice rolled.
+    pub drawn: Chips,
     /// The bets that were decided, in canonical order (player, then bet).
     pub resolved: Vec<Resolved>,
     /// The bets that travelled to their numbers, in canonical order.
@@ -47,7 +51,9 @@ pub struct Resolved {
     pub stake: Chips,
     /// How it ended.
     pub result: Outcome,
-    /// What the player is credited for it: profit, and the stake unless that stays or is lost.
+    /// What the player is credited for it: profit, and the stake unless that stays or is lost. Of
+    /// a composite bet that loses, this is what a part won; of a bet whose commission is paid up
+    /// front, the next one is taken off if it stays.
     pub credited: Chips,
     /// Whether the stake is still up.
     pub stays: bool,
@@ -87,11 +93,46 @@ pub(super) struct Settled {
     pub(super) moved: Vec<Moved>,
 }
 
+/// What becomes of one bet by one roll.
+pub(super) enum After {
+    /// It is decided.
+    Decided {
+        /// How it ended.
+        result: Outcome,
+        /// What its player is credited.
+        credited: u128,
+        /// What is still up.
+        stays: Option<Wager>,
+    },
+    /// It is up, as this bet.
+    Up(Bet, Wager),
+}
+
+/// What a roll does to one bet alone: the rule by which tables settle and odds are computed.
+pub(super) fn decide(terms: &Terms<'_>, bet: Bet, wager: Wager, roll: Roll) -> After {
+    let decided = |result, credited| After::Decided { result, credited, stays: None };
+    match terms.fate(&wager, roll) {
+        Fate::Wins(worth) => {
+            let vig = terms.vig_up_front(wager.stake);
+            let stays = u128::from(wager.stake.0) + vig;
+            let credited = worth.checked_sub(stays).filter(|_| terms.stays);
+            let Some(credited) = credited else { return decided(Outcome::Win, worth) };
+            let wager = Wager { vig: fits(vig), ..wager };
+            After::Decided { result: Outcome::Win, credited, stays: Some(wager) }
+        }
+        Fate::Loses(worth) => decided(Outcome::Lose, worth),
+        Fate::Pushes => decided(Outcome::Push, wager.chips()),
+        Fate::Moves(to) => After::Up(to, wager),
+        Fate::GoesOn(memory) => After::Up(bet, Wager { memory, ..wager }),
+        Fate::Stands => After::Up(bet, wager),
+    }
+}
+
 /// Where the puck is after a roll. (craps.md section 1)
-pub(super) fn next_point(point: Option<Number>, dice: Dice) -> Option<Number> {
+pub(super) fn next_point(rules: &Rules, point: Option<Number>, dice: Dice) -> Option<Number> {
     match point {
-        None => dice.number(),
-        Some(on) if dice.total() == 7 || dice.number() == Some(on) => None,
+        None => rules.point_of(dice),
+        Some(on) if dice.total() == 7 || dice.total() == on.total() => None,
         Some(on) => Some(on),
     }
 }
@@ -104,49 +145,45 @@ pub(super) fn settle(
     bank: Chips,
     dice: Dice,
 ) -> Settled {
+    let roll = Roll { dice, point, after: next_point(rules, point, dice) };
     let mut settled = Settled {
         layout: Layout::default(),
         bank: Chips::ZERO,
-        point: next_point(point, dice),
+        point: roll.after,
         resolved: Vec::new(),
         moved: Vec::new(),
     };
-    let (mut lost, mut won) = (0, 0);
-    for (player, bet, stake) in layout.bets() {
-        let terms = Terms::of(bet, rules, point);
-        let resolved =
-            |result, credited, stays| Resolved { player, bet, stake, result, credited, stays };
-        match terms.fate(dice) {
-            Fate::Wins(ratio) => {
-                let profit = profit(ratio, stake);
-                won += u128::from(profit.0);
-                if terms.stays {
-                    settled.stand(player, bet, stake);
+    let (mut taken, mut paid) = (0, 0);
+    for (player, bet, wager) in layout.bets() {
+        let stake = wager.stake;
+        match decide(&Terms::of(bet, rules, point), bet, wager, roll) {
+            After::Decided { result, credited, stays } => {
+                taken += wager.chips();
+                paid += credited + stays.map_or(0, |up| up.chips());
+                let (credited, is_up) = (fits(credited), stays.is_some());
+                if let Some(up) = stays {
+                    settled.stand(player, bet, up);
                 }
-                let credited = if terms.stays { profit } else { sum(profit, stake) };
-                settled.resolved.push(resolved(Outcome::Win, credited, terms.stays));
+                let stays = is_up;
+                settled.resolved.push(Resolved { player, bet, stake, result, credited, stays });
             }
-            Fate::Loses => {
-                lost += u128::from(stake.0);
-                settled.resolved.push(resolved(Outcome::Lose, Chips::ZERO, false));
+            After::Up(to, up) => {
+                settled.stand(player, to, up);
+                if to != bet {
+                    settled.moved.push(Moved { player, from: bet, to, stake });
+                }
             }
-            Fate::Pushes => settled.resolved.push(resolved(Outcome::Push, stake, false)),
-            Fate::Moves(to) => {
-                settled.stand(player, to, stake);
-                settled.moved.push(Moved { player, from: bet, to, stake });
-            }
-            Fate::Stands => settled.stand(player, bet, stake),
         }
     }
-    let left = (u128::from(bank.0) + lost).checked_sub(won).expect("the bank reserved its worst");
-    settled.bank = Chips(u64::try_from(left).expect("a table holds no more chips than exist"));
+    let left = (u128::from(bank.0) + taken).checked_sub(paid).expect("the bank reserved its worst");
+    settled.bank = fits(left);
     settled.take_down_what_the_bank_cannot_cover(rules);
     settled
 }
 
 impl Settled {
-    fn stand(&mut self, player: Player, bet: Bet, stake: Chips) {
-        let there = self.layout.put(player, bet, stake);
+    fn stand(&mut self, player: Player, bet: Bet, wager: Wager) {
+        let there = self.layout.put(player, bet, wager);
         assert_eq!(there, None, "what was on the number was decided by the roll that moves here");
     }
 
@@ -157,24 +194,20 @@ impl Settled {
             return;
         }
         for winner in self.resolved.iter_mut().filter(|resolved| resolved.stays) {
+            let up = self.layout.remove(winner.player, winner.bet).expect("it stayed up");
             winner.stays = false;
-            winner.credited = sum(winner.credited, winner.stake);
-            self.layout.remove(winner.player, winner.bet);
+            winner.credited = fits(u128::from(winner.credited.0) + up.chips());
         }
         assert!(self.reserve(rules) <= u128::from(self.bank.0), "a roll frees what it pays");
     }
 
     fn reserve(&self, rules: &Rules) -> u128 {
-        let bets = self.layout.bets().map(|(_, bet, stake)| (bet, stake));
+        let bets = self.layout.bets().map(|(_, bet, wager)| (bet, wager));
         Exposure::of(bets, rules, self.point).worst()
     }
 }
 
-fn profit(ratio: Ratio, stake: Chips) -> Chips {
-    Chips(u64::try_from(ratio.of(stake)).expect("the bank reserved it, so it fits"))
-}
-
 /// Of chips at one table, which never hold more than fit.
-fn sum(left: Chips, right: Chips) -> Chips {
-    left.checked_add(right).expect("a table holds no more chips than fit")
+fn fits(chips: u128) -> Chips {
+    Chips(u64::try_from(chips).expect("a table holds no more chips than fit"))
 }

@@ -5,10 +5,10 @@ use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 
-use super::catalogue::{Opens, Terms};
 use super::layout::Layout;
 use super::reserve::Exposure;
 use super::settle::{self, Settlement};
+use super::terms::{Opens, Terms, Wager};
 use super::{Bet, Chips, Dice, Moment, Number, Player, Refusal, Round, Rules};
 use crate::block::{Height, View};
 use crate::time::BlockTime;
@@ -25,6 +25,7 @@ pub struct Table {
     round: Round,
     phase: Phase,
     point: Option<Number>,
+    hand: Hand,
     seats: Vec<Seat>,
     shooter: Option<Player>,
     /// When the shooter's time began to run.
@@ -33,6 +34,21 @@ pub struct Table {
     house_throws: bool,
     layout: Layout,
     history: VecDeque<Dice>,
+    /// What was put into the bank while the dice rolled.
+    queued: Chips,
+    /// What its owner asked out of the bank while the dice rolled.
+    asked: Chips,
+}
+
+/// How far the hand has come: which bets that follow it may still be made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+enum Hand {
+    /// Nothing has been thrown.
+    New,
+    /// A 7 has just been thrown on the come-out.
+    AfterSeven,
+    /// Something else has.
+    Underway,
 }
 
 /// Whether bets are taken or the dice are in the air.
@@ -87,12 +103,15 @@ impl Table {
             round: Round(1),
             phase: Phase::Betting { opened: at },
             point: None,
+            hand: Hand::New,
             seats: Vec::new(),
             shooter: None,
             turn: at.time,
             house_throws: false,
             layout: Layout::default(),
             history: VecDeque::new(),
+            queued: Chips::ZERO,
+            asked: Chips::ZERO,
         })
     }
 
@@ -106,6 +125,47 @@ impl Table {
             return Err(Refusal::BetsUp);
         }
         Ok(core::mem::take(&mut self.bank))
+    }
+
+    /// Adds to the bank; the caller hands over `amount`. While the dice roll it is put aside, and is
+    /// in the bank for the next round.
+    pub fn fund(&mut self, amount: Chips) -> Result<(), Refusal> {
+        if amount == Chips::ZERO {
+            return Err(Refusal::NoChips);
+        }
+        self.held().checked_add(amount).ok_or(Refusal::TooManyChips)?;
+        let into = match self.phase {
+            Phase::Betting { .. } => &mut self.bank,
+            Phase::Rolling { .. } => &mut self.queued,
+        };
+        into.0 += amount.0;
+        Ok(())
+    }
+
+    /// Draws chips out of the bank that no bet needs; returns them. While the dice roll nobody
+    /// knows what will be free: nothing is returned, and the settlement pays out as much of it as
+    /// is free then, leaving the bank at least a chip.
+    pub fn draw(&mut self, by: Player, amount: Chips) -> Result<Chips, Refusal> {
+        if by != self.owner {
+            return Err(Refusal::NotTheOwner);
+        }
+        if amount == Chips::ZERO {
+            return Err(Refusal::NoChips);
+        }
+        match self.phase {
+            Phase::Betting { .. } => {
+                let free = self.free();
+                if amount > free {
+                    return Err(Refusal::Reserved { free });
+                }
+                self.bank.0 -= amount.0;
+                Ok(amount)
+            }
+            Phase::Rolling { .. } => {
+                self.asked = self.asked.checked_add(amount).ok_or(Refusal::TooManyChips)?;
+                Ok(Chips::ZERO)
+            }
+        }
     }
 
     /// Gives `player` a seat; whoever has left with contract bets up gets their own again. The
@@ -143,7 +203,17 @@ impl Table {
         Ok(returned)
     }
 
-    /// Puts `amount` more on a bet. The caller hands over `amount`.
+    /// What putting `amount` more on a bet costs: the amount, and the commission if it is paid up
+    /// front.
+    pub fn price(&self, player: Player, bet: Bet, amount: Chips) -> Result<Chips, Refusal> {
+        let standing = self.layout.wager(player, bet).unwrap_or_default();
+        let stake = standing.stake.checked_add(amount).ok_or(Refusal::TooManyChips)?;
+        let vig = self.terms(bet).vig_up_front(stake).saturating_sub(u128::from(standing.vig.0));
+        let price = u64::try_from(u128::from(amount.0) + vig).map_err(|_| Refusal::TooManyChips)?;
+        Ok(Chips(price))
+    }
+
+    /// Puts `amount` more on a bet. The caller hands over its [`Table::price`].
     ///
     /// A bet on an empty layout opens the betting anew, so that nobody who sat at an idle table is
     /// rushed.
@@ -157,23 +227,37 @@ impl Table {
     ) -> Result<(), Refusal> {
         self.expect_round(round)?;
         self.seat(player)?;
-        let stake = self.acceptable_stake(player, bet, amount)?;
-        self.expect_cover(player, bet, stake)?;
+        let wager = self.acceptable_wager(player, bet, amount)?;
+        self.expect_cover(player, bet, wager)?;
         if self.layout.is_empty() {
             self.phase = Phase::Betting { opened: at };
             self.turn = at.time;
         }
-        self.layout.put(player, bet, stake);
+        self.layout.put(player, bet, wager);
         Ok(())
     }
 
-    /// Takes a bet down, and any odds behind it; returns their stakes.
+    /// Calls a bet on or off until its player says otherwise or it comes down.
+    pub fn set_working(
+        &mut self,
+        player: Player,
+        round: Round,
+        bet: Bet,
+        on: bool,
+    ) -> Result<(), Refusal> {
+        self.expect_round(round)?;
+        let wager = self.layout.wager(player, bet).ok_or(Refusal::NoSuchBet { bet })?;
+        self.expect_callable(bet)?;
+        self.layout.put(player, bet, Wager { called: Some(on), ..wager });
+        Ok(())
+    }
+
+    /// Takes a bet down, and any odds behind it; returns their stakes, and the commission that was
+    /// paid up front.
     pub fn take_down(&mut self, player: Player, round: Round, bet: Bet) -> Result<Chips, Refusal> {
         self.expect_round(round)?;
-        if self.layout.stake(player, bet).is_none() {
-            return Err(Refusal::NoSuchBet { bet });
-        }
-        if self.terms(bet).contract {
+        let wager = self.layout.wager(player, bet).ok_or(Refusal::NoSuchBet { bet })?;
+        if self.terms(bet).is_contract(&wager) {
             return Err(Refusal::ContractBet { bet });
         }
         let mut returned = Chips::ZERO;
@@ -208,6 +292,12 @@ impl Table {
         Ok(())
     }
 
+    /// Throws these dice and settles them, whoever has them and whatever is up.
+    pub(super) fn throw(&mut self, dice: Dice) -> Settlement {
+        self.phase = Phase::Rolling { ticket: RollTicket::default() };
+        self.settle(dice, Moment::default())
+    }
+
     /// Settles the roll in the air and opens betting for the next round. The caller credits the
     /// payouts.
     ///
@@ -223,24 +313,34 @@ impl Table {
         self.layout = settled.layout;
         self.bank = settled.bank;
         self.point = settled.point;
+        self.hand = match dice.total() {
+            7 if seven_out => Hand::New,
+            7 => Hand::AfterSeven,
+            _ => Hand::Underway,
+        };
         if seven_out || self.house_throws {
             self.shooter = self.shooter.and_then(|shooter| self.player_after(shooter));
         }
         let left = self.free_left_seats();
         self.open_next_round(dice, at);
 
-        let mut payouts = BTreeMap::new();
+        let drawn = self.serve_the_bank();
+        let credits = settled.resolved.iter().map(|one| (one.player, one.credited));
+        let mut payouts: BTreeMap<Player, Chips> = BTreeMap::new();
         let mut paid = 0;
-        for resolved in settled.resolved.iter().filter(|one| one.credited > Chips::ZERO) {
-            let sum: &mut Chips = payouts.entry(resolved.player).or_default();
-            *sum = sum.checked_add(resolved.credited).expect("a table's chips fit");
-            paid += u128::from(resolved.credited.0);
+        for (player, credited) in credits.chain([(self.owner, drawn)]) {
+            if credited > Chips::ZERO {
+                let sum = payouts.entry(player).or_default();
+                *sum = sum.checked_add(credited).expect("a table's chips fit");
+                paid += u128::from(credited.0);
+            }
         }
         assert_eq!(u128::from(held.0), u128::from(self.held().0) + paid, "chips are conserved");
         Settlement {
             round,
             dice,
             payouts,
+            drawn,
             resolved: settled.resolved,
             moved: settled.moved,
             point_before,
@@ -296,7 +396,13 @@ impl Table {
 
     /// Every bet that is up, in canonical order (player, then bet).
     pub fn bets(&self) -> impl Iterator<Item = (Player, Bet, Chips)> {
-        self.layout.bets()
+        self.layout.bets().map(|(player, bet, wager)| (player, bet, wager.stake))
+    }
+
+    /// Whether a bet that is up can win or lose on the next roll; `None` if there is no such bet.
+    pub fn is_working(&self, player: Player, bet: Bet) -> Option<bool> {
+        let wager = self.layout.wager(player, bet)?;
+        Some(self.terms(bet).works(&wager))
     }
 
     /// The last [`Table::HISTORY`] rolls, oldest first.
@@ -304,15 +410,16 @@ impl Table {
         self.history.iter().copied()
     }
 
-    /// All chips on the table: the bank and every stake.
+    /// All chips on the table: the bank, what waits to go into it, and every bet.
     pub fn held(&self) -> Chips {
-        let held = u128::from(self.bank.0) + self.layout.chips();
+        let bank = u128::from(self.bank.0) + u128::from(self.queued.0);
+        let held = bank + self.layout.chips();
         Chips(u64::try_from(held).expect("no bet is accepted beyond what fits"))
     }
 
     /// What the bank must hold for the bets that are up; never more than it does hold.
     pub fn reserve(&self) -> Chips {
-        let bets = self.bets().map(|(_, bet, stake)| (bet, stake));
+        let bets = self.layout.bets().map(|(_, bet, wager)| (bet, wager));
         let worst = Exposure::of(bets, &self.rules, self.point).worst();
         Chips(u64::try_from(worst).expect("no bet is accepted beyond the bank"))
     }
@@ -364,27 +471,21 @@ impl Table {
         self.seats.iter().position(place).ok_or(Refusal::NotSeated)
     }
 
-    /// The stake that adding `amount` would make, if the rules allow it.
-    fn acceptable_stake(&self, player: Player, bet: Bet, amount: Chips) -> Result<Chips, Refusal> {
+    /// The bet that adding `amount` would make, if the rules allow it.
+    fn acceptable_wager(&self, player: Player, bet: Bet, amount: Chips) -> Result<Wager, Refusal> {
         let terms = self.terms(bet);
-        let cap = match (terms.opens, self.point) {
-            (Opens::PuckOff, Some(point)) => return Err(Refusal::PuckOn { point }),
-            (Opens::PuckOn, None) => return Err(Refusal::PuckOff),
-            (Opens::Travels, _) => return Err(Refusal::OnlyTravels { bet }),
-            (Opens::Behind { flat, cap }, _) => {
-                let flat_stake = self.layout.stake(player, flat);
-                Some(cap.of(flat_stake.ok_or(Refusal::NoFlatBet { flat })?))
-            }
-            (Opens::Always | Opens::PuckOff | Opens::PuckOn, _) => None,
-        };
+        let cap = self.expect_open(&terms, player, bet)?;
         let unit = Chips(terms.unit());
-        let standing = self.layout.stake(player, bet);
-        let stake = standing.unwrap_or_default().checked_add(amount);
-        let stake = stake.ok_or(Refusal::TooManyChips)?;
+        let standing = self.layout.wager(player, bet);
+        if standing.is_some_and(|wager| wager.memory.has_started()) {
+            return Err(Refusal::ContractBet { bet });
+        }
+        let wager = standing.unwrap_or_default();
+        let stake = wager.stake.checked_add(amount).ok_or(Refusal::TooManyChips)?;
         if !amount.0.is_multiple_of(unit.0) {
             return Err(Refusal::NotAMultiple { unit });
         }
-        let minimum = terms.limit.min.0;
+        let minimum = terms.limit.min.0.max(terms.smallest());
         if amount == Chips::ZERO || stake.0 < minimum {
             let minimum = Chips(minimum.checked_next_multiple_of(unit.0).unwrap_or(minimum));
             return Err(Refusal::UnderMinimum { minimum });
@@ -395,18 +496,52 @@ impl Table {
         if stake > terms.limit.max {
             return Err(Refusal::OverMaximum { maximum: terms.limit.max });
         }
+        if terms.most(stake) > u128::from(terms.limit.max_win.0) {
+            return Err(Refusal::OverMaximumPayout { maximum: terms.limit.max_win });
+        }
         let up = self.layout.bets_of(player).count();
         if standing.is_none() && up >= usize::from(self.rules.max_bets) {
             return Err(Refusal::TooManyBets { limit: self.rules.max_bets });
         }
-        self.held().checked_add(amount).ok_or(Refusal::TooManyChips)?;
-        Ok(stake)
+        self.held().checked_add(self.price(player, bet, amount)?).ok_or(Refusal::TooManyChips)?;
+        Ok(Wager { stake, vig: saturated(terms.vig_up_front(stake)), ..wager })
     }
 
-    /// That the bank could pay the worst if `player` had `stake` on `bet`.
-    fn expect_cover(&self, player: Player, bet: Bet, stake: Chips) -> Result<(), Refusal> {
-        let others = self.bets().filter(|(owner, other, _)| (*owner, *other) != (player, bet));
-        let after = others.map(|(_, bet, stake)| (bet, stake)).chain([(bet, stake)]);
+    /// That a bet may be made now; returns what it may be at most, if its flat bet says so.
+    fn expect_open(
+        &self,
+        terms: &Terms<'_>,
+        player: Player,
+        bet: Bet,
+    ) -> Result<Option<u128>, Refusal> {
+        match (terms.opens, self.point) {
+            (Opens::NotOffered, _) => Err(Refusal::NotOffered { bet }),
+            (Opens::Travels, _) => Err(Refusal::OnlyTravels { bet }),
+            (Opens::PuckOff | Opens::NewHand | Opens::AfterSeven, Some(point)) => {
+                Err(Refusal::PuckOn { point })
+            }
+            (Opens::PuckOn, None) => Err(Refusal::PuckOff),
+            (Opens::NewHand, None) if self.hand != Hand::New => Err(Refusal::HandUnderway),
+            (Opens::AfterSeven, None) if self.hand == Hand::Underway => Err(Refusal::NoSevenBefore),
+            (Opens::Behind { flat, cap }, _) => {
+                let flat_bet = self.layout.wager(player, flat);
+                Ok(Some(cap.of(flat_bet.ok_or(Refusal::NoFlatBet { flat })?.stake)))
+            }
+            (Opens::Always | Opens::PuckOff | Opens::NewHand | Opens::AfterSeven, _)
+            | (Opens::PuckOn, Some(_)) => Ok(None),
+        }
+    }
+
+    /// That a bet may be called on and off.
+    pub(super) fn expect_callable(&self, bet: Bet) -> Result<(), Refusal> {
+        if self.terms(bet).rests.is_none() { Err(Refusal::AlwaysOn { bet }) } else { Ok(()) }
+    }
+
+    /// That the bank could pay the worst if `player` had `wager` on `bet`.
+    fn expect_cover(&self, player: Player, bet: Bet, wager: Wager) -> Result<(), Refusal> {
+        let others =
+            self.layout.bets().filter(|(owner, other, _)| (*owner, *other) != (player, bet));
+        let after = others.map(|(_, bet, wager)| (bet, wager)).chain([(bet, wager)]);
         let needed = Exposure::of(after, &self.rules, self.point).worst();
         if needed > u128::from(self.bank.0) {
             return Err(Refusal::BankCannotCover { needed: saturated(needed), bank: self.bank });
@@ -437,10 +572,11 @@ impl Table {
         if self.shooter != Some(player) {
             return Err(Refusal::NotTheShooter);
         }
-        let is_line_bet = |bet| self.layout.stake(player, bet).is_some();
+        let is_line_bet = |bet| self.layout.wager(player, bet).is_some();
         let has_line_bet = is_line_bet(Bet::Pass) || is_line_bet(Bet::DontPass);
-        let only_contracts =
-            !self.layout.is_empty() && self.bets().all(|(_, bet, _)| self.terms(bet).contract);
+        let is_contract =
+            |(_, bet, wager): (Player, Bet, Wager)| self.terms(bet).is_contract(&wager);
+        let only_contracts = !self.layout.is_empty() && self.layout.bets().all(is_contract);
         if self.point.is_none() && !has_line_bet && !only_contracts {
             return Err(Refusal::ShooterNeedsLineBet);
         }
@@ -473,27 +609,47 @@ impl Table {
 
 /// The small moves of which the calls are made.
 impl Table {
-    fn terms(&self, bet: Bet) -> Terms {
+    fn terms(&self, bet: Bet) -> Terms<'_> {
         Terms::of(bet, &self.rules, self.point)
     }
 
     fn removable_bets_of(&self, player: Player) -> Vec<Bet> {
-        let bets = self.layout.bets_of(player).map(|(bet, _)| bet);
-        bets.filter(|bet| !self.terms(*bet).contract).collect()
+        let bets = self.layout.bets_of(player);
+        let removable = bets.filter(|(bet, wager)| !self.terms(*bet).is_contract(wager));
+        removable.map(|(bet, _)| bet).collect()
     }
 
     fn odds_behind(&self, player: Player, behind: Bet) -> Vec<Bet> {
         let rides = |bet: &Bet| match self.terms(*bet).opens {
             Opens::Behind { flat, .. } => flat == behind,
-            Opens::Always | Opens::PuckOff | Opens::PuckOn | Opens::Travels => false,
+            Opens::Always
+            | Opens::PuckOff
+            | Opens::PuckOn
+            | Opens::NewHand
+            | Opens::AfterSeven
+            | Opens::Travels
+            | Opens::NotOffered => false,
         };
         self.layout.bets_of(player).map(|(bet, _)| bet).filter(rides).collect()
     }
 
-    /// Takes a bet that is up off the felt and adds its stake to `returned`.
+    /// Takes a bet that is up off the felt and adds its chips to `returned`.
     fn off_the_felt(&mut self, player: Player, bet: Bet, returned: Chips) -> Chips {
-        let stake = self.layout.remove(player, bet).expect("the bet was found up");
-        returned.checked_add(stake).expect("a table's chips fit")
+        let wager = self.layout.remove(player, bet).expect("the bet was found up");
+        saturated(u128::from(returned.0) + wager.chips())
+    }
+
+    /// What may be drawn out of the bank: what no bet needs, less one chip.
+    fn free(&self) -> Chips {
+        Chips(self.bank.0.saturating_sub(self.reserve().0.max(1)))
+    }
+
+    /// Does what was asked of the bank while the dice rolled; returns what its owner draws.
+    fn serve_the_bank(&mut self) -> Chips {
+        self.bank.0 += core::mem::take(&mut self.queued).0;
+        let drawn = core::mem::take(&mut self.asked).min(self.free());
+        self.bank.0 -= drawn.0;
+        drawn
     }
 
     /// Who has the dice after `player`: the next round the table who has not left, perhaps the

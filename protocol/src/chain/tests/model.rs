@@ -25,6 +25,9 @@ enum What {
     Stand { table: u32 },
     Bet { table: u32, late: u64, bet: Bet, amount: u64 },
     TakeDown { table: u32, bet: Bet },
+    Call { table: u32, bet: Bet, on: bool },
+    Fund { table: u32, amount: u64 },
+    Draw { table: u32, amount: u64 },
     Ready { table: u32 },
     Roll { table: u32 },
 }
@@ -47,6 +50,10 @@ fn whats() -> impl Strategy<Value = What> {
         6 => (table(), 0u64..2, bets(), 1u64..100)
             .prop_map(|(table, late, bet, amount)| What::Bet { table, late, bet, amount }),
         2 => (table(), bets()).prop_map(|(table, bet)| What::TakeDown { table, bet }),
+        1 => (table(), bets(), any::<bool>())
+            .prop_map(|(table, bet, on)| What::Call { table, bet, on }),
+        1 => (table(), 0u64..3000).prop_map(|(table, amount)| What::Fund { table, amount }),
+        1 => (table(), 0u64..3000).prop_map(|(table, amount)| What::Draw { table, amount }),
         1 => table().prop_map(|table| What::Ready { table }),
         6 => table().prop_map(|table| What::Roll { table }),
     ]
@@ -120,6 +127,15 @@ impl World {
             }
             What::TakeDown { table, bet } => {
                 Operation::TakeDown { table: TableId(table), round: round(table), bet }
+            }
+            What::Call { table, bet, on } => {
+                Operation::SetWorking { table: TableId(table), round: round(table), bet, on }
+            }
+            What::Fund { table, amount } => {
+                Operation::Fund { table: TableId(table), amount: Chips(amount) }
+            }
+            What::Draw { table, amount } => {
+                Operation::Draw { table: TableId(table), amount: Chips(amount) }
             }
             What::Ready { table } => {
                 Operation::Ready { table: TableId(table), round: round(table) }

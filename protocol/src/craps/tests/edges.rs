@@ -1,285 +1,345 @@
-//! The engine's own edges: every bet played to its end over all 36 rolls, exactly, and compared
-//! with the published fractions.
+//! Every published edge, row by row: `tests/data/craps-edges.csv` was computed by other means.
 
+use std::collections::BTreeMap;
 use std::vec;
 
 use super::*;
-use crate::craps::{Bar, Field, Hardways, Ratio};
+use crate::craps::odds::{Fraction, Odds};
+use crate::craps::{
+    Bar, Field, Fire, HornNumber, Ladder, Number, PerNumber, Ratio, Repeat, Rounding, Sides,
+    TwiceAsHard, TwiceOn, Vig, VigWhen,
+};
 
-/// An exact fraction in lowest terms, the sign above.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Fraction(i128, i128);
+const PUBLISHED: &str = include_str!("../../../tests/data/craps-edges.csv");
 
-impl Fraction {
-    fn new(over: i128, under: i128) -> Self {
-        let (mut a, mut b) = (over.abs(), under.abs());
-        while b != 0 {
-            (a, b) = (b, a % b);
-        }
-        let sign = if under < 0 { -1 } else { 1 };
-        Self(sign * over / a, sign * under / a)
-    }
-
-    fn plus(self, other: Self) -> Self {
-        Self::new(self.0 * other.1 + other.0 * self.1, self.1 * other.1)
-    }
-
-    fn times(self, other: Self) -> Self {
-        Self::new(self.0 * other.0, self.1 * other.1)
-    }
-
-    fn over(self, other: Self) -> Self {
-        self.times(Self::new(other.1, other.0))
-    }
-
-    fn minus(self, other: Self) -> Self {
-        self.plus(Self(-other.0, other.1))
-    }
-}
-
-/// What one bet is worth, as craps-edges.csv counts.
-#[derive(Debug, PartialEq, Eq)]
-struct Worth {
-    /// Expected loss per chip bet.
-    per_made: Fraction,
-    /// The same, leaving out bets that push.
-    per_resolved: Fraction,
-    /// Expected loss per chip and roll.
-    per_roll: Fraction,
-    /// The chance to win.
-    wins: Fraction,
-}
-
-/// A point of the game from which the bet may still go on, with its chances of what comes next.
-struct Node {
-    table: Table,
-    /// By node: in how many of 36 rolls it comes next.
-    next: Vec<(usize, i128)>,
-    /// In 36ths: profit times ways, wins, pushes.
-    ends: [i128; 3],
-}
-
-/// Plays the bet that `is_tracked` knows until it is decided, over every sequence of dice.
-fn worth(game: Game, is_tracked: impl Fn(Bet) -> bool) -> Worth {
-    let tracked = |table: &Table| table.bets().find(|(_, bet, _)| is_tracked(*bet));
-    let (.., stake) = tracked(&game.table).expect("the bet is up");
-    let same = |a: &Table, b: &Table| a.point() == b.point() && a.bets().eq(b.bets());
-    let mut nodes = vec![Node { table: game.table, next: vec![], ends: [0; 3] }];
-    let mut visited = 0;
-    while visited < nodes.len() {
-        for roll in Dice::all() {
-            let mut table = nodes[visited].table.clone();
-            let at = moment(table.round().0 * 1000, table.round().0 * 3_600_000);
-            table.roll(None, table.round(), at, TICKET).unwrap();
-            let settlement = table.settle(roll, at);
-            if let Some(end) = settlement.resolved.iter().find(|one| is_tracked(one.bet)) {
-                let kept = if end.stays { stake.0 } else { 0 };
-                let ends = &mut nodes[visited].ends;
-                ends[0] += i128::from(end.credited.0 + kept) - i128::from(stake.0);
-                ends[1] += i128::from(end.result == Outcome::Win);
-                ends[2] += i128::from(end.result == Outcome::Push);
-                continue;
-            }
-            let known = nodes.iter().position(|node| same(&node.table, &table));
-            let next = known.unwrap_or_else(|| {
-                nodes.push(Node { table, next: vec![], ends: [0; 3] });
-                nodes.len() - 1
-            });
-            match nodes[visited].next.iter_mut().find(|(node, _)| *node == next) {
-                Some((_, ways)) => *ways += 1,
-                None => nodes[visited].next.push((next, 1)),
-            }
-        }
-        visited += 1;
-    }
-    let [profit, wins, pushes, rolls] = expectations(&nodes);
-    let per_made = profit.over(Fraction(-i128::from(stake.0), 1));
-    Worth {
-        per_made,
-        per_resolved: per_made.over(Fraction(1, 1).minus(pushes)),
-        per_roll: per_made.over(rolls),
-        wins,
-    }
-}
-
-/// Expected profit, wins, pushes and rolls from the first node, by elimination.
-fn expectations(nodes: &[Node]) -> [Fraction; 4] {
-    let count = nodes.len();
-    let mut rows: Vec<Vec<Fraction>> = (0..count)
-        .map(|node| {
-            let mut row = vec![Fraction(0, 1); count];
-            row[node] = Fraction(1, 1);
-            for (next, ways) in &nodes[node].next {
-                row[*next] = row[*next].minus(Fraction::new(*ways, 36));
-            }
-            row.extend(nodes[node].ends.map(|sum| Fraction::new(sum, 36)));
-            row.push(Fraction(1, 1));
-            row
-        })
-        .collect();
-    for pivot in (0..count).rev() {
-        let scale = rows[pivot][pivot];
-        assert_ne!(scale, Fraction(0, 1), "every bet is decided some day");
-        for cell in &mut rows[pivot] {
-            *cell = cell.over(scale);
-        }
-        for row in 0..pivot {
-            let factor = rows[row][pivot];
-            let pivot = rows[pivot].clone();
-            for (cell, of_pivot) in rows[row].iter_mut().zip(pivot) {
-                *cell = cell.minus(factor.times(of_pivot));
-            }
+/// The fields of a line in which commas can be quoted.
+fn fields(line: &str) -> Vec<String> {
+    let mut fields = vec![String::new()];
+    let mut quoted = false;
+    for symbol in line.chars() {
+        match symbol {
+            '"' => quoted = !quoted,
+            ',' if !quoted => fields.push(String::new()),
+            other => fields.last_mut().unwrap().push(other),
         }
     }
-    [0, 1, 2, 3].map(|value| rows[0][count + value])
+    fields
 }
 
-/// The worth of one bet of 60 made at a table with these rules, with the puck on 9 if it must be
-/// on.
-fn alone(key: &str, puck_on: bool, change: impl FnOnce(&mut Rules)) -> Worth {
-    let mut game = Game::with(change);
-    if puck_on {
-        game.point(4, 5);
-    }
-    game.bet(key, 60);
-    worth(game, |_| true)
+fn number(text: &str) -> Number {
+    text.split_whitespace().next().unwrap().parse().unwrap()
 }
 
-fn published(
-    per_made: (i128, i128),
-    per_resolved: (i128, i128),
-    per_roll: (i128, i128),
-) -> [Fraction; 3] {
-    [per_made, per_resolved, per_roll].map(|(over, under)| Fraction(over, under))
-}
-
-fn bases(worth: &Worth) -> [Fraction; 3] {
-    [worth.per_made, worth.per_resolved, worth.per_roll]
-}
-
-#[test]
-fn line_and_come_bets_have_their_published_edges() {
-    for (key, puck_on) in [("pass", false), ("come", true)] {
-        let worth = alone(key, puck_on, |_| {});
-        assert_eq!(bases(&worth), published((7, 495), (7, 495), (7, 1671)), "{key}");
-        assert_eq!(worth.wins, Fraction(244, 495));
-    }
-    for (key, puck_on) in [("dont_pass", false), ("dont_come", true)] {
-        for bar in [Bar::Twelve, Bar::Two] {
-            let worth = alone(key, puck_on, |rules| rules.bar = bar);
-            assert_eq!(bases(&worth), published((3, 220), (27, 1925), (9, 2228)), "{key}");
-            assert_eq!(worth.wins, Fraction(949, 1980));
-        }
-        let worth = alone(key, puck_on, |rules| rules.bar = Bar::Three);
-        assert_eq!(bases(&worth), published((41, 990), (41, 935), (41, 3342)), "{key}");
-        assert_eq!(worth.wins, Fraction(149, 330));
+/// The ratio in `6 pays 7:6 (Atlantic City)`, `40 to 1`, `10:1 (11 for 1)` or `7 for 1 (6:1)`:
+/// profit to one.
+fn pays(text: &str) -> Ratio {
+    let text = text.rsplit("pays ").next().unwrap();
+    let mut words = text.split([' ', ',']);
+    let (first, second) = (words.next().unwrap(), words.next());
+    match (first.parse::<u32>(), second) {
+        (Ok(pays), Some("for")) => Ratio::to(pays - 1, 1),
+        (Ok(pays), Some("to")) => Ratio::to(pays, 1),
+        _ => first.parse().unwrap(),
     }
 }
 
-#[test]
-fn place_bets_have_their_published_edges() {
-    for (keys, edge, per_roll, wins) in [
-        (["place:4", "place:10"], (1, 15), (1, 60), (1, 3)),
-        (["place:5", "place:9"], (1, 25), (1, 90), (2, 5)),
-        (["place:6", "place:8"], (1, 66), (1, 216), (5, 11)),
-    ] {
-        for key in keys {
-            let working = alone(key, false, |rules| rules.works_on_come_out.place = true);
-            assert_eq!(bases(&working), published(edge, edge, per_roll), "{key}");
-            assert_eq!(working.wins, Fraction(wins.0, wins.1), "{key}");
-            for puck_on in [false, true] {
-                let resting = alone(key, puck_on, |_| {});
-                assert_eq!(resting.per_made, working.per_made, "{key}: rest costs nothing");
-                assert_eq!(resting.wins, working.wins, "{key}");
-            }
-        }
-    }
+/// How a row is played: which bet, under which rules, on which point.
+struct Play {
+    bet: String,
+    rules: Rules,
+    point: Number,
 }
 
-#[test]
-fn hardways_have_their_published_edges() {
-    let to = Ratio::to;
-    let standard = Hardways::default();
-    let four_ten = |pays| Hardways { four_ten: pays, ..standard };
-    let six_eight = |pays| Hardways { six_eight: pays, ..standard };
-    for (keys, hardways, edge, per_roll) in [
-        (["hard:4", "hard:10"], standard, (1, 9), (1, 36)),
-        (["hard:4", "hard:10"], four_ten(to(6, 1)), (2, 9), (1, 18)),
-        (["hard:4", "hard:10"], four_ten(to(15, 2)), (1, 18), (1, 72)),
-        (["hard:6", "hard:8"], standard, (1, 11), (1, 36)),
-        (["hard:6", "hard:8"], six_eight(to(8, 1)), (2, 11), (1, 18)),
-        (["hard:6", "hard:8"], six_eight(to(19, 2)), (1, 22), (1, 72)),
-    ] {
-        for key in keys {
-            let working = alone(key, false, |rules| {
-                rules.hardways = hardways;
-                rules.works_on_come_out.hardways = true;
-            });
-            assert_eq!(bases(&working), published(edge, edge, per_roll), "{key} {hardways:?}");
-            let resting = alone(key, false, |rules| rules.hardways = hardways);
-            assert_eq!(resting.per_made, working.per_made, "{key}: rest costs nothing");
-        }
-    }
-}
-
-#[test]
-fn one_roll_bets_have_their_published_edges() {
-    let to = Ratio::to;
-    let field = |two, twelve| {
-        alone("field", false, |rules| {
-            rules.field = Field { two: to(two, 1), twelve: to(twelve, 1) }
-        })
+fn play(name: &str, variant: &str) -> Play {
+    let mut rules = Rules { allow_player_edge: true, ..Rules::default() };
+    let mut point = Number::Six;
+    rules.crapless = name.contains("rapless");
+    rules.vig = Vig {
+        when: if variant.contains("up front") { VigWhen::Upfront } else { VigWhen::OnWin },
+        rounding: Rounding::Exact,
+        ..Vig::default()
     };
-    let edge = |over, under| published((over, under), (over, under), (over, under));
-    assert_eq!(bases(&field(2, 2)), edge(1, 18));
-    assert_eq!(bases(&field(2, 3)), edge(1, 36));
-    assert_eq!(bases(&field(3, 2)), edge(1, 36));
-    assert_eq!(bases(&field(3, 3)), edge(0, 1));
-    assert_eq!(bases(&alone("field", false, |_| {})), edge(1, 36));
-    assert_eq!(bases(&alone("any7", false, |_| {})), edge(1, 6));
-    assert_eq!(bases(&alone("any_craps", false, |_| {})), edge(1, 9));
-    assert_eq!(bases(&alone("any_craps", true, |r| r.props.any_craps = to(6, 1))), edge(2, 9));
-    for key in ["two", "boxcars"] {
-        assert_eq!(bases(&alone(key, false, |_| {})), edge(5, 36));
-        assert_eq!(bases(&alone(key, true, |r| r.props.two_twelve = to(29, 1))), edge(1, 6));
+    let on = |stem: &str| std::format!("{stem}:{}", number(variant));
+    let named = String::from;
+    let family = name.trim_end_matches(" (crapless)");
+    let bet = match family {
+        "Pass line" | "Crapless pass" => named("pass"),
+        "Come" => named("come"),
+        "Don't pass" | "Don't come" => {
+            rules.bar = match variant {
+                "1:1, bar 12" => Bar::Twelve,
+                "1:1, bar 2" => Bar::Two,
+                "1:1, bar 3" => Bar::Three,
+                "1:1, no bar (12 wins)" => Bar::None,
+                other => panic!("{other}"),
+            };
+            named(if name == "Don't pass" { "dont_pass" } else { "dont_come" })
+        }
+        "Put (pass/come bet put on a number)" => on("put"),
+        "Odds (pass/come)" | "Odds" => {
+            point = number(variant);
+            named("odds:pass")
+        }
+        "Odds (don't pass/don't come)" => {
+            point = number(variant);
+            named("odds:dont_pass")
+        }
+        "Place to win" => on("place"),
+        "Place to lose" => on("place_to_lose"),
+        "Buy" => on("buy"),
+        "Lay" => on("lay"),
+        "Big 6/8" => {
+            rules.big = pays(variant);
+            named(if variant.starts_with('6') { "big6" } else { "big8" })
+        }
+        "Hardway" => {
+            rules.hardways.four_ten = pays(variant);
+            rules.hardways.six_eight = pays(variant);
+            on("hard")
+        }
+        "Field" => {
+            let three = |total: &str| variant.contains(&std::format!("{total} pays 3:1"));
+            let end = |total| Ratio::to(if three(total) { 3 } else { 2 }, 1);
+            let five_for_nine = variant.starts_with("5 instead of 9");
+            rules.field = Field { two: end("2"), twelve: end("12"), five_for_nine };
+            if variant.starts_with("2 pays 2:1") {
+                rules.field.two = Ratio::to(2, 1);
+            }
+            named("field")
+        }
+        "Any seven" => named("any7"),
+        "Any craps" => {
+            rules.props.any_craps = pays(variant);
+            named("any_craps")
+        }
+        "Craps 2 / Craps 12" => {
+            rules.props.two_twelve = pays(variant);
+            named(if variant.starts_with("2 ") { "two" } else { "boxcars" })
+        }
+        "Ace-deuce (3)" | "Yo (11)" => {
+            rules.props.three_eleven = pays(variant);
+            named(if name.starts_with('A') { "three" } else { "yo" })
+        }
+        "Hop, easy way" => {
+            rules.hops.easy = pays(variant);
+            named("hop:2-5")
+        }
+        "Hop, hard way" => {
+            rules.hops.hard = pays(variant);
+            named("hop:5-5")
+        }
+        "C & E" => named("c_and_e"),
+        "Horn" => named("horn"),
+        "Horn high" => {
+            let on: HornNumber = variant.rsplit(' ').next().unwrap().parse().unwrap();
+            std::format!("horn_high:{on}")
+        }
+        "World / whirl" => named("world"),
+        "Three-way craps" => named("three_way"),
+        "Hi-Lo" => named("hi_lo"),
+        "Hop the sevens" => named("hop_sevens"),
+        "Buffalo" => named("buffalo"),
+        "Buffalo-yo" => named("buffalo_yo"),
+        "Over 7 / Under 7" => named("over7"),
+        "Low dice / High dice" => named("low"),
+        "Fielder's choice 1" => named("fielders:1"),
+        "Fielder's choice 2" => named("fielders:2"),
+        "Fielder's choice 3" => named("fielders:3"),
+        _ => side(family, variant, &mut rules.sides),
+    };
+    Play { bet, rules, point }
+}
+
+fn side(family: &str, variant: &str, sides: &mut Sides) -> String {
+    match family {
+        "Point-7" => "point_seven".into(),
+        "7-Point" => "seven_point".into(),
+        "7-Point-7" => "seven_point_seven".into(),
+        "Muggsy's Corner" => "muggsy".into(),
+        "Fire bet" => {
+            let older = Ladder::new(&[(4, 10), (5, 200), (6, 2000)]);
+            let at_once = variant.contains("settled early");
+            let pays = if variant.starts_with('A') { Fire::default().pays } else { older };
+            sides.fire = Fire { pays, at_once };
+            "fire".into()
+        }
+        "Small (ATS)" => {
+            sides.small = pays(variant);
+            "small".into()
+        }
+        "Tall (ATS)" => {
+            sides.tall = pays(variant);
+            "tall".into()
+        }
+        "All (ATS)" => {
+            sides.all = pays(variant);
+            "all".into()
+        }
+        "Flaming Four" => "flaming_four".into(),
+        "Sizzling Six" => "sizzling_six".into(),
+        "Hot Hand" => "hot_hand".into(),
+        "Different Doubles" => "different_doubles".into(),
+        "Hot Roller" => "hot_roller".into(),
+        "Replay" => "replay".into(),
+        "Hot Shooter Jackpot" => "hot_shooter".into(),
+        "Repeater" => {
+            let pays = pays(variant);
+            let with = |repeat: &Repeat| Repeat { pays, ..*repeat };
+            let all = sides.repeater;
+            sides.repeater = PerNumber {
+                two_twelve: with(&all.two_twelve),
+                three_eleven: with(&all.three_eleven),
+                four_ten: with(&all.four_ten),
+                five_nine: with(&all.five_nine),
+                six_eight: with(&all.six_eight),
+            };
+            std::format!("repeater:{}", number(variant))
+        }
+        "Repeater Plus" => match variant.chars().next() {
+            Some('2') => "repeater_plus:1".into(),
+            Some('3') => "repeater_plus:2".into(),
+            _ => "repeater_plus:3".into(),
+        },
+        "Ride the Line" => {
+            let tables = Sides::ride_the_line_tables();
+            sides.ride_the_line = match variant.strip_prefix("pay table ") {
+                Some(table) => tables[table.parse::<usize>().unwrap() - 1].clone(),
+                None => Ladder::new(&[
+                    (3, 2),
+                    (4, 3),
+                    (5, 5),
+                    (6, 8),
+                    (7, 10),
+                    (8, 15),
+                    (9, 25),
+                    (10, 40),
+                    (11, 150),
+                ]),
+            };
+            "ride_the_line".into()
+        }
+        "Twice Hard" => {
+            let on = match variant.split(", ").nth(1).unwrap().split(' ').next().unwrap() {
+                "one" => TwiceOn::OneHardway,
+                _ if variant.contains("double") => TwiceOn::OneDouble,
+                _ => TwiceOn::AnyTwoHardways,
+            };
+            sides.twice_as_hard = TwiceAsHard { on, pays: pays(variant) };
+            "twice_as_hard".into()
+        }
+        other => panic!("no such bet: {other}"),
     }
-    for key in ["three", "yo"] {
-        assert_eq!(bases(&alone(key, false, |_| {})), edge(1, 9));
-        assert_eq!(bases(&alone(key, true, |r| r.props.three_eleven = to(14, 1))), edge(1, 6));
-        assert_eq!(bases(&alone(key, true, |r| r.props.three_eleven = to(16, 1))), edge(1, 18));
+}
+
+/// The odds multiples of `3-4-5x`, `full double` or `10x`, to win on the don't side.
+fn multiples(variant: &str, dark: bool) -> PerNumber<Ratio> {
+    let name = variant.split(" (").next().unwrap();
+    let times = |number: Number| match (name, number.ways()) {
+        ("3-4-5x", ways) => (ways, 1),
+        ("full double", 5) => (5, 2),
+        ("full double", _) => (2, 1),
+        (plain, _) => (plain.trim_end_matches('x').parse().unwrap(), 1),
+    };
+    let cap = |number: Number| {
+        let (over, under) = times(number);
+        let lay = if dark { (6, number.ways()) } else { (1, 1) };
+        Ratio::reduced(over * lay.0, under * lay.1)
+    };
+    PerNumber {
+        four_ten: cap(Number::Four),
+        five_nine: cap(Number::Five),
+        six_eight: cap(Number::Six),
+        ..PerNumber::all(Ratio::EVEN)
     }
 }
 
 #[test]
-fn odds_have_no_edge_on_any_number() {
-    for (first, second, light_wins) in [
-        (2, 2, (1, 3)),
-        (2, 3, (2, 5)),
-        (3, 3, (5, 11)),
-        (4, 4, (5, 11)),
-        (4, 5, (2, 5)),
-        (5, 5, (1, 3)),
-    ] {
-        let number = dice(first, second).total();
-        for (flat, odds, wins) in [
-            ("pass", "odds:pass", light_wins),
-            ("dont_pass", "odds:dont_pass", (light_wins.1 - light_wins.0, light_wins.1)),
-        ] {
-            let mut game = Game::new();
-            game.bet(flat, 60).throw(first, second);
-            game.bet(odds, 60);
-            let worth = worth(game, |bet| bet.to_string() == odds);
-            assert_eq!(worth.per_made, Fraction(0, 1), "{odds} on {number}");
-            assert_eq!(worth.wins, Fraction(wins.0, wins.1), "{odds} on {number}");
+fn every_published_edge_is_what_the_engine_plays_exactly() {
+    let mut known: BTreeMap<(String, String), Odds> = BTreeMap::new();
+    let mut rows = 0;
+    for line in PUBLISHED.lines().skip(1) {
+        let [name, variant, over, under, basis, wins, pushes, rolls] =
+            <[String; 8]>::try_from(fields(line)).unwrap();
+        let edge = if under == "1" { over } else { std::format!("{over}/{under}") };
+        rows += 1;
+        if basis == "per_total_action" {
+            let dark = name.starts_with('D');
+            let caps = multiples(&variant, dark);
+            let rules = Rules { odds: caps, dont_odds: caps, ..Rules::default() };
+            let flat = bet(if dark { "dont_pass" } else { "pass" });
+            let computed = Odds::with_full_odds(flat, &rules).unwrap();
+            assert_eq!(computed.to_string(), edge, "{line}");
+            continue;
         }
-        for flat in ["come", "dont_come"] {
-            let odds = std::format!("odds:{flat}:{number}");
-            let mut game = Game::new();
-            game.point(if number == 9 { 2 } else { 4 }, if number == 9 { 2 } else { 5 });
-            game.bet(flat, 60).throw(first, second);
-            game.bet(&odds, 60);
-            let worth = worth(game, |bet| bet.to_string() == odds);
-            assert_eq!(worth.per_made, Fraction(0, 1), "{odds}");
+        let odds = known.entry((name.clone(), variant.clone())).or_insert_with(|| {
+            let Play { bet: key, rules, point } = play(&name, &variant);
+            assert_eq!(rules.validate(), Ok(()), "{line}");
+            Odds::of_stake(bet(&key), &rules, None, point).expect("it is offered")
+        });
+        let computed = match basis.as_str() {
+            "per_made" => &odds.per_bet_made,
+            "per_resolved" => &odds.per_bet_resolved,
+            "per_roll" => &odds.per_roll,
+            other => panic!("{other}"),
+        };
+        assert_eq!(computed.to_string(), edge, "{line}");
+        let others = [&odds.wins, &odds.pushes, &odds.rolls].map(Fraction::to_string);
+        assert_eq!(others, [wins, pushes, rolls], "{line}");
+    }
+    assert_eq!(rows, 642);
+}
+
+#[test]
+fn a_percentage_is_rounded_once() {
+    assert_eq!(Fraction::new(7, 495).percent(3), "1.414");
+    assert_eq!(Fraction::new(-7, 495).percent(2), "-1.41");
+    assert_eq!(Fraction::new(1, 6).percent(0), "17");
+    assert_eq!(Fraction::new(1, 2000).percent(1), "0.1");
+    assert_eq!(Fraction::new(0, 1).percent(2), "0.00");
+}
+
+#[test]
+fn small_stakes_cost_what_they_round_away() {
+    let mut rules = Rules::default();
+    let buy = Odds::of(bet("buy:4"), &rules).unwrap();
+    assert_eq!((buy.stake, buy.per_bet_made), (Chips(20), Fraction::new(1, 60)));
+    rules.vig.when = VigWhen::Upfront;
+    let of = |key: &str, stake: u64, rules: &Rules| {
+        let odds = Odds::of_stake(bet(key), rules, Some(Chips(stake)), Number::Six).unwrap();
+        odds.per_bet_made.to_string()
+    };
+    assert_eq!(of("buy:4", 1, &rules), "1/2");
+    assert_eq!(of("buy:4", 20, &rules), "1/21");
+    assert_eq!(of("yes:6", 125, &rules), "3/275");
+    assert_eq!(Odds::smallest_stake(bet("yes:6"), &rules), Chips(1));
+    assert_eq!(Odds::smallest_stake(bet("no:2"), &rules), Chips(7));
+    assert_eq!(Odds::smallest_stake(bet("place:6"), &rules), Chips(6));
+}
+
+#[test]
+fn own_bets_cost_two_percent_of_the_chance_to_lose() {
+    let rules = Rules::default();
+    for on in Number::ALL {
+        let ways = i64::from(on.ways());
+        let edge = |bet| Odds::of(bet, &rules).unwrap().per_bet_made;
+        assert_eq!(edge(Bet::Yes(on)), Fraction::new(6, 50 * (6 + ways)));
+        assert_eq!(edge(Bet::No(on)), Fraction::new(ways, 50 * (6 + ways)));
+    }
+    for on in crate::craps::Total::ALL {
+        let ways = 6 - i64::from(on.get().abs_diff(7));
+        let odds = Odds::of(Bet::Next(on), &rules).unwrap();
+        assert_eq!(odds.per_bet_made, Fraction::new(36 - ways, 50 * 36));
+    }
+}
+
+#[test]
+fn no_preset_has_a_bet_that_favours_the_player() {
+    let nothing = Fraction::new(0, 1);
+    for rules in Rules::PRESETS.map(|name| Rules::preset(name).unwrap()) {
+        assert_eq!(rules.validate(), Ok(()));
+        for bet in Bet::all() {
+            let Some(odds) = Odds::of(bet, &rules) else { continue };
+            assert!(odds.per_bet_made >= nothing, "{bet}: {}", odds.per_bet_made);
         }
     }
 }

@@ -126,8 +126,8 @@ fn a_bet_opens_when_the_puck_says_so() {
 #[test]
 fn limits_hold_for_the_whole_stake() {
     let mut game = Game::with(|rules| {
-        rules.limits.line = Limit { min: Chips(10), max: Chips(25) };
-        rules.limits.place = Limit { min: Chips(10), max: Chips(100) };
+        rules.limits.line = Limit { min: Chips(10), max: Chips(25), ..rules.limits.line };
+        rules.limits.place = Limit { min: Chips(10), max: Chips(100), ..rules.limits.place };
         rules.max_bets = 2;
     });
     let minimum = |minimum| Err(Refusal::UnderMinimum { minimum: Chips(minimum) });
@@ -319,4 +319,75 @@ fn refusals_say_what_to_do() {
         say(Refusal::ContractBet { bet: bet("come:6") }),
         "come:6 is a contract bet now: it stays up until it wins or loses"
     );
+}
+
+#[test]
+fn bets_are_called_on_and_off_until_their_player_says_otherwise() {
+    let mut game = Game::new();
+    let call =
+        |game: &mut Game, key, on| game.table.set_working(ANNA, game.table.round(), bet(key), on);
+    game.bet("place:6", 12).bet("hard:8", 1).bet("pass", 10).bet("field", 1);
+    assert_eq!(call(&mut game, "pass", false), Err(Refusal::AlwaysOn { bet: Bet::Pass }));
+    assert_eq!(call(&mut game, "field", false), Err(Refusal::AlwaysOn { bet: Bet::Field }));
+    assert_eq!(call(&mut game, "yo", false), Err(Refusal::NoSuchBet { bet: Bet::Yo }));
+    assert_eq!(game.table.is_working(ANNA, bet("place:6")), Some(false));
+    call(&mut game, "place:6", true).unwrap();
+    assert_eq!(game.table.is_working(ANNA, bet("place:6")), Some(true));
+    assert_eq!(game.throw(2, 4), ["field lose 0 down", "place:6 win 14 stays"]);
+    call(&mut game, "place:6", false).unwrap();
+    assert_eq!(game.throw(2, 4), ["pass win 20 down"]);
+    assert_eq!(game.throw(5, 5), NOTHING);
+    assert_eq!(game.throw(3, 4), ["hard:8 lose 0 down"]);
+    assert_eq!(game.up(), ["place:6 12"]);
+}
+
+#[test]
+fn a_bank_is_funded_and_drawn_from_and_waits_while_the_dice_roll() {
+    let mut game = Game::new();
+    assert_eq!(game.table.fund(Chips(0)), Err(Refusal::NoChips));
+    assert_eq!(game.table.draw(ANNA, Chips(1)), Err(Refusal::NotTheOwner));
+    game.bet("pass", 10);
+    let free = Chips(999_990);
+    assert_eq!(game.table.draw(OWNER, Chips(999_991)), Err(Refusal::Reserved { free }));
+    assert_eq!(game.table.draw(OWNER, Chips(999_900)), Ok(Chips(999_900)));
+    assert_eq!(game.table.fund(Chips(5)), Ok(()));
+    assert_eq!(game.table.bank(), Chips(105));
+    game.hours += 1;
+    let (at, round) = (game.at(), game.table.round());
+    game.table.roll(None, round, at, TICKET).unwrap();
+    assert_eq!(game.table.fund(Chips(7)), Ok(()));
+    assert_eq!(game.table.draw(OWNER, Chips(1000)), Ok(Chips(0)));
+    assert_eq!((game.table.bank(), game.table.held()), (Chips(105), Chips(122)));
+    let settlement = game.table.settle(dice(3, 4), at);
+    assert_eq!(settlement.drawn, Chips(101), "the bank keeps a chip");
+    assert_eq!(settlement.payouts, [(ANNA, Chips(20)), (OWNER, Chips(101))].into());
+    assert_eq!((game.table.bank(), game.table.held()), (Chips(1), Chips(1)));
+}
+
+#[test]
+fn long_shots_are_capped_by_what_they_could_win() {
+    let mut game = Game::with(|rules| rules.limits.sides.max_win = Chips(2000));
+    let over = Err(Refusal::OverMaximumPayout { maximum: Chips(2000) });
+    assert_eq!(game.try_bet("fire", 3), over);
+    game.bet("fire", 1).bet("fire", 1);
+    assert_eq!(game.try_bet("fire", 1), over);
+}
+
+#[test]
+fn what_a_table_does_not_offer_is_refused_by_name() {
+    let not_offered = |key| Err(Refusal::NotOffered { bet: bet(key) });
+    let mut game = Game::new();
+    assert_eq!(game.try_bet("place:2", 2), not_offered("place:2"));
+    assert_eq!(game.try_bet("place_to_lose:11", 11), not_offered("place_to_lose:11"));
+    let mut game = Game::with(|rules| rules.crapless = true);
+    for key in ["dont_pass", "fire", "muggsy", "replay"] {
+        assert_eq!(game.try_bet(key, 1), not_offered(key));
+    }
+    assert_eq!(game.bet("pass", 10).throw(1, 1), NOTHING);
+    assert_eq!(game.table.point(), Some(Number::Two));
+    game.bet("odds:pass", 30).bet("place:12", 2).bet("come", 10);
+    assert_eq!(game.throw(5, 6), NOTHING);
+    assert_eq!(game.up(), ["pass 10", "odds:pass 30", "come:11 10", "place:12 2"]);
+    assert_eq!(game.throw(6, 6), ["place:12 win 11 stays"]);
+    assert_eq!(game.throw(1, 1), ["pass win 20 down", "odds:pass win 210 down"]);
 }

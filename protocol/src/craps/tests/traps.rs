@@ -1,8 +1,7 @@
-//! One test per rule that implementers get wrong, numbered as in craps.md section 8. Traps 13, 14
-//! and 15 are about bets that are not on this layout.
+//! One test per rule that implementers get wrong, numbered as in craps.md section 8.
 
 use super::*;
-use crate::craps::{Bar, Number, Ratio};
+use crate::craps::{Bar, Number, Ratio, VigWhen};
 
 #[test]
 fn trap_1_a_pay_to_one_is_profit_and_the_stake_comes_back() {
@@ -221,6 +220,120 @@ fn trap_12_a_house_may_let_place_bets_work_and_come_down() {
     assert_eq!(game.throw(4, 4), ["place:8 win 26 down"]);
     assert_eq!(game.throw(4, 4), NOTHING);
     assert_eq!(game.throw(3, 4), ["place:5 lose 0 down"]);
+}
+
+#[test]
+fn trap_13_the_vig_is_on_the_stake_of_a_buy_and_on_the_win_of_a_lay() {
+    let mut game = Game::new();
+    game.point(3, 3).bet("buy:4", 40).bet("lay:10", 80);
+    assert_eq!(game.throw(1, 3), ["buy:4 win 78 stays"]);
+    assert_eq!(game.throw(3, 4), ["buy:4 lose 0 down", "lay:10 win 38 stays"]);
+}
+
+#[test]
+fn trap_13_a_vig_up_front_comes_back_with_the_bet_and_is_charged_again_after_a_win() {
+    let mut game = Game::with(|rules| rules.vig.when = VigWhen::Upfront);
+    game.point(3, 3);
+    let price = |game: &Game, key, amount| game.table.price(ANNA, bet(key), Chips(amount));
+    assert_eq!(price(&game, "buy:4", 40), Ok(Chips(42)));
+    assert_eq!(price(&game, "lay:10", 80), Ok(Chips(82)));
+    game.bet("buy:4", 20).bet("lay:10", 80);
+    assert_eq!(price(&game, "buy:4", 20), Ok(Chips(21)));
+    game.bet("buy:4", 20);
+    let bank = game.table.bank();
+    assert_eq!(game.throw(1, 3), ["buy:4 win 78 stays"]);
+    assert_eq!(game.table.bank(), Chips(bank.0 - 78));
+    assert_eq!(game.down("lay:10"), Ok(Chips(82)));
+    assert_eq!(game.throw(3, 4), ["buy:4 lose 0 down"]);
+    assert_eq!(game.table.bank(), Chips(bank.0 - 78 + 42));
+}
+
+#[test]
+fn trap_14_a_hop_is_both_orders_of_its_faces_and_seven_is_three_of_them() {
+    for roll in [(2, 5), (5, 2)] {
+        let decided = Game::new().bet("hop:2-5", 1).bet("hop:1-6", 1).throw(roll.0, roll.1);
+        assert_eq!(decided, ["hop:1-6 lose 0 down", "hop:2-5 win 16 down"]);
+    }
+    assert_eq!(Game::new().bet("hop:4-4", 1).throw(4, 4), ["hop:4-4 win 31 down"]);
+    assert_eq!(Game::new().bet("hop:4-4", 1).throw(3, 5), ["hop:4-4 lose 0 down"]);
+    for roll in [(1, 6), (5, 2), (3, 4)] {
+        let decided = Game::new().bet("hop_sevens", 3).throw(roll.0, roll.1);
+        assert_eq!(decided, ["hop_sevens win 16 down"]);
+    }
+}
+
+#[test]
+fn trap_15_fire_counts_points_made_once_each_and_outlasts_a_come_out_seven() {
+    let mut game = Game::new();
+    game.bet("fire", 1);
+    for (first, second) in [(3, 4), (2, 2), (4, 6), (1, 3), (2, 3), (2, 3), (2, 2), (2, 2)] {
+        assert_eq!(game.throw(first, second), NOTHING);
+    }
+    for (first, second) in [(3, 3), (3, 3), (4, 4), (4, 4), (4, 5), (6, 4)] {
+        assert_eq!(game.throw(first, second), NOTHING);
+    }
+    assert_eq!(game.throw(1, 6), ["fire win 25 down"], "4, 5, 6 and 8; not 9 or 10");
+}
+
+#[test]
+fn trap_15_what_was_rolled_before_a_bet_was_made_does_not_count_for_it() {
+    let mut game = Game::new();
+    game.table.sit(BERT).unwrap();
+    game.bet("small", 1);
+    for (first, second) in [(1, 1), (1, 2), (2, 2), (2, 3)] {
+        assert_eq!(game.throw(first, second), NOTHING);
+    }
+    let late = game.try_bet_of(BERT, "small", 1);
+    assert_eq!(late, Err(Refusal::PuckOn { point: Number::Four }));
+    assert_eq!(game.throw(3, 3), ["small win 35 down"]);
+    game.bet("any7", 1).throw(2, 2);
+    assert_eq!(game.try_bet("small", 1), Err(Refusal::NoSevenBefore));
+    game.bet("pass", 1).throw(3, 4);
+    game.bet("small", 1).bet_of(BERT, "small", 1).throw(5, 6);
+    assert_eq!(game.try_bet("small", 1), Err(Refusal::NoSevenBefore));
+    assert_eq!(game.try_bet("fire", 1), Err(Refusal::HandUnderway));
+}
+
+#[test]
+fn trap_18_a_bet_that_has_seen_a_roll_is_not_added_to_and_does_not_come_down() {
+    let mut game = Game::new();
+    game.bet("muggsy", 1).bet("muggsy", 1).throw(2, 2);
+    assert_eq!(game.up(), ["muggsy 2"]);
+    assert_eq!(game.down("muggsy"), Err(Refusal::ContractBet { bet: Bet::Muggsy }));
+    assert_eq!(game.throw(3, 4), ["muggsy win 8 down"]);
+    game.bet("seven_point", 1).throw(3, 4);
+    let again = game.try_bet("seven_point", 1);
+    assert_eq!(again, Err(Refusal::ContractBet { bet: Bet::SevenPoint }));
+}
+
+#[test]
+fn composite_bets_are_split_exactly_or_refused() {
+    let mut game = Game::new();
+    let unit = |unit| Err(Refusal::NotAMultiple { unit: Chips(unit) });
+    for (key, odd, units) in [
+        ("horn", 5, 4),
+        ("horn", 7, 4),
+        ("world", 4, 5),
+        ("c_and_e", 3, 2),
+        ("three_way", 4, 3),
+        ("hi_lo", 1, 2),
+        ("hop_sevens", 4, 3),
+        ("buffalo", 6, 5),
+        ("horn_high:12", 4, 5),
+    ] {
+        assert_eq!(game.try_bet(key, odd), unit(units), "{key}");
+    }
+    game.bet("world", 5).bet("horn", 4).bet("horn_high:12", 5).bet("buffalo", 5);
+    assert_eq!(
+        game.throw(6, 6),
+        [
+            "horn win 31 down",
+            "world win 31 down",
+            "buffalo lose 0 down",
+            "horn_high:12 win 62 down"
+        ]
+    );
+    assert_eq!(game.bet("world", 5).throw(3, 4), ["world push 5 down"]);
 }
 
 #[test]
