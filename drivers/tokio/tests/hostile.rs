@@ -13,7 +13,7 @@ use std::time::Duration;
 use bitcraps_host::Identity;
 use bitcraps_host::api::{EventView, OperationRequest, SupplyView};
 use bitcraps_host::clock::Clock;
-use bitcraps_protocol::beacon::CoinShare;
+use bitcraps_protocol::beacon::{CoinShare, DiceKeyId};
 use bitcraps_protocol::block::{Height, ValidatorIndex, View};
 use bitcraps_protocol::chain::{Genesis, Nonce, Operation, SignedTransaction, Transaction};
 use bitcraps_protocol::consensus::{
@@ -183,6 +183,7 @@ enum Packet {
     Finalize,
     Share {
         view: View,
+        key: DiceKeyId,
         index: ValidatorIndex,
         share: CoinShare,
     },
@@ -512,6 +513,7 @@ async fn an_admitted_cheat_loses_its_link_and_moves_nothing() {
     };
     let robbery: SignedTransaction = same_bytes(&(Bytes::from(encode(&robbed)), junk));
     let no_transaction: SignedTransaction = same_bytes(&(Bytes::from_static(b"none"), junk));
+    let key = DiceKeyId { epoch: Epoch(0), version: 0 };
     let cases = [
         (vote(0, Statement::Notarize { view, block, time }), "BadSignature"),
         (vote(1, Statement::Nullify { view, highest: View(0) }), "BadSignature"),
@@ -520,8 +522,8 @@ async fn an_admitted_cheat_loses_its_link_and_moves_nothing() {
         (certificate(Certificate::Notarization(notarization.clone())), "BadCertificate"),
         (certificate(Certificate::Notarization(nobody)), "BadCertificate"),
         (certificate(Certificate::Nullification(nullification, None)), "BadCertificate"),
-        (Packet::Share { view, index: ValidatorIndex(0), share }, "BadShare"),
-        (Packet::Share { view, index: ValidatorIndex(9), share }, "NotAValidator"),
+        (Packet::Share { view, key, index: ValidatorIndex(0), share }, "BadShare"),
+        (Packet::Share { view, key, index: ValidatorIndex(9), share }, "NotAValidator"),
         (Packet::Transaction(robbery), "BadSignature"),
         (Packet::Transaction(no_transaction), "Malformed"),
         (Packet::AskGenesis, "Unsolicited"),

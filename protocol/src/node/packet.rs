@@ -24,14 +24,14 @@ pub(super) enum Packet {
     Share { view: View, key: DiceKeyId, index: ValidatorIndex, share: CoinShare },
     /// Asks a neighbour for the shares it may pass on.
     AskShares { view: View, key: DiceKeyId },
-    /// What a validator says to make a dice key, on its way to a leader.
-    KeyGeneration(SignedRecord),
     /// A transaction on its way to a leader.
     Transaction(SignedTransaction),
     /// Asks a neighbour for the genesis, whose hash is the network that both named in the handshake.
     AskGenesis,
     /// Answers that.
     Genesis(Bytes),
+    /// What a validator says to make a dice key, on its way to a leader.
+    KeyGeneration(SignedRecord),
 }
 
 impl Packet {
