@@ -560,7 +560,7 @@ mod simulated {
         while let Some(outgoing) = node.outgoing() {
             match outgoing.packet().unwrap() {
                 Packet::Consensus(Message::Vote(_) | Message::Proposal(_)) => {
-                    assert!(matches!(outgoing.to, To::Everybody { .. }));
+                    assert!(matches!(outgoing.to, To::Everybody { .. } | To::Others { .. }));
                     votes += 1;
                 }
                 _ => others += 1,
