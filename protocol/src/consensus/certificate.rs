@@ -96,6 +96,12 @@ impl Notarization {
         })
     }
 
+    /// Makes what looks like a certificate of whatever `votes` there are for this block.
+    #[cfg(feature = "simulation")]
+    pub fn forge(view: View, block: BlockHash, votes: &[Vote]) -> Option<Self> {
+        Self::assemble(view, block, votes.iter(), votes.len())
+    }
+
     /// Checks size, order and signatures; votes that are `known` to be good are not checked again.
     pub fn verify(
         &self,
@@ -140,6 +146,12 @@ impl Nullification {
             statement: Statement::Nullify { view: self.view, highest: vote.highest },
             signature: vote.signature,
         })
+    }
+
+    /// Makes what looks like a certificate of whatever `votes` there are against this view.
+    #[cfg(feature = "simulation")]
+    pub fn forge(view: View, votes: &[Vote]) -> Option<Self> {
+        Self::assemble(view, votes.iter(), votes.len())
     }
 
     /// Checks size, order, ranges and signatures; votes `known` to be good are not checked again.
@@ -190,6 +202,12 @@ impl Finalization {
             statement: Statement::Finalize { view: self.view, block: self.block },
             signature: vote.signature,
         })
+    }
+
+    /// Makes what looks like a certificate of whatever `votes` there are for this block.
+    #[cfg(feature = "simulation")]
+    pub fn forge(view: View, block: BlockHash, votes: &[Vote]) -> Option<Self> {
+        Self::assemble(view, block, votes.iter(), votes.len())
     }
 
     /// Checks size, order and signatures; votes that are `known` to be good are not checked again.

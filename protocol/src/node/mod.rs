@@ -43,7 +43,7 @@ use packet::Packet;
 pub use packet::Packet;
 pub use packet::{genesis_answer, genesis_request, read_genesis_answer};
 #[cfg(feature = "simulation")]
-pub use simulated::{Incoming, Outgoing, To};
+pub use simulated::{Heard, Incoming, Outgoing, To};
 pub use status::{PeerStatus, Status};
 
 /// What a node is made of.

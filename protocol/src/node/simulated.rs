@@ -82,27 +82,27 @@ impl Outgoing {
     }
 }
 
-impl Incoming {
-    /// The message, with the link that delivered it; `None` if a peer came or went.
-    pub fn message(&self) -> Option<(LinkId, &Bytes)> {
-        match &self.0 {
-            mesh::Output::Deliver { link, message, .. } => Some((*link, message)),
-            mesh::Output::PeerUp { .. }
-            | mesh::Output::PeerDown { .. }
-            | mesh::Output::Misbehaved { .. }
-            | mesh::Output::Send { .. }
-            | mesh::Output::Close { .. } => None,
-        }
-    }
+/// What an [`Incoming`] says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Heard<'a> {
+    /// A link's other end is known now.
+    PeerUp(LinkId, PeerId),
+    /// A link that was up is gone.
+    PeerDown(LinkId, PeerId),
+    /// A message arrived.
+    Message(LinkId, &'a Bytes),
+}
 
-    /// Who said so, or came or went.
-    pub fn peer(&self) -> Option<PeerId> {
+impl Incoming {
+    /// What happened.
+    pub fn heard(&self) -> Heard<'_> {
         match &self.0 {
-            mesh::Output::Deliver { peer, .. } | mesh::Output::PeerDown { peer, .. } => Some(*peer),
-            mesh::Output::PeerUp { peer, .. } => Some(peer.peer),
+            mesh::Output::Deliver { link, message, .. } => Heard::Message(*link, message),
+            mesh::Output::PeerUp { link, peer } => Heard::PeerUp(*link, peer.peer),
+            mesh::Output::PeerDown { link, peer } => Heard::PeerDown(*link, *peer),
             mesh::Output::Misbehaved { .. }
             | mesh::Output::Send { .. }
-            | mesh::Output::Close { .. } => None,
+            | mesh::Output::Close { .. } => unreachable!("only what is heard is held back"),
         }
     }
 }

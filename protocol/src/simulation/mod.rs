@@ -7,7 +7,7 @@
 mod signatures;
 
 pub use crate::hooks::Flaw;
-pub use crate::node::{Incoming, Outgoing, Packet, To};
+pub use crate::node::{Heard, Incoming, Outgoing, Packet, To};
 pub(crate) use signatures::stand_in;
 pub use signatures::{Signatures, Verdicts};
 
