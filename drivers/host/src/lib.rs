@@ -7,7 +7,9 @@
 //!   [`LinkInbound`] as long as there is credit, and sends what its [`LinkSink`] is given.
 //! * [`journal`] makes promises durable before they leave; [`identity`] and [`lock`] see to it
 //!   that there is one key, and one process using it, per data directory.
+//! * [`api`] answers what programs on this machine ask.
 
+pub mod api;
 pub mod clock;
 mod files;
 mod handle;

@@ -1,4 +1,14 @@
-//! BitCraps over TCP: links on tokio.
+//! BitCraps over TCP: links on tokio, the local HTTP API of a node, and what the `bitcraps` command
+//! is made of. The node itself runs on its own plain thread (`bitcraps-host`); everything here only
+//! carries frames to it, asks it, or tells people what it said.
 
+pub mod api;
+mod ask;
+pub mod client;
+pub mod config;
 pub mod fetch;
+pub mod home;
+mod redeem;
+pub mod runtime;
 pub mod tcp;
+pub mod ticket;

@@ -31,6 +31,7 @@ use bytes::Bytes;
 use crate::beacon::CoinProof;
 use crate::block::{BlockHash, Commitments, Header, Height, View};
 use crate::craps;
+use crate::hooks::Hooks;
 use crate::identity::{NetworkId, PeerId};
 use crate::time::BlockTime;
 #[cfg(doc)]
@@ -100,12 +101,21 @@ impl Chain {
         let network = genesis.network();
         let slot = Slot { time: genesis.time, ..Slot::default() };
         Self {
-            terms: Terms { network, proof_of_work_bits: genesis.proof_of_work_bits },
+            terms: Terms {
+                network,
+                proof_of_work_bits: genesis.proof_of_work_bits,
+                hooks: Hooks::default(),
+            },
             blocks: Blocks::new(genesis.state(), network, slot),
             mempool: Mempool::default(),
             memo: Memo::default(),
             search: Search::default(),
         }
+    }
+
+    pub(crate) fn with_hooks(self, hooks: Hooks) -> Self {
+        let terms = Terms { hooks: hooks.clone(), ..self.terms };
+        Self { terms, memo: Memo::new(hooks), ..self }
     }
 
     /// The network this chain belongs to; also the hash that stands for genesis as a parent.
@@ -145,7 +155,7 @@ impl Chain {
             return Err(Invalid::WrongNetwork);
         }
         let outcome =
-            Execution::new(self.terms, slot, overlay).run(&body, &self.mempool, &mut self.memo)?;
+            Execution::new(&self.terms, slot, overlay).run(&body, &self.mempool, &mut self.memo)?;
         if outcome.commitments != header.commitments {
             return Err(Invalid::WrongCommitments);
         }
@@ -165,7 +175,7 @@ impl Chain {
         empty: bool,
     ) -> Option<(Bytes, Commitments)> {
         let overlay = self.blocks.overlay(parent)?;
-        let block = Execution::new(self.terms, slot, overlay);
+        let block = Execution::new(&self.terms, slot, overlay);
         let mempool = if empty { None } else { Some(&self.mempool) };
         Some(propose::propose(block, parent, coins, mempool, &mut self.memo))
     }
@@ -212,6 +222,11 @@ impl Chain {
             }
         }
         block.transaction(transaction)
+    }
+
+    /// Decodes a transaction and checks that its sender signed it for this network.
+    pub fn verify(&self, signed: SignedTransaction) -> Result<VerifiedTransaction, NotAuthentic> {
+        signed.verify_by(&self.terms.hooks, self.terms.network)
     }
 
     /// Lets a transaction wait to be ordered, if the finalized state does not rule it out.
@@ -297,7 +312,7 @@ impl Chain {
         let before = self.blocks.place(parent)?.slot;
         let time = time.max(before.time.plus_millis(1));
         let slot = Slot { view: before.view.next(), height: before.height.next(), time };
-        Some(Execution::new(self.terms, slot, self.blocks.overlay(parent)?))
+        Some(Execution::new(&self.terms, slot, self.blocks.overlay(parent)?))
     }
 
     fn prospect(&self, parent: &BlockHash, time: BlockTime, peer: &PeerId) -> Prospect {

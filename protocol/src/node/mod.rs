@@ -5,6 +5,8 @@
 
 mod packet;
 mod routes;
+#[cfg(feature = "simulation")]
+mod simulated;
 mod status;
 #[cfg(test)]
 mod tests;
@@ -26,6 +28,7 @@ use crate::chain::{
 use crate::consensus::{self, Consensus, Demand, ValidatorSet};
 use crate::craps::Dice;
 use crate::event::{Action, Command, CommandId, Event, LinkId, Notice, Record, Refusal};
+use crate::hooks::Hooks;
 use crate::identity::{Address, Context, Epoch, Keypair, PeerId, ProofOfWork};
 use crate::journal::Entry;
 use crate::mesh::{self, Attempt, Mesh};
@@ -34,7 +37,13 @@ use crate::session::LocalIdentity;
 use crate::time::{BlockTime, Time};
 use crate::wire::Hash;
 
+#[cfg(not(feature = "simulation"))]
+use packet::Packet;
+#[cfg(feature = "simulation")]
+pub use packet::Packet;
 pub use packet::{genesis_answer, genesis_request, read_genesis_answer};
+#[cfg(feature = "simulation")]
+pub use simulated::{Heard, Incoming, Outgoing, To};
 pub use status::{PeerStatus, Status};
 
 /// What a node is made of.
@@ -113,6 +122,10 @@ pub struct Node {
     gossip: Option<Gossip>,
     halted: Option<String>,
     actions: VecDeque<Action>,
+    hooks: Hooks,
+    /// What a simulation holds back or looks at.
+    #[cfg(feature = "simulation")]
+    held: simulated::Held,
 }
 
 impl Node {
@@ -123,17 +136,32 @@ impl Node {
         now: Time,
         records: impl IntoIterator<Item = Record>,
     ) -> Result<Self, CannotStart> {
+        let Setup { genesis, keypair, proof, .. } = &setup;
+        let identity =
+            LocalIdentity::new(keypair, *proof, genesis.network(), genesis.proof_of_work_bits);
+        let mut node = Self::assemble(setup, identity, Hooks::default(), now)?;
+        node.recover(now, records)?;
+        Ok(node)
+    }
+
+    /// The machines, side by side, before the journal is read.
+    fn assemble(
+        setup: Setup,
+        identity: LocalIdentity,
+        hooks: Hooks,
+        now: Time,
+    ) -> Result<Self, CannotStart> {
         let Setup { genesis, keypair, proof, seed, config } = setup;
         let rng = Rng::new(seed);
-        let chain = Chain::new(&genesis);
+        let chain = Chain::new(&genesis).with_hooks(hooks.clone());
         let network = chain.network();
         let context = Context { network, epoch: Epoch(0) };
         let members = genesis.validators.iter().map(|card| card.address.peer).collect();
-        let validators = ValidatorSet::new(members, &context);
-        let identity = LocalIdentity::new(&keypair, proof, network, genesis.proof_of_work_bits);
-        let beacon = Beacon::new(beacon_setup(&genesis, &keypair, &validators, config.beacon)?);
+        let validators = ValidatorSet::new(members, &context).with_hooks(hooks.clone());
+        let beacon = Beacon::new(beacon_setup(&genesis, &keypair, &validators, config.beacon)?)
+            .with_hooks(hooks.clone());
         let header = genesis_header(&genesis, &chain);
-        let mut node = Self {
+        Ok(Self {
             address: Address { peer: keypair.peer(), proof },
             mesh: Mesh::new(identity, rng.fork("mesh"), config.mesh),
             consensus: Consensus::new(
@@ -160,9 +188,10 @@ impl Node {
             gossip: None,
             halted: None,
             actions: VecDeque::new(),
-        };
-        node.recover(now, records)?;
-        Ok(node)
+            hooks,
+            #[cfg(feature = "simulation")]
+            held: simulated::Held::default(),
+        })
     }
 
     /// A pure fold over the journal; then the last votes are said again.
@@ -218,7 +247,7 @@ impl Node {
         let transaction = match command {
             Command::Operate(operation) => self.sign(operation)?,
             Command::Submit(signed) => {
-                signed.verify(self.chain.network()).map_err(|_| Refusal::NotAuthentic)?
+                self.chain.verify(signed).map_err(|_| Refusal::NotAuthentic)?
             }
         };
         self.try_out(&transaction)?;
@@ -229,7 +258,7 @@ impl Node {
             Err(SubmitRefusal::Full) => return Err(Refusal::MempoolFull),
         }
         self.commands.insert(id);
-        self.broadcast(&packet::Packet::Transaction(signed), Attempt::default());
+        self.broadcast(&Packet::Transaction(signed), Attempt::default());
         self.offer_at = self.offer_at.max(now + OFFER_INTERVAL);
         self.settle_down();
         Ok(id)

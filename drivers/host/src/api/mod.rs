@@ -1,0 +1,69 @@
+//! The local API: what programs on this machine may ask a node, as plain functions from the node's
+//! state and a request to an answer. A driver binds them to HTTP; nothing here knows of it.
+//!
+//! The types of requests and answers serve both ends. Keys, hashes and ids are texts, chips and
+//! heights numbers, times Unix milliseconds.
+
+mod failure;
+mod outcome;
+mod request;
+mod view;
+
+use bitcraps_protocol::chain::{State, TableId};
+use bitcraps_protocol::event::Notice;
+use bitcraps_protocol::identity::{Address, PeerId};
+use bitcraps_protocol::node::{Node, Status};
+use bitcraps_protocol::wire::Hash;
+
+pub use failure::{Code, Failure};
+pub use outcome::{Outcome, Outcomes};
+pub use request::{InvitationRequest, OperationRequest, TransactionRequest};
+pub use view::{
+    AccountView, BetView, EventView, InvitationView, PeerView, SeatView, StatusView, SupplyView,
+    TableSummary, TableView, TransactionState, TransactionView,
+};
+
+/// `GET /v1/status`: the node's condition.
+pub fn status(status: &Status) -> StatusView {
+    StatusView::of(status)
+}
+
+/// `GET /v1/accounts/{id}`: what an account holds; one that does not exist holds nothing. `id` is
+/// an address or the hexadecimal digits of its key.
+pub fn account(state: &State, id: &str) -> Result<AccountView, Failure> {
+    Ok(AccountView::of(state, peer(id)?))
+}
+
+/// `GET /v1/supply`: where all chips are.
+pub fn supply(node: &Node) -> SupplyView {
+    SupplyView::of(node)
+}
+
+/// `GET /v1/tables`: all open tables.
+pub fn tables(state: &State) -> Vec<TableSummary> {
+    state.tables().map(|(id, entry)| TableSummary::of(id, entry)).collect()
+}
+
+/// `GET /v1/tables/{id}`: one table with everything on it.
+pub fn table(state: &State, id: TableId) -> Result<TableView, Failure> {
+    let entry = state
+        .table(id)
+        .ok_or_else(|| Failure::new(Code::NotFound, format!("there is no open table {}", id.0)))?;
+    Ok(TableView::of(id, entry))
+}
+
+/// `GET /v1/events`: how a notice is told to programs.
+pub fn event(notice: &Notice) -> EventView {
+    EventView::of(notice)
+}
+
+/// Reads an account's id: its address, or the hexadecimal digits of its key.
+pub fn peer(id: &str) -> Result<PeerId, Failure> {
+    if let Ok(Hash(bytes)) = id.parse() {
+        return Ok(PeerId(bytes));
+    }
+    let address = id
+        .parse::<Address>()
+        .map_err(|error| Failure::new(Code::BadRequest, format!("the account {id:?} {error}")))?;
+    Ok(address.peer)
+}

@@ -1,0 +1,168 @@
+//! What can be asked for, as JSON states it.
+
+use bitcraps_protocol::chain::{Operation, TableId};
+use bitcraps_protocol::craps::{Bet, Chips, Round, Rules};
+use bitcraps_protocol::identity::Address;
+use bitcraps_protocol::wire::Text;
+use serde::{Deserialize, Serialize};
+
+use super::{Code, Failure};
+
+/// `POST /v1/transactions`: sign an operation with the node's key and bring it on the chain.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TransactionRequest {
+    /// What to do.
+    pub operation: OperationRequest,
+    /// Whether to answer only when it is final (and, for a roll, the dice are known), or after a
+    /// while.
+    #[serde(default)]
+    pub wait: bool,
+}
+
+/// `POST /v1/invitations`: make a ticket.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct InvitationRequest {
+    /// Chips that the ticket carries, paid by this node's account.
+    #[serde(default)]
+    pub chips: u64,
+    /// The table it leads to.
+    #[serde(default)]
+    pub table: Option<u32>,
+}
+
+/// An operation of this node's account; see [`Operation`] for what each does.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
+pub enum OperationRequest {
+    /// Pays another account.
+    Transfer {
+        /// Its address.
+        to: String,
+        /// How many chips.
+        amount: u64,
+    },
+    /// Opens a table.
+    OpenTable {
+        /// What it is called.
+        name: String,
+        /// Its house rules; the usual ones if left out.
+        #[serde(default)]
+        rules: Option<Box<Rules>>,
+        /// Chips for its bank.
+        bank: u64,
+    },
+    /// Closes one's own table.
+    CloseTable {
+        /// Which.
+        table: u32,
+    },
+    /// Takes a seat.
+    Sit {
+        /// Where.
+        table: u32,
+    },
+    /// Leaves a seat.
+    Stand {
+        /// Where.
+        table: u32,
+    },
+    /// Puts chips on a bet.
+    Bet {
+        /// Where.
+        table: u32,
+        /// For which roll.
+        round: u64,
+        /// On what, for example `pass` or `place:6`.
+        bet: String,
+        /// How many chips.
+        amount: u64,
+    },
+    /// Takes a bet down.
+    TakeDown {
+        /// Where.
+        table: u32,
+        /// Before which roll.
+        round: u64,
+        /// Which.
+        bet: String,
+    },
+    /// Agrees to roll before the betting window has passed.
+    Ready {
+        /// Where.
+        table: u32,
+        /// For which roll.
+        round: u64,
+    },
+    /// Throws the dice.
+    Roll {
+        /// Where.
+        table: u32,
+        /// Which roll.
+        round: u64,
+    },
+}
+
+impl OperationRequest {
+    /// The operation behind the texts.
+    pub fn operation(self) -> Result<Operation, Failure> {
+        Ok(match self {
+            Self::Transfer { to, amount } => {
+                let to: Address = to.parse().map_err(|error| {
+                    Failure::new(Code::BadRequest, format!("the address {to:?} {error}"))
+                })?;
+                Operation::Transfer { to, amount: Chips(amount) }
+            }
+            Self::OpenTable { name, rules, bank } => {
+                let name = Text::new(name).map_err(|error| {
+                    Failure::new(Code::BadRequest, format!("the table's name is {error}"))
+                })?;
+                Operation::OpenTable {
+                    name,
+                    rules: rules.map_or_else(Rules::default, |rules| *rules),
+                    bank: Chips(bank),
+                }
+            }
+            Self::CloseTable { table } => Operation::CloseTable { table: TableId(table) },
+            Self::Sit { table } => Operation::Sit { table: TableId(table) },
+            Self::Stand { table } => Operation::Stand { table: TableId(table) },
+            Self::Bet { table, round, bet, amount } => Operation::Bet {
+                table: TableId(table),
+                round: Round(round),
+                bet: parse_bet(&bet)?,
+                amount: Chips(amount),
+            },
+            Self::TakeDown { table, round, bet } => Operation::TakeDown {
+                table: TableId(table),
+                round: Round(round),
+                bet: parse_bet(&bet)?,
+            },
+            Self::Ready { table, round } => {
+                Operation::Ready { table: TableId(table), round: Round(round) }
+            }
+            Self::Roll { table, round } => {
+                Operation::Roll { table: TableId(table), round: Round(round) }
+            }
+        })
+    }
+
+    /// The roll whose dice are awaited, if this is one.
+    pub fn roll(&self) -> Option<(TableId, Round)> {
+        match *self {
+            Self::Roll { table, round } => Some((TableId(table), Round(round))),
+            Self::Transfer { .. }
+            | Self::OpenTable { .. }
+            | Self::CloseTable { .. }
+            | Self::Sit { .. }
+            | Self::Stand { .. }
+            | Self::Bet { .. }
+            | Self::TakeDown { .. }
+            | Self::Ready { .. } => None,
+        }
+    }
+}
+
+fn parse_bet(text: &str) -> Result<Bet, Failure> {
+    text.parse().map_err(|error| Failure::new(Code::BadRequest, format!("{text:?}: {error}")))
+}

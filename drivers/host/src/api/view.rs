@@ -1,0 +1,435 @@
+//! What is answered, as JSON states it.
+
+use bitcraps_protocol::chain::{State, TableEntry, TableId, TransactionId};
+use bitcraps_protocol::craps::{Dice, Number, Phase, Player, Rules};
+use bitcraps_protocol::event::Notice;
+use bitcraps_protocol::identity::PeerId;
+use bitcraps_protocol::node::{Node, Status};
+use bitcraps_protocol::time::BlockTime;
+use serde::{Deserialize, Serialize};
+
+use super::Outcome;
+
+/// A node's condition.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StatusView {
+    /// The node's address: what others pay to.
+    pub address: String,
+    /// Its key.
+    pub peer: String,
+    /// The network's id.
+    pub network: String,
+    /// What the network is called.
+    pub name: String,
+    /// The node's index among the validators, if it is one.
+    pub validator: Option<u16>,
+    /// How many validators there are.
+    pub validators: u16,
+    /// How many of them must vote for a block.
+    pub quorum: u16,
+    /// How many of them may fail or cheat.
+    pub tolerated_faults: u16,
+    /// The period of the present validators.
+    pub epoch: u64,
+    /// The present view.
+    pub view: u64,
+    /// The newest final block.
+    pub height: u64,
+    /// Its hash.
+    pub block: String,
+    /// The state root after it.
+    pub state_root: String,
+    /// Its agreed time, in Unix milliseconds.
+    pub time_ms: u64,
+    /// Who is connected.
+    pub peers: Vec<PeerView>,
+    /// Transactions waiting to be ordered.
+    pub waiting_transactions: u64,
+    /// Whether a dealer made the dice key, who could know every roll.
+    pub insecure_dealer: bool,
+    /// How many validators' shares make the dice.
+    pub dice_threshold: u16,
+    /// What is being waited for, in a sentence; empty if nothing is.
+    pub waiting_for: String,
+    /// Why the node has stopped working, if it has.
+    pub halted: Option<String>,
+}
+
+/// A connected peer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PeerView {
+    /// Its key.
+    pub peer: String,
+    /// Where it is.
+    pub endpoint: String,
+    /// Its index among the validators, if it is one.
+    pub validator: Option<u16>,
+}
+
+/// An account.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AccountView {
+    /// Its key.
+    pub peer: String,
+    /// Whether anybody ever paid to it.
+    pub exists: bool,
+    /// Chips free to be spent.
+    pub balance: u64,
+    /// The highest nonce it has used.
+    pub nonce: u64,
+}
+
+/// Where all chips are, after one block.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SupplyView {
+    /// The block.
+    pub height: u64,
+    /// The state root after it.
+    pub state_root: String,
+    /// Chips that genesis made.
+    pub supply: u64,
+    /// Chips in accounts.
+    pub accounts: u64,
+    /// Chips on tables: banks and stakes.
+    pub tables: u64,
+    /// Whether accounts and tables hold exactly the supply.
+    pub conserved: bool,
+}
+
+/// A table in a list.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TableSummary {
+    /// Its number.
+    pub id: u32,
+    /// What it is called.
+    pub name: String,
+    /// Whose bank it is.
+    pub owner: String,
+    /// Chips in its bank.
+    pub bank: u64,
+    /// How many sit there.
+    pub seats: u64,
+    /// The present roll.
+    pub round: u64,
+    /// The point, if the puck is on.
+    pub point: Option<u8>,
+}
+
+/// A table with everything on it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TableView {
+    /// Its number.
+    pub id: u32,
+    /// What it is called.
+    pub name: String,
+    /// Whose bank it is.
+    pub owner: String,
+    /// Its house rules.
+    pub rules: Rules,
+    /// Chips in its bank.
+    pub bank: u64,
+    /// How many of them are reserved for bets that are up.
+    pub reserved: u64,
+    /// The present roll; bets name it.
+    pub round: u64,
+    /// Whether the dice are in the air: no bet moves until they are settled.
+    pub rolling: bool,
+    /// The point, if the puck is on.
+    pub point: Option<u8>,
+    /// Whose turn it is to roll.
+    pub shooter: Option<String>,
+    /// When the betting window ends, in agreed time: until then the dice wait, unless everybody is
+    /// ready.
+    pub window_ends_ms: Option<u64>,
+    /// When the shooter's time ends and the house throws, in agreed time, if bets are up.
+    pub deadline_ms: Option<u64>,
+    /// Who sits there, in order.
+    pub seats: Vec<SeatView>,
+    /// What is up.
+    pub bets: Vec<BetView>,
+    /// The newest rolls, oldest first.
+    pub history: Vec<[u8; 2]>,
+}
+
+/// A seat that is taken.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SeatView {
+    /// By whom.
+    pub player: String,
+    /// Whether they agreed to roll now.
+    pub ready: bool,
+    /// Whether they leave as soon as their contract bets are decided.
+    pub leaving: bool,
+}
+
+/// A bet that is up.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BetView {
+    /// Whose.
+    pub player: String,
+    /// On what.
+    pub bet: String,
+    /// How much.
+    pub amount: u64,
+}
+
+/// Where a transaction stands.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TransactionView {
+    /// Its id.
+    pub id: String,
+    /// Where it stands.
+    #[serde(flatten)]
+    pub state: TransactionState,
+}
+
+/// Where a transaction stands.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "state", rename_all = "snake_case")]
+pub enum TransactionState {
+    /// Not handed in here since the node started, or long ago.
+    Unknown,
+    /// Waiting to become final, or for its dice.
+    Waiting {
+        /// For what, in a sentence.
+        waiting_for: String,
+    },
+    /// Final.
+    Final {
+        /// The block that holds it.
+        height: u64,
+        /// The table it opened.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        table: Option<u32>,
+        /// What it rolled.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        dice: Option<[u8; 2]>,
+    },
+    /// Impossible now.
+    Failed {
+        /// Why.
+        reason: String,
+    },
+}
+
+/// An invitation.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InvitationView {
+    /// The word to pass on; as secret as cash if it carries chips.
+    pub ticket: String,
+    /// Chips that it carries.
+    pub chips: u64,
+    /// Where its reader will look for the network.
+    pub hints: Vec<String>,
+}
+
+/// Something worth telling; see [`Notice`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+#[expect(missing_docs, reason = "the fields are those of the notices")]
+pub enum EventView {
+    /// A peer is connected.
+    PeerUp { peer: String },
+    /// A peer is gone.
+    PeerDown { peer: String },
+    /// A peer broke the protocol.
+    Misbehaved { peer: Option<String>, link: u64, fault: String },
+    /// A validator provably contradicted itself.
+    Evidence { validator: u16, what: String },
+    /// A view began.
+    Entered { view: u64 },
+    /// A block became final.
+    Finalized { height: u64, view: u64, hash: String, time_ms: u64, transactions: u32 },
+    /// A transaction handed in here is final.
+    Done { id: String, height: u64, table: Option<u32> },
+    /// A transaction handed in here has become impossible.
+    Failed { id: String, reason: String },
+    /// The dice of a roll are known.
+    Rolled { table: u32, round: u64, dice: [u8; 2] },
+    /// A roll was settled.
+    Settled { table: u32, round: u64, dice: [u8; 2] },
+    /// The node has stopped working.
+    Halted { reason: String },
+    /// The reader was too slow: so many events are missing here.
+    Missed { events: u64 },
+}
+
+impl StatusView {
+    pub(super) fn of(status: &Status) -> Self {
+        let peers = status.peers.iter().map(|peer| PeerView {
+            peer: peer.peer.to_string(),
+            endpoint: peer.endpoint.clone(),
+            validator: peer.validator,
+        });
+        Self {
+            address: status.address.clone(),
+            peer: status.peer.to_string(),
+            network: status.network.to_string(),
+            name: status.name.clone(),
+            validator: status.validator,
+            validators: status.validators,
+            quorum: status.quorum,
+            tolerated_faults: status.tolerated_faults,
+            epoch: status.epoch.0,
+            view: status.view.0,
+            height: status.height.0,
+            block: status.block.to_string(),
+            state_root: status.state_root.to_string(),
+            time_ms: status.time.as_millis(),
+            peers: peers.collect(),
+            waiting_transactions: status.waiting_transactions as u64,
+            insecure_dealer: status.insecure_dealer,
+            dice_threshold: status.dice_threshold,
+            waiting_for: status.waiting_for.clone(),
+            halted: status.halted.clone(),
+        }
+    }
+}
+
+impl AccountView {
+    pub(super) fn of(state: &State, peer: PeerId) -> Self {
+        let account = state.account(&peer);
+        Self {
+            peer: peer.to_string(),
+            exists: account.is_some(),
+            balance: account.map_or(0, |account| account.balance.0),
+            nonce: account.map_or(0, |account| account.nonce.0),
+        }
+    }
+}
+
+impl SupplyView {
+    pub(super) fn of(node: &Node) -> Self {
+        let (state, status) = (node.state(), node.status());
+        let accounts = state.accounts().map(|(_, account)| account.balance.0).sum();
+        let tables = state.tables().map(|(_, entry)| entry.table.held().0).sum();
+        Self {
+            height: status.height.0,
+            state_root: status.state_root.to_string(),
+            supply: state.supply().0,
+            accounts,
+            tables,
+            conserved: state.conserved(),
+        }
+    }
+}
+
+impl TableSummary {
+    pub(super) fn of(id: TableId, entry: &TableEntry) -> Self {
+        let table = &entry.table;
+        Self {
+            id: id.0,
+            name: entry.name.to_string(),
+            owner: entry.owner.to_string(),
+            bank: table.bank().0,
+            seats: table.seats().len() as u64,
+            round: table.round().0,
+            point: table.point().map(Number::total),
+        }
+    }
+}
+
+impl TableView {
+    pub(super) fn of(id: TableId, entry: &TableEntry) -> Self {
+        let table = &entry.table;
+        let window_ends = match table.phase() {
+            Phase::Betting { opened } => Some(opened.time.plus_millis(table.rules().window_ms)),
+            Phase::Rolling { .. } => None,
+        };
+        let seats = table.seats().iter().map(|seat| SeatView {
+            player: name(seat.player),
+            ready: seat.ready,
+            leaving: seat.leaving,
+        });
+        let bets = table.bets().map(|(player, bet, stake)| BetView {
+            player: name(player),
+            bet: bet.to_string(),
+            amount: stake.0,
+        });
+        Self {
+            id: id.0,
+            name: entry.name.to_string(),
+            owner: entry.owner.to_string(),
+            rules: table.rules().clone(),
+            bank: table.bank().0,
+            reserved: table.reserve().0,
+            round: table.round().0,
+            rolling: window_ends.is_none(),
+            point: table.point().map(Number::total),
+            shooter: table.shooter().map(name),
+            window_ends_ms: window_ends.map(BlockTime::as_millis),
+            deadline_ms: table.deadline().map(BlockTime::as_millis),
+            seats: seats.collect(),
+            bets: bets.collect(),
+            history: table.history().map(pips).collect(),
+        }
+    }
+}
+
+impl TransactionView {
+    /// Where transaction `id` stands; `waiting_for` says what the node waits for.
+    pub fn of(id: TransactionId, outcome: Outcome, waiting_for: &str) -> Self {
+        let state = match outcome {
+            Outcome::Unknown => TransactionState::Unknown,
+            Outcome::Waiting => TransactionState::Waiting { waiting_for: waiting_for.into() },
+            Outcome::Final { height, table, dice } => TransactionState::Final {
+                height: height.0,
+                table: table.map(|table| table.0),
+                dice: dice.map(pips),
+            },
+            Outcome::Failed { reason } => TransactionState::Failed { reason },
+        };
+        Self { id: id.to_string(), state }
+    }
+}
+
+impl EventView {
+    pub(super) fn of(notice: &Notice) -> Self {
+        match notice {
+            Notice::PeerUp { peer, link: _ } => Self::PeerUp { peer: peer.to_string() },
+            Notice::PeerDown { peer } => Self::PeerDown { peer: peer.to_string() },
+            Notice::Misbehaved { link, peer, fault } => Self::Misbehaved {
+                peer: peer.map(|peer| peer.to_string()),
+                link: link.0,
+                fault: format!("{fault:?}"),
+            },
+            Notice::Evidence { validator, what } => {
+                Self::Evidence { validator: validator.0, what: (*what).into() }
+            }
+            Notice::Entered { view } => Self::Entered { view: view.0 },
+            Notice::Finalized { height, view, hash, time, transactions } => Self::Finalized {
+                height: height.0,
+                view: view.0,
+                hash: hash.to_string(),
+                time_ms: time.as_millis(),
+                transactions: *transactions,
+            },
+            Notice::Done { id, height, table } => Self::Done {
+                id: id.to_string(),
+                height: height.0,
+                table: table.map(|table| table.0),
+            },
+            Notice::Failed { id, rejection } => {
+                Self::Failed { id: id.to_string(), reason: rejection.to_string() }
+            }
+            Notice::Rolled { table, round, dice } => {
+                Self::Rolled { table: table.0, round: round.0, dice: pips(*dice) }
+            }
+            Notice::Settled { table, round, dice } => {
+                Self::Settled { table: table.0, round: round.0, dice: pips(*dice) }
+            }
+            Notice::Halted { reason } => Self::Halted { reason: reason.clone() },
+        }
+    }
+}
+
+/// The faces of two dice.
+fn pips(dice: Dice) -> [u8; 2] {
+    let (first, second) = dice.faces();
+    [first, second]
+}
+
+/// A player's key: the game's players are the chain's accounts.
+fn name(player: Player) -> String {
+    PeerId(player.0).to_string()
+}

@@ -1,0 +1,336 @@
+//! What can be typed: commands, flags and the help that teaches them.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+const EXAMPLES: &str = "\
+Examples:
+  bitcraps dev                          a whole network with bots on this machine, to look at
+  bitcraps join ticket1…                accept a friend's invitation
+  bitcraps table list                   what can be played
+  bitcraps sit 1
+  bitcraps bet 1 pass 10                10 chips on the pass line of table 1
+  bitcraps roll 1                       throw the dice
+
+Exit codes: 0 done, 1 refused or no, 2 wrong usage or configuration, 3 no node to talk to,
+4 refused for safety.";
+
+const NETWORK_EXAMPLES: &str = "\
+Example, with two validators A and B:
+  bitcraps --data-dir a key card        prints A's card
+  bitcraps --data-dir b key card        prints B's card
+  bitcraps --data-dir a network new --name friends --validator card1AAA… --validator card1BBB…
+  bitcraps --data-dir a node --listen 127.0.0.1:7711
+  bitcraps --data-dir b node --listen 127.0.0.1:7712 --genesis a/genesis --peers 127.0.0.1:7711";
+
+const BET_EXAMPLES: &str = "\
+Bets:
+  pass, dont_pass           before the come-out roll (puck off)
+  come, dont_come           while a point is on
+  odds:pass, odds:come:6    true odds behind a line or a travelled come bet
+  place:4 … place:10        a number before 7
+  hard:4 … hard:10          a number as a double before 7 or its easy way
+  field, any7, any_craps, two, three, yo, boxcars    the next roll
+
+Example: bitcraps bet 1 place:6 12";
+
+const GLOBAL: &str = "Options of every command";
+
+/// Craps that nobody owns: a table, dice and a ledger run by nodes that need not trust each other.
+#[derive(Debug, Parser)]
+#[command(name = "bitcraps", version, after_help = EXAMPLES, max_term_width = 100)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) global: Global,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Global {
+    /// Where the node keeps its identity, network and journal [env: BITCRAPS_DATA_DIR=]
+    /// [default: ~/.local/share/bitcraps]
+    #[arg(long, global = true, help_heading = GLOBAL, value_name = "DIR")]
+    pub(crate) data_dir: Option<PathBuf>,
+    /// Configuration file [env: BITCRAPS_CONFIG=] [default: bitcraps.toml in the data directory]
+    #[arg(long, global = true, help_heading = GLOBAL, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// Print JSON, for programs
+    #[arg(long, global = true, help_heading = GLOBAL)]
+    pub(crate) json: bool,
+    /// What to log to standard error, such as `debug` or `bitcraps=trace` [env: BITCRAPS_LOG=]
+    #[arg(long, global = true, help_heading = GLOBAL, value_name = "FILTER")]
+    pub(crate) log: Option<String>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run a whole network with bots on this machine
+    Dev(Dev),
+    /// Run a node
+    Node(NodeArgs),
+    /// This node's identity
+    #[command(subcommand)]
+    Key(Key),
+    /// Make networks
+    #[command(subcommand)]
+    Network(Network),
+    /// Print a ticket with which somebody can join the network
+    Invite(Invite),
+    /// Accept an invitation: fetch its network, take its chips and run a node
+    Join(Join),
+    /// How the node and its network are doing, and what they wait for
+    Status,
+    /// How many chips an account has
+    Balance {
+        /// Whose [default: this node's own]
+        address: Option<String>,
+    },
+    /// Pay chips to somebody
+    Transfer {
+        /// Whom: an address that begins with craps1
+        address: String,
+        /// How many chips
+        #[arg(value_parser = positive())]
+        amount: u64,
+        #[command(flatten)]
+        change: Change,
+    },
+    /// Tables
+    #[command(subcommand)]
+    Table(Table),
+    /// Take a seat at a table
+    Sit {
+        /// The table's number
+        table: u32,
+        #[command(flatten)]
+        change: Change,
+    },
+    /// Leave a table: bets that may come down do, the others play to their end
+    Stand {
+        /// The table's number
+        table: u32,
+        #[command(flatten)]
+        change: Change,
+    },
+    /// Put chips on a bet
+    #[command(after_help = BET_EXAMPLES)]
+    Bet {
+        /// The table's number
+        table: u32,
+        /// On what, such as pass or place:6
+        bet: String,
+        /// How many chips
+        #[arg(value_parser = positive())]
+        amount: u64,
+        #[command(flatten)]
+        round: Round,
+        #[command(flatten)]
+        change: Change,
+    },
+    /// Take a bet down
+    Down {
+        /// The table's number
+        table: u32,
+        /// Which bet, such as place:6
+        bet: String,
+        #[command(flatten)]
+        round: Round,
+        #[command(flatten)]
+        change: Change,
+    },
+    /// Agree to roll before the betting time has passed
+    Ready {
+        /// The table's number
+        table: u32,
+        #[command(flatten)]
+        round: Round,
+        #[command(flatten)]
+        change: Change,
+    },
+    /// Throw the dice, if it is your turn, and show them
+    Roll {
+        /// The table's number
+        table: u32,
+        #[command(flatten)]
+        round: Round,
+        #[command(flatten)]
+        change: Change,
+    },
+}
+
+/// Of a command that changes something.
+#[derive(Clone, Copy, Debug, Args)]
+pub(crate) struct Change {
+    /// Print the transaction's id at once instead of waiting until it is final
+    #[arg(long)]
+    pub(crate) no_wait: bool,
+}
+
+/// Of a command that is for one roll of a table.
+#[derive(Clone, Copy, Debug, Args)]
+pub(crate) struct Round {
+    /// For which roll of the table; refused if it is another one's turn [default: the present one]
+    #[arg(long, value_name = "N")]
+    pub(crate) round: Option<u64>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Dev {
+    /// Validators
+    #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=100))]
+    pub(crate) nodes: u16,
+    /// Bots that sit, bet and roll; more than one fewer than the validators get nodes of their own
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u16).range(1..=16))]
+    pub(crate) bots: u16,
+    /// Stop after so many rolls and print a summary [default: go on until Ctrl-C]
+    #[arg(long, value_name = "N", value_parser = positive())]
+    pub(crate) rolls: Option<u64>,
+    /// Keep the nodes' data directories here, and go on from what is there [default: a temporary
+    /// directory]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) state: Option<PathBuf>,
+    /// Run every node as a process of its own
+    #[arg(long)]
+    pub(crate) processes: bool,
+}
+
+#[derive(Clone, Debug, Default, Args)]
+pub(crate) struct NodeFlags {
+    /// Where to accept peers [env: BITCRAPS_LISTEN=] [default: 0.0.0.0:7711, or any free
+    /// port after `join`]
+    #[arg(long, value_name = "IP:PORT")]
+    pub(crate) listen: Option<String>,
+    /// Peers to stay connected with; several with commas [env: BITCRAPS_PEERS=]
+    #[arg(long, value_name = "HOST:PORT", value_delimiter = ',', alias = "peer")]
+    pub(crate) peers: Option<Vec<String>>,
+    /// Where others can reach this node, for tickets; several with commas [env:
+    /// BITCRAPS_ADVERTISE=] [default: what it listens on]
+    #[arg(long, value_name = "HOST:PORT", value_delimiter = ',')]
+    pub(crate) advertise: Option<Vec<String>>,
+    /// Serve the API on this loopback address too, for whoever has the token in api.token [env:
+    /// BITCRAPS_API=]
+    #[arg(long, value_name = "IP:PORT")]
+    pub(crate) api: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct NodeArgs {
+    #[command(flatten)]
+    pub(crate) flags: NodeFlags,
+    /// The network's genesis file, as `network new` writes it; needed once
+    #[arg(long, value_name = "FILE")]
+    pub(crate) genesis: Option<PathBuf>,
+    /// Go on although the journal of this identity is missing. A validator that has forgotten its
+    /// promises may break them, and be punished: only after reading what `node` said about it
+    #[arg(long)]
+    pub(crate) accept_lost_journal: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Join {
+    /// The invitation: one word that begins with ticket1
+    pub(crate) ticket: String,
+    #[command(flatten)]
+    pub(crate) flags: NodeFlags,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Key {
+    /// Print this node's validator card for whoever makes a network; makes an identity if there is
+    /// none
+    Card,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Network {
+    /// Make a network from its validators' cards
+    #[command(after_help = NETWORK_EXAMPLES)]
+    New {
+        /// A validator's card, from its `key card`; once for each validator
+        #[arg(long = "validator", value_name = "CARD", required = true)]
+        validators: Vec<String>,
+        /// What to call it
+        #[arg(long, default_value = "bitcraps")]
+        name: String,
+        /// Chips that each validator starts with; there will never be others
+        #[arg(long, default_value_t = 1_000_000)]
+        chips: u64,
+        /// Write the genesis file here [default: genesis in the data directory]
+        #[arg(long, value_name = "FILE")]
+        out: Option<PathBuf>,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Invite {
+    /// Chips from this node's account for whoever takes the ticket first
+    #[arg(long, default_value_t = 0)]
+    pub(crate) chips: u64,
+    /// The table to sit down at
+    #[arg(long)]
+    pub(crate) table: Option<u32>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Table {
+    /// Open a table and fund its bank
+    Open {
+        /// What to call it
+        name: String,
+        /// Chips for its bank
+        #[arg(value_parser = positive())]
+        bank: u64,
+        /// Seconds for bets before each roll, unless all players are ready
+        #[arg(long, value_name = "SECONDS")]
+        betting_time: Option<u32>,
+        #[command(flatten)]
+        change: Change,
+    },
+    /// List open tables
+    List,
+    /// Show one table with everything on it
+    Show {
+        /// The table's number
+        table: u32,
+    },
+    /// Show a table and every roll as it happens, until Ctrl-C
+    Watch {
+        /// The table's number
+        table: u32,
+    },
+    /// Close your own table once no bet is up; its bank returns to you
+    Close {
+        /// The table's number
+        table: u32,
+        #[command(flatten)]
+        change: Change,
+    },
+}
+
+fn positive() -> clap::builder::RangedU64ValueParser<u64> {
+    clap::value_parser!(u64).range(1..)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_definitions_are_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_stake_of_nothing_is_a_mistake_of_usage() {
+        let parse = |line: &str| Cli::try_parse_from(line.split(' '));
+        assert!(parse("bitcraps bet 1 pass 10 --round 3").is_ok());
+        assert!(parse("bitcraps bet 1 pass 0").is_err());
+        assert!(parse("bitcraps bet 1 pass -5").is_err());
+        assert!(parse("bitcraps table open home 1000 --json").is_ok());
+        assert!(parse("bitcraps join").is_err());
+    }
+}

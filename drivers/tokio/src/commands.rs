@@ -1,0 +1,302 @@
+//! The commands that ask a running node or prepare a data directory.
+
+use anyhow::Context as _;
+use bitcraps_host::api::{EventView, InvitationRequest, OperationRequest, TransactionState};
+use bitcraps_protocol::chain::{Genesis, ValidatorCard};
+use bitcraps_protocol::craps::{Chips, Rules};
+use bitcraps_protocol::identity::ProofOfWork;
+use bitcraps_protocol::rng::Rng;
+use bitcraps_protocol::time::BlockTime;
+use bitcraps_protocol::wire::Text;
+use bitcraps_tokio::client::{Client, ClientError};
+use bitcraps_tokio::config::Config;
+use bitcraps_tokio::home::{Home, write_whole};
+use serde::Serialize;
+use serde_json::json;
+use tokio::signal::ctrl_c;
+
+use crate::cli::{Change, Command, Invite, Key, Network, Round, Table};
+use crate::exit::{Stopped, Usage};
+use crate::node::identity;
+use crate::output::{Output, aside, grouped};
+use crate::words;
+
+/// Carries out a command on the node of `config`'s data directory.
+pub(crate) async fn run(command: Command, config: &Config, output: Output) -> anyhow::Result<()> {
+    let session = Session { client: Client::new(&config.data_dir.value), output };
+    let home = Home::new(&config.data_dir.value);
+    match command {
+        Command::Dev(_) | Command::Node(_) | Command::Join(_) => {
+            unreachable!("these are carried out elsewhere")
+        }
+        Command::Key(Key::Card) => card(&home, output),
+        Command::Network(network) => new_network(&home, network, output),
+        Command::Invite(invite) => session.invite(invite).await,
+        Command::Status => session.status().await,
+        Command::Balance { address } => session.balance(address).await,
+        Command::Transfer { address, amount, change } => {
+            session.change(OperationRequest::Transfer { to: address, amount }, change).await
+        }
+        Command::Table(table) => session.table(table).await,
+        Command::Sit { table, change } => {
+            session.change(OperationRequest::Sit { table }, change).await
+        }
+        Command::Stand { table, change } => {
+            session.change(OperationRequest::Stand { table }, change).await
+        }
+        Command::Bet { table, bet, amount, round, change } => {
+            let round = session.round(table, round).await?;
+            session.change(OperationRequest::Bet { table, round, bet, amount }, change).await
+        }
+        Command::Down { table, bet, round, change } => {
+            let round = session.round(table, round).await?;
+            session.change(OperationRequest::TakeDown { table, round, bet }, change).await
+        }
+        Command::Ready { table, round, change } => {
+            let round = session.round(table, round).await?;
+            session.change(OperationRequest::Ready { table, round }, change).await
+        }
+        Command::Roll { table, round, change } => {
+            let round = session.round(table, round).await?;
+            session.change(OperationRequest::Roll { table, round }, change).await
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct CardView {
+    card: String,
+    address: String,
+}
+
+fn card(home: &Home, output: Output) -> anyhow::Result<()> {
+    let (identity, made) = identity(home)?;
+    if made {
+        aside(&format!("made an identity in {}", home.directory().display()));
+    }
+    let card = ValidatorCard::new(&identity.keypair, identity.proof).to_string();
+    let view = CardView { card, address: identity.address().to_string() };
+    output.answer(&view, || view.card.clone())?;
+    Ok(())
+}
+
+#[derive(Serialize)]
+struct NetworkView {
+    network: String,
+    name: String,
+    validators: usize,
+    tolerated_faults: usize,
+    insecure_dealer: bool,
+    genesis: String,
+}
+
+fn new_network(home: &Home, network: Network, output: Output) -> anyhow::Result<()> {
+    let Network::New { validators, name, chips, out } = network;
+    let cards = validators.iter().map(|card| {
+        let parsed = card.parse::<ValidatorCard>();
+        parsed.map_err(|error| Usage(format!("the card {}… {error}", words::short(card))))
+    });
+    let cards = cards.collect::<Result<Vec<_>, _>>()?;
+    let allocations = cards.iter().map(|card| (card.address, Chips(chips))).collect();
+    let name = Text::new(name).map_err(|error| Usage(format!("the network's name is {error}")))?;
+    let count = cards.len();
+    let bits = ProofOfWork::DEFAULT_BITS;
+    let genesis = Genesis::insecure(name, cards, allocations, now(), bits, &mut entropy()?);
+    let genesis = genesis.map_err(|refusal| Usage(refusal.to_string()))?;
+    let path = match out {
+        Some(path) => {
+            write_whole(&path, &genesis.encode())?;
+            path
+        }
+        None => {
+            home.adopt(&genesis)?;
+            home.genesis_path()
+        }
+    };
+    let view = NetworkView {
+        network: genesis.network().to_string(),
+        name: genesis.name.to_string(),
+        validators: count,
+        tolerated_faults: count.saturating_sub(1) / 3,
+        insecure_dealer: true,
+        genesis: path.display().to_string(),
+    };
+    if count <= 3 {
+        aside(&format!(
+            "warning: {count} validators tolerate no fault: if one stops, the network stops, and \
+             one that cheats is not outvoted. Four tolerate one"
+        ));
+    }
+    aside(
+        "warning: the dice key was dealt on this machine: whoever runs it could know every roll. \
+         For play money only",
+    );
+    output.answer(&view, || {
+        format!(
+            "made network \"{}\" ({}) with {count} validators: {}\n\
+             give this file to the other validators; each runs: bitcraps node --genesis FILE",
+            view.name,
+            words::short(&view.network),
+            view.genesis
+        )
+    })?;
+    Ok(())
+}
+
+/// The wall clock, which dates a network.
+pub(crate) fn now() -> BlockTime {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    // A clock before 1970 is wrong anyway; consensus will correct it.
+    BlockTime(since.map_or(0, |since| since.as_millis() as u64))
+}
+
+/// A stream of random numbers from the operating system's entropy.
+pub(crate) fn entropy() -> anyhow::Result<Rng> {
+    let mut seed = [0; 32];
+    getrandom::fill(&mut seed).context("cannot draw random bytes")?;
+    Ok(Rng::new(seed))
+}
+
+/// A running node and where its answers go.
+struct Session {
+    client: Client,
+    output: Output,
+}
+
+impl Session {
+    async fn status(&self) -> anyhow::Result<()> {
+        let status = self.client.status().await?;
+        self.output.answer(&status, || words::status(&status))?;
+        match status.halted {
+            Some(reason) => Err(Stopped(reason).into()),
+            None => Ok(()),
+        }
+    }
+
+    async fn balance(&self, address: Option<String>) -> anyhow::Result<()> {
+        let id = match address {
+            Some(address) => address,
+            None => self.client.status().await?.address,
+        };
+        let account = self.client.account(&id).await?;
+        self.output.answer(&account, || format!("{} chips", grouped(account.balance)))?;
+        Ok(())
+    }
+
+    async fn invite(&self, invite: Invite) -> anyhow::Result<()> {
+        let Invite { chips, table } = invite;
+        let invitation = self.client.invite(&InvitationRequest { chips, table }).await?;
+        if chips > 0 {
+            aside(&format!(
+                "whoever runs this first has {} of your chips: bitcraps join TICKET",
+                grouped(chips)
+            ));
+        }
+        self.output.answer(&invitation, || invitation.ticket.clone())?;
+        Ok(())
+    }
+
+    /// The round for which a command is: the one that was named, or the table's present one.
+    async fn round(&self, table: u32, round: Round) -> Result<u64, ClientError> {
+        match round.round {
+            Some(round) => Ok(round),
+            None => Ok(self.client.table(table).await?.round),
+        }
+    }
+
+    async fn change(&self, operation: OperationRequest, change: Change) -> anyhow::Result<()> {
+        let view = if change.no_wait {
+            self.client.submit(operation, false).await?
+        } else {
+            let tell = |waiting_for: &str| aside(&format!("still waiting: {waiting_for}"));
+            self.client.carry_out(operation, tell).await?
+        };
+        self.output.answer(&view, || words::transaction(&view))?;
+        match view.state {
+            TransactionState::Failed { reason } => Err(anyhow::Error::msg(reason)),
+            TransactionState::Final { .. }
+            | TransactionState::Waiting { .. }
+            | TransactionState::Unknown => Ok(()),
+        }
+    }
+
+    async fn table(&self, table: Table) -> anyhow::Result<()> {
+        match table {
+            Table::Open { name, bank, betting_time, change } => {
+                let mut rules = Rules::default();
+                if let Some(seconds) = betting_time {
+                    rules.window_ms = u64::from(seconds) * 1000;
+                }
+                let open = OperationRequest::OpenTable { name, rules: Some(Box::new(rules)), bank };
+                self.change(open, change).await
+            }
+            Table::Close { table, change } => {
+                self.change(OperationRequest::CloseTable { table }, change).await
+            }
+            Table::List => {
+                let tables = self.client.tables().await?;
+                self.output.answer(&tables, || words::tables(&tables))?;
+                Ok(())
+            }
+            Table::Show { table } => {
+                let view = self.client.table(table).await?;
+                let status = self.client.status().await?;
+                self.output
+                    .answer(&view, || words::table(&view, &status.peer, &status.waiting_for))?;
+                Ok(())
+            }
+            Table::Watch { table } => tokio::select! {
+                watched = self.watch(table) => watched,
+                interrupted = ctrl_c() => Ok(interrupted?),
+            },
+        }
+    }
+
+    async fn watch(&self, table: u32) -> anyhow::Result<()> {
+        let mut events = self.client.events().await?;
+        let own = self.client.status().await?.peer;
+        let mut shown = self.show(table, &own, String::new()).await?;
+        while let Some(event) = events.next().await? {
+            match &event {
+                EventView::Rolled { table: at, .. } | EventView::Settled { table: at, .. }
+                    if *at != table => {}
+                EventView::Rolled { round, dice, .. } => {
+                    if !self.output.is_screen() {
+                        let words = || format!("roll {round}: {}", words::dice_text(*dice));
+                        self.output.answer(&event, words)?;
+                    }
+                }
+                EventView::Settled { .. }
+                | EventView::Finalized { transactions: 1.., .. }
+                | EventView::Missed { .. } => shown = self.show(table, &own, shown).await?,
+                EventView::Halted { reason } => return Err(Stopped(reason.clone()).into()),
+                EventView::Finalized { transactions: 0, .. }
+                | EventView::PeerUp { .. }
+                | EventView::PeerDown { .. }
+                | EventView::Misbehaved { .. }
+                | EventView::Evidence { .. }
+                | EventView::Entered { .. }
+                | EventView::Done { .. }
+                | EventView::Failed { .. } => {}
+            }
+        }
+        Err(Stopped("it was told to".into()).into())
+    }
+
+    /// Shows the table if it looks different from what was `shown`.
+    async fn show(&self, table: u32, own: &str, shown: String) -> anyhow::Result<String> {
+        let view = self.client.table(table).await?;
+        let status = self.client.status().await?;
+        let text = words::table(&view, own, &status.waiting_for);
+        let fresh = if self.output.json { json!(view).to_string() } else { text.clone() };
+        if fresh == shown {
+            return Ok(shown);
+        }
+        if self.output.is_screen() {
+            self.output.redraw(&text)?;
+        } else {
+            self.output.answer(&view, || text)?;
+        }
+        Ok(fresh)
+    }
+}

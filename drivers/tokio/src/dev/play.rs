@@ -1,0 +1,393 @@
+//! The game on a running network: opening the table, letting the bots play, watching every node,
+//! and comparing them at the end.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, bail};
+use bitcraps_host::api::{
+    EventView, InvitationRequest, OperationRequest, SupplyView, TransactionState,
+};
+use bitcraps_protocol::craps::Rules;
+use bitcraps_tokio::client::{Client, ClientError, Events};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
+
+use super::bot::Bot;
+use super::cluster::Cluster;
+use super::measure::{Shared, binary_bytes, resident_bytes};
+use super::report::{Figures, Report};
+use crate::cli::Dev;
+use crate::commands::entropy;
+use crate::exit::sentence;
+use crate::output::{Output, aside, grouped};
+use crate::words;
+
+/// Chips in the bank of the bots' table.
+const BANK: u64 = 500_000;
+/// What the bots' table is called.
+const TABLE_NAME: &str = "bots";
+/// Chips that the printed ticket carries.
+const TICKET_CHIPS: u64 = 1_000;
+/// How long bots shake the dice when there is somebody to watch.
+const PACE: Duration = Duration::from_secs(2);
+/// How long nothing may be settled before the run counts as failed.
+const STALL: Duration = Duration::from_secs(120);
+/// How long the nodes have to come to rest and agree at the end.
+const REST: Duration = Duration::from_secs(60);
+/// How often they are looked at meanwhile.
+const LOOK: Duration = Duration::from_millis(50);
+/// Heights whose blocks are remembered for comparison; the lowest is forgotten first.
+const HEIGHTS: usize = 4096;
+
+/// A game with everything it needs.
+pub(super) struct Game<'a> {
+    arguments: &'a Dev,
+    cluster: &'a Cluster,
+    output: Output,
+    measurements: Shared,
+    agreement: Agreement,
+}
+
+/// The blocks that nodes have reported, by height.
+#[derive(Clone, Default)]
+struct Agreement(Arc<Mutex<Blocks>>);
+
+#[derive(Default)]
+struct Blocks {
+    by_height: BTreeMap<u64, (String, String)>,
+    compared: u64,
+    differences: Vec<String>,
+}
+
+impl<'a> Game<'a> {
+    pub(super) fn new(
+        arguments: &'a Dev,
+        cluster: &'a Cluster,
+        output: Output,
+        measurements: Shared,
+    ) -> Self {
+        Self { arguments, cluster, output, measurements, agreement: Agreement::default() }
+    }
+
+    fn first(&self) -> &Client {
+        &self.cluster.members()[0].client
+    }
+
+    /// Plays until enough rolls are settled or `stop`, then compares the nodes.
+    pub(super) async fn play(self, mut stop: watch::Receiver<bool>) -> anyhow::Result<Report> {
+        let begun = Instant::now();
+        let mut events = self.first().events().await?;
+        let mut watchers = self.watch_all().await?;
+        let table = tokio::select! {
+            table = self.open_table() => table?,
+            _ = stop.wait_for(|stopping| *stopping) => bail!("stopped before anything was played"),
+        };
+        self.print_ticket(table).await?;
+        let (bots_stop, bots_stopped) = watch::channel(false);
+        let mut bots = self.start_bots(table, &bots_stopped)?;
+        let mut problems = tokio::select! {
+            followed = self.follow(table, &mut events) => problem(followed),
+            failed = first_end(&mut bots) => problem(failed),
+            failed = first_end(&mut watchers) => problem(failed),
+            _ = stop.wait_for(|stopping| *stopping) => Vec::new(),
+        };
+        bots_stop.send_replace(true);
+        while bots.join_next().await.is_some() {}
+        let supplies = match timeout(REST, self.rest(table)).await {
+            Ok(Ok(supplies)) => supplies,
+            Ok(Err(error)) => {
+                problems.push(sentence(&error.into()));
+                Vec::new()
+            }
+            Err(_) => {
+                problems.push(format!("the nodes do not agree after {} s", REST.as_secs()));
+                Vec::new()
+            }
+        };
+        watchers.shutdown().await;
+        self.report(begun.elapsed(), &supplies, problems).await
+    }
+
+    /// Compares the blocks of all nodes as they become final.
+    async fn watch_all(&self) -> anyhow::Result<JoinSet<Result<(), ClientError>>> {
+        let mut watchers = JoinSet::new();
+        for (index, member) in self.cluster.members().iter().enumerate() {
+            let mut events = member.client.events().await?;
+            let (name, agreement) = (member.name.clone(), self.agreement.clone());
+            let measurements = (index == 0).then(|| self.measurements.clone());
+            watchers.spawn(async move {
+                let mut last = None::<Instant>;
+                while let Some(event) = events.next().await? {
+                    if let EventView::Finalized { height, hash, .. } = event {
+                        agreement.note(&name, height, hash);
+                        let now = Instant::now();
+                        if let (Some(measurements), Some(last)) = (&measurements, last) {
+                            measurements.lock().block_time.add(now - last);
+                        }
+                        last = Some(now);
+                    }
+                }
+                Err(ClientError::Broken(format!("{name} has stopped")))
+            });
+        }
+        Ok(watchers)
+    }
+
+    /// The bots' table, opened by the last validator unless an earlier run did.
+    async fn open_table(&self) -> anyhow::Result<u32> {
+        let tables = self.first().tables().await?;
+        if let Some(table) = tables.iter().find(|table| table.name == TABLE_NAME) {
+            return Ok(table.id);
+        }
+        let rules = Rules { window_ms: 0, ..Rules::default() };
+        let house = &self.cluster.members()[usize::from(self.arguments.nodes) - 1].client;
+        let open = OperationRequest::OpenTable {
+            name: TABLE_NAME.into(),
+            rules: Some(Box::new(rules)),
+            bank: BANK,
+        };
+        let opened = house.carry_out(open, |waiting_for| self.say_waiting(waiting_for)).await?;
+        match opened.state {
+            TransactionState::Final { table: Some(table), .. } => Ok(table),
+            state => bail!("no table was opened: {state:?}"),
+        }
+    }
+
+    fn say_waiting(&self, waiting_for: &str) {
+        aside(&format!("still waiting: {waiting_for}"));
+    }
+
+    async fn print_ticket(&self, table: u32) -> anyhow::Result<()> {
+        let request = InvitationRequest { chips: TICKET_CHIPS, table: Some(table) };
+        let invitation = self.first().invite(&request).await?;
+        self.output.words(&format!(
+            "join from another terminal: bitcraps --data-dir DIR join {}",
+            invitation.ticket
+        ))?;
+        Ok(())
+    }
+
+    fn start_bots(
+        &self,
+        table: u32,
+        stop: &watch::Receiver<bool>,
+    ) -> anyhow::Result<JoinSet<Result<(), ClientError>>> {
+        let house = usize::from(self.arguments.nodes) - 1;
+        let members = self.cluster.members().iter().enumerate();
+        let players = members.filter(|(index, _)| *index != house).map(|(_, member)| member);
+        let mut bots = JoinSet::new();
+        for member in players.take(usize::from(self.arguments.bots)) {
+            let bot = Bot {
+                client: member.client.clone(),
+                table,
+                rng: entropy()?,
+                pace: if self.arguments.rolls.is_some() { Duration::ZERO } else { PACE },
+                measurements: self.measurements.clone(),
+            };
+            bots.spawn(bot.play(stop.clone()));
+        }
+        Ok(bots)
+    }
+
+    /// Shows every roll that is settled, until there were enough.
+    async fn follow(&self, table: u32, events: &mut Events) -> anyhow::Result<()> {
+        loop {
+            let Ok(event) = timeout(STALL, events.next()).await else {
+                let waiting_for = self.first().status().await?.waiting_for;
+                bail!("nothing happened for {} s: {waiting_for}", STALL.as_secs());
+            };
+            match event?.context("the first node has stopped")? {
+                EventView::Settled { table: at, round, dice } if at == table => {
+                    let rolls = {
+                        let mut measurements = self.measurements.lock();
+                        measurements.rolls += 1;
+                        measurements.rolls
+                    };
+                    self.show(table, round, dice).await?;
+                    if self.arguments.rolls.is_some_and(|wanted| rolls >= wanted) {
+                        return Ok(());
+                    }
+                }
+                EventView::Missed { events } => bail!("this program missed {events} events"),
+                EventView::Halted { reason } => bail!("the first node has stopped: {reason}"),
+                EventView::Settled { .. }
+                | EventView::Finalized { .. }
+                | EventView::PeerUp { .. }
+                | EventView::PeerDown { .. }
+                | EventView::Misbehaved { .. }
+                | EventView::Evidence { .. }
+                | EventView::Entered { .. }
+                | EventView::Done { .. }
+                | EventView::Failed { .. }
+                | EventView::Rolled { .. } => {}
+            }
+        }
+    }
+
+    async fn show(&self, table: u32, round: u64, dice: [u8; 2]) -> anyhow::Result<()> {
+        if self.output.json {
+            return Ok(());
+        }
+        let view = self.first().table(table).await?;
+        if self.output.is_screen() {
+            let waiting_for = self.first().status().await?.waiting_for;
+            return Ok(self.output.redraw(&words::table(&view, "", &waiting_for))?);
+        }
+        let puck = view.point.map_or("come-out".into(), |point| format!("point {point}"));
+        self.output.words(&format!(
+            "roll {round:>5}   {:<9}   {puck:<8}   bank {}",
+            words::dice_text(dice),
+            grouped(view.bank)
+        ))?;
+        Ok(())
+    }
+
+    /// Waits until no roll is pending and all nodes are at the same height; what each then says.
+    async fn rest(&self, table: u32) -> Result<Vec<SupplyView>, ClientError> {
+        loop {
+            let mut supplies = Vec::new();
+            let mut is_rolling = false;
+            for member in self.cluster.members() {
+                is_rolling |= member.client.table(table).await?.rolling;
+                supplies.push(member.client.supply().await?);
+            }
+            let height = supplies.first().map(|supply| supply.height);
+            let are_equal = supplies.iter().all(|supply| Some(supply.height) == height);
+            if are_equal && !is_rolling {
+                return Ok(supplies);
+            }
+            sleep(LOOK).await;
+        }
+    }
+
+    async fn report(
+        &self,
+        took: Duration,
+        supplies: &[SupplyView],
+        mut problems: Vec<String>,
+    ) -> anyhow::Result<Report> {
+        let status = self.first().status().await?;
+        let first = supplies.first();
+        let root = first.map_or(&status.state_root, |supply| &supply.state_root);
+        let roots_equal = first.is_some() && supplies.iter().all(|other| other.state_root == *root);
+        if !roots_equal {
+            problems.push("the nodes' states differ".into());
+        }
+        let supply = first.map_or(0, |supply| supply.supply);
+        let conserved = |one: &SupplyView| {
+            one.conserved && one.supply == supply && one.accounts + one.tables == supply
+        };
+        let chips_conserved = first.is_some() && supplies.iter().all(conserved);
+        if !chips_conserved {
+            problems.push("chips were made or lost".into());
+        }
+        let (blocks_compared, differences) = self.agreement.verdict();
+        problems.extend(differences);
+        let measurements = self.measurements.lock();
+        if let Some(wanted) = self.arguments.rolls
+            && measurements.rolls < wanted
+        {
+            problems.push(format!("only {} of {wanted} rolls were settled", measurements.rolls));
+        }
+        let figures = Figures {
+            bet_to_final: measurements.bet_to_final.figure(),
+            roll_to_dice: measurements.roll_to_dice.figure(),
+            block_time: measurements.block_time.figure(),
+            start: measurements.start.figure(),
+            identity: measurements.identity.figure(),
+            resident_bytes_per_node: self.resident_bytes_per_node(),
+            binary_bytes: binary_bytes(),
+        };
+        Ok(Report {
+            validators: self.arguments.nodes,
+            bots: self.arguments.bots,
+            processes: self.arguments.processes,
+            rolls: measurements.rolls,
+            bets: measurements.bets,
+            refusals: measurements.refusals,
+            seconds: took.as_secs_f64(),
+            view: status.view,
+            height: first.map_or(status.height, |supply| supply.height),
+            state_root: root.clone(),
+            roots_equal,
+            blocks_compared,
+            chips: supply,
+            chips_conserved,
+            figures,
+            problems,
+        })
+    }
+
+    fn resident_bytes_per_node(&self) -> Option<u64> {
+        let members = self.cluster.members();
+        if self.arguments.processes {
+            return members.iter().filter_map(|member| member.resident_bytes()).max();
+        }
+        Some(resident_bytes(std::process::id())? / members.len() as u64)
+    }
+}
+
+impl Agreement {
+    fn lock(&self) -> std::sync::MutexGuard<'_, Blocks> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Notes that the node called `name` finalized block `hash` at `height`.
+    fn note(&self, name: &str, height: u64, hash: String) {
+        let mut blocks = self.lock();
+        match blocks.by_height.get(&height) {
+            Some((_, first)) if *first == hash => blocks.compared += 1,
+            Some((other, first)) => {
+                let (hash, first) = (words::short(&hash), words::short(first));
+                let difference =
+                    format!("at height {height} {name} has {hash}, {other} has {first}");
+                // One difference is as bad as many.
+                if blocks.differences.is_empty() {
+                    blocks.differences.push(difference);
+                }
+            }
+            None => {
+                blocks.by_height.insert(height, (name.to_owned(), hash));
+                if blocks.by_height.len() > HEIGHTS {
+                    blocks.by_height.pop_first();
+                }
+            }
+        }
+    }
+
+    fn verdict(&self) -> (u64, Vec<String>) {
+        let blocks = self.lock();
+        (blocks.compared, blocks.differences.clone())
+    }
+}
+
+fn problem(result: anyhow::Result<()>) -> Vec<String> {
+    result.err().map(|error| sentence(&error)).into_iter().collect()
+}
+
+/// How the first of these tasks ends; each of them ends only with an error.
+async fn first_end(tasks: &mut JoinSet<Result<(), ClientError>>) -> anyhow::Result<()> {
+    match tasks.join_next().await {
+        Some(ended) => Ok(ended??),
+        None => std::future::pending().await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_blocks_at_one_height_are_a_difference() {
+        let agreement = Agreement::default();
+        agreement.note("node-1", 1, "aa".into());
+        agreement.note("node-2", 1, "aa".into());
+        assert_eq!(agreement.verdict(), (1, vec![]));
+        agreement.note("node-3", 1, "bb".into());
+        let difference = "at height 1 node-3 has bb, node-1 has aa".to_owned();
+        assert_eq!(agreement.verdict(), (1, vec![difference]));
+    }
+}

@@ -1,0 +1,156 @@
+//! `node` and `join`: running one node until it is told to stop.
+
+use std::time::Duration;
+
+use anyhow::Context as _;
+use bitcraps_host::Identity;
+use bitcraps_host::identity::IdentityError;
+use bitcraps_protocol::identity::ProofOfWork;
+use bitcraps_tokio::config::{Config, Source};
+use bitcraps_tokio::fetch::fetch_genesis;
+use bitcraps_tokio::home::{Home, read_genesis};
+use bitcraps_tokio::runtime::{Chips, Running};
+use bitcraps_tokio::ticket::Ticket;
+use serde::Serialize;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::time::timeout;
+
+use crate::cli::{Join, NodeArgs};
+use crate::exit::{Stopped, Usage};
+use crate::output::{Output, aside, grouped};
+use crate::words::short;
+
+/// How long a start waits for the chips of an invitation before it says that it is ready.
+const CHIPS_WAIT: Duration = Duration::from_secs(30);
+
+#[derive(Serialize)]
+struct Ready {
+    ready: bool,
+    address: String,
+    network: String,
+    name: String,
+    listen: String,
+    api: Option<String>,
+    data_dir: String,
+}
+
+/// `bitcraps node`.
+pub(crate) async fn run(config: Config, arguments: NodeArgs, output: Output) -> anyhow::Result<()> {
+    let home = Home::new(&config.data_dir.value);
+    if let Some(path) = &arguments.genesis {
+        home.adopt(&read_genesis(path)?)?;
+    }
+    serve(config, arguments.accept_lost_journal, output).await
+}
+
+/// `bitcraps join`.
+pub(crate) async fn join(config: Config, arguments: Join, output: Output) -> anyhow::Result<()> {
+    let ticket = arguments.ticket.parse::<Ticket>();
+    let ticket = ticket.map_err(|error| Usage(format!("the ticket {error}")))?;
+    let home = Home::new(&config.data_dir.value);
+    home.check_network(ticket.network)?;
+    output.words(&format!("joining \"{}\" ({})", ticket.name, ticket.network.short()))?;
+    if !home.has_genesis() {
+        let hints = ticket.hints.iter().map(|hint| hint.to_string()).collect::<Vec<_>>();
+        let genesis = fetch_genesis(&hints, ticket.network)
+            .await
+            .context("nobody named in the ticket could be reached")?;
+        home.adopt(&genesis)?;
+    }
+    home.accept(&ticket)?;
+    if let Some(table) = ticket.table {
+        output.words(&format!("your seat: bitcraps sit {}", table.0))?;
+    }
+    serve(config, false, output).await
+}
+
+/// Runs the node until a signal, or until it cannot go on.
+async fn serve(
+    mut config: Config,
+    accept_lost_journal: bool,
+    output: Output,
+) -> anyhow::Result<()> {
+    let (mut interrupt, mut terminate) =
+        (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    let home = Home::new(&config.data_dir.value);
+    if config.listen.source == Source::Default && home.was_invited() {
+        // Players dial; nobody needs to know where they listen.
+        config.listen.value.set_port(0);
+    }
+    let (identity, made) = identity(&home)?;
+    if made {
+        let directory = home.directory().display();
+        output.words(&format!("made an identity in {directory}: {}", identity.address()))?;
+    }
+    let running = Running::start(&config, accept_lost_journal).await?;
+    let played = tokio::select! {
+        played = play(&running, output) => played,
+        exit = running.ended() => Err(Stopped::check(exit).err().map_or_else(
+            || anyhow::anyhow!("the node has stopped"), Into::into)),
+        _ = interrupt.recv() => Ok(()),
+        _ = terminate.recv() => Ok(()),
+    };
+    output.words("stopping")?;
+    let stopped = Stopped::check(running.stop().await);
+    played?;
+    Ok(stopped?)
+}
+
+/// Takes the invitation's chips, says that the node is ready, and goes on for ever.
+async fn play(running: &Running, output: Output) -> anyhow::Result<()> {
+    let chips = timeout(CHIPS_WAIT, take_chips(running, output)).await;
+    say_ready(running, output)?;
+    if chips.is_err() {
+        aside("the invitation's chips have not arrived yet; still looking for them");
+        take_chips(running, output).await;
+    }
+    std::future::pending().await
+}
+
+async fn take_chips(running: &Running, output: Output) {
+    let said = match running.take_chips().await {
+        Ok(Chips::None) => Ok(()),
+        Ok(Chips::Received(amount)) => output.words(&format!("received {} chips", grouped(amount))),
+        Ok(Chips::TakenBefore) => {
+            output.words("somebody else has already taken this invitation's chips")
+        }
+        Err(error) => output.words(&format!("the invitation's chips are not taken: {error}")),
+    };
+    if let Err(error) = said {
+        tracing::debug!(%error, "nobody reads the output");
+    }
+}
+
+fn say_ready(running: &Running, output: Output) -> anyhow::Result<()> {
+    let status = running.handle().status();
+    let ready = Ready {
+        ready: true,
+        address: running.address().to_string(),
+        network: status.network.to_string(),
+        name: status.name.clone(),
+        listen: running.listens_on().to_string(),
+        api: running.api_tcp_addr().map(|address| address.to_string()),
+        data_dir: running.data_dir().display().to_string(),
+    };
+    let role = match status.validator {
+        Some(index) => format!("validator {} of {}", index + 1, status.validators),
+        None => "player".into(),
+    };
+    output.answer(&ready, || {
+        let api = ready.api.as_ref().map_or(String::new(), |api| format!(", API on {api}"));
+        format!(
+            "ready: {} on \"{}\" ({}), {role}, listening on {}{api}, data in {}",
+            short(&status.peer.to_string()),
+            ready.name,
+            short(&ready.network),
+            ready.listen,
+            ready.data_dir
+        )
+    })?;
+    Ok(())
+}
+
+/// The identity of a data directory, which may have no network yet, and whether it was made.
+pub(crate) fn identity(home: &Home) -> Result<(Identity, bool), IdentityError> {
+    Identity::load_or_create(home.directory(), ProofOfWork::DEFAULT_BITS)
+}

@@ -1,0 +1,136 @@
+//! Answers in words.
+
+use std::fmt::Write as _;
+
+use bitcraps_host::api::{StatusView, TableSummary, TableView, TransactionState, TransactionView};
+
+use crate::output::grouped;
+
+/// Rolls shown of a table's history.
+const ROLLS: usize = 12;
+
+pub(crate) fn status(view: &StatusView) -> String {
+    let mut text = String::new();
+    let role = match view.validator {
+        Some(index) => format!("validator {} of {}", index + 1, view.validators),
+        None => format!("player; {} validators decide", view.validators),
+    };
+    line(&mut text, "address", &view.address);
+    line(&mut text, "network", &format!("{} ({})", view.name, short(&view.network)));
+    line(&mut text, "role", &role);
+    let faults = match view.tolerated_faults {
+        0 => "tolerates no fault".to_owned(),
+        faults => format!("tolerates {faults} faulty or dishonest"),
+    };
+    line(&mut text, "quorum", &format!("{} of {}, {faults}", view.quorum, view.validators));
+    let tip = format!("{}, view {}, state {}", view.height, view.view, short(&view.state_root));
+    line(&mut text, "height", &tip);
+    let dice = if view.insecure_dealer {
+        "INSECURE: whoever made the network could know every roll; play money only".to_owned()
+    } else {
+        format!("made by {} of {} validators", view.dice_threshold, view.validators)
+    };
+    line(&mut text, "dice", &dice);
+    line(&mut text, "peers", &view.peers.len().to_string());
+    for peer in &view.peers {
+        let role =
+            peer.validator.map_or(String::new(), |index| format!(" validator {}", index + 1));
+        line(&mut text, "", &format!("{} at {}{role}", short(&peer.peer), peer.endpoint));
+    }
+    if view.waiting_transactions > 0 {
+        line(&mut text, "to order", &format!("{} transactions", view.waiting_transactions));
+    }
+    if !view.waiting_for.is_empty() {
+        line(&mut text, "waiting", &view.waiting_for);
+    }
+    if let Some(reason) = &view.halted {
+        line(&mut text, "HALTED", reason);
+    }
+    text
+}
+
+pub(crate) fn tables(tables: &[TableSummary]) -> String {
+    if tables.is_empty() {
+        return "no table is open; open one with: bitcraps table open NAME BANK".into();
+    }
+    let lines = tables.iter().map(|table| {
+        let puck = table.point.map_or("come-out".into(), |point| format!("point {point}"));
+        format!(
+            "{:>4}  {:<20} bank {:>12}  {} seated  roll {}  {puck}",
+            table.id,
+            table.name,
+            grouped(table.bank),
+            table.seats,
+            table.round,
+        )
+    });
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+/// A table; `own` is the key that is called "you".
+pub(crate) fn table(view: &TableView, own: &str, waiting_for: &str) -> String {
+    let name = |peer: &str| if peer == own { "you".to_owned() } else { short(peer).to_owned() };
+    let mut text = String::new();
+    let puck = view.point.map_or("come-out".into(), |point| format!("point {point}"));
+    let state = if view.rolling { ", the dice are in the air" } else { "" };
+    line(&mut text, "table", &format!("{} \"{}\"", view.id, view.name));
+    line(&mut text, "roll", &format!("{}, {puck}{state}", view.round));
+    let bank = format!(
+        "{} of {}, {} reserved for bets",
+        grouped(view.bank),
+        name(&view.owner),
+        grouped(view.reserved)
+    );
+    line(&mut text, "bank", &bank);
+    let shooter = view.shooter.as_deref().map_or("nobody".into(), name);
+    line(&mut text, "shooter", &shooter);
+    for (index, seat) in view.seats.iter().enumerate() {
+        let label = if index == 0 { "seats" } else { "" };
+        let ready = if seat.ready { ", ready" } else { "" };
+        let leaving = if seat.leaving { ", leaving" } else { "" };
+        let bets = view.bets.iter().filter(|bet| bet.player == seat.player);
+        let bets = bets.map(|bet| format!("{} {}", bet.bet, grouped(bet.amount)));
+        let bets = bets.collect::<Vec<_>>().join(", ");
+        line(&mut text, label, &format!("{}{ready}{leaving}: {bets}", name(&seat.player)));
+    }
+    let newest = view.history.len().saturating_sub(ROLLS);
+    let rolls = view.history[newest..].iter().map(|dice| dice_text(*dice)).collect::<Vec<_>>();
+    if !rolls.is_empty() {
+        line(&mut text, "rolled", &rolls.join("  "));
+    }
+    if !waiting_for.is_empty() {
+        line(&mut text, "waiting", waiting_for);
+    }
+    text
+}
+
+/// What became of a change, in a sentence.
+pub(crate) fn transaction(view: &TransactionView) -> String {
+    match &view.state {
+        TransactionState::Final { height, table, dice } => {
+            let mut text = format!("final in block {height}");
+            if let Some(table) = table {
+                write!(text, ": table {table}").expect("writing to a string cannot fail");
+            }
+            if let Some(dice) = dice {
+                text = format!("{}   ({text})", dice_text(*dice));
+            }
+            text
+        }
+        TransactionState::Failed { reason } => format!("impossible: {reason}"),
+        TransactionState::Waiting { .. } | TransactionState::Unknown => view.id.clone(),
+    }
+}
+
+pub(crate) fn dice_text([first, second]: [u8; 2]) -> String {
+    format!("{first}-{second} = {}", first + second)
+}
+
+/// The first eight digits of a key or hash.
+pub(crate) fn short(id: &str) -> &str {
+    id.get(..8).unwrap_or(id)
+}
+
+fn line(text: &mut String, label: &str, value: &str) {
+    writeln!(text, "{label:<9} {value}").expect("writing to a string cannot fail");
+}

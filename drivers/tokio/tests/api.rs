@@ -1,0 +1,295 @@
+//! The local API of a real node over its real sockets: what it answers, and that no request,
+//! however bad, does more than get a typed answer.
+
+#![allow(clippy::unwrap_used, reason = "a test fails where it is surprised")]
+
+mod support;
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use bitcraps_host::Exit;
+use bitcraps_host::api::{
+    Code, EventView, InvitationRequest, OperationRequest, TransactionState, TransactionView,
+};
+use bitcraps_protocol::identity::Address;
+use bitcraps_tokio::client::{Client, ClientError};
+use bitcraps_tokio::runtime::{Chips, Running};
+use bitcraps_tokio::ticket::Ticket;
+use serde_json::{Value, json};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+use tokio::net::{TcpStream, UnixStream};
+use tokio::time::timeout;
+
+const PATIENCE: Duration = Duration::from_secs(30);
+
+struct Node {
+    running: Running,
+    client: Client,
+    data_dir: PathBuf,
+    address: Address,
+    _directory: tempfile::TempDir,
+}
+
+impl Node {
+    async fn start() -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let (data_dir, address) = support::one_validator(directory.path());
+        let running = Running::start(&support::config(&data_dir), false).await.unwrap();
+        let client = Client::new(&data_dir);
+        Self { running, client, data_dir, address, _directory: directory }
+    }
+
+    fn socket(&self) -> PathBuf {
+        self.data_dir.join("api.sock")
+    }
+
+    fn tcp(&self) -> SocketAddr {
+        self.running.api_tcp_addr().unwrap()
+    }
+
+    fn token(&self) -> String {
+        std::fs::read_to_string(self.data_dir.join("api.token")).unwrap()
+    }
+
+    async fn carry_out(&self, operation: OperationRequest) -> TransactionView {
+        timeout(PATIENCE, self.client.carry_out(operation, |_| {})).await.unwrap().unwrap()
+    }
+
+    async fn refusal(&self, operation: OperationRequest) -> (Code, String) {
+        match timeout(PATIENCE, self.client.carry_out(operation, |_| {})).await.unwrap() {
+            Err(ClientError::Refused(failure)) => (failure.code, failure.message),
+            other => panic!("not refused: {other:?}"),
+        }
+    }
+
+    async fn open_table(&self) -> u32 {
+        let open = OperationRequest::OpenTable { name: "home".into(), rules: None, bank: 10_000 };
+        match self.carry_out(open).await.state {
+            TransactionState::Final { table: Some(table), .. } => table,
+            state => panic!("no table: {state:?}"),
+        }
+    }
+
+    /// That the node lives, and that no chip has moved.
+    async fn is_well(&self) {
+        let supply = self.client.supply().await.unwrap();
+        assert!(supply.conserved);
+        assert_eq!(supply.accounts + supply.tables, 1_000_000);
+    }
+}
+
+/// Sends `request` as it is; the status and body of the answer.
+async fn exchange(mut stream: impl AsyncRead + AsyncWrite + Unpin, request: &[u8]) -> (u16, Value) {
+    // A server may answer and close before it has read everything.
+    let _ = stream.write_all(request).await;
+    let mut answer = Vec::new();
+    let _ = timeout(PATIENCE, stream.read_to_end(&mut answer)).await.unwrap();
+    let answer = String::from_utf8_lossy(&answer);
+    let status = answer.split(' ').nth(1).and_then(|code| code.parse().ok());
+    let body = answer.split("\r\n\r\n").nth(1).unwrap_or_default();
+    (status.unwrap_or(0), serde_json::from_str(body).unwrap_or_default())
+}
+
+async fn unix(socket: &Path, request: &[u8]) -> (u16, Value) {
+    exchange(UnixStream::connect(socket).await.unwrap(), request).await
+}
+
+async fn tcp(address: SocketAddr, headers: &str) -> (u16, Value) {
+    let request = format!("GET /v1/status HTTP/1.1\r\nConnection: close\r\n{headers}\r\n");
+    exchange(TcpStream::connect(address).await.unwrap(), request.as_bytes()).await
+}
+
+fn request(line: &str, headers: &str, body: &str) -> Vec<u8> {
+    let length = body.len();
+    format!(
+        "{line} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: {length}\r\n\
+         {headers}\r\n{body}"
+    )
+    .into_bytes()
+}
+
+const JSON: &str = "Content-Type: application/json\r\n";
+
+#[tokio::test]
+async fn a_player_sits_bets_rolls_and_stands_through_the_api() {
+    let node = Node::start().await;
+    let status = node.client.status().await.unwrap();
+    assert_eq!(status.address, node.address.to_string());
+    assert_eq!((status.validator, status.validators, status.quorum), (Some(0), 1, 1));
+    let table = node.open_table().await;
+    node.carry_out(OperationRequest::Sit { table }).await;
+    let mut events = node.client.events().await.unwrap();
+    let round = node.client.table(table).await.unwrap().round;
+    let bet = OperationRequest::Bet { table, round, bet: "pass".into(), amount: 10 };
+    node.carry_out(bet).await;
+    let rolled = node.carry_out(OperationRequest::Roll { table, round }).await;
+    let TransactionState::Final { dice: Some(dice), .. } = rolled.state else {
+        panic!("no dice: {rolled:?}")
+    };
+    let settled = timeout(PATIENCE, async {
+        loop {
+            if let Some(EventView::Settled { table, round, dice }) = events.next().await.unwrap() {
+                return (table, round, dice);
+            }
+        }
+    });
+    assert_eq!(settled.await.unwrap(), (table, round, dice));
+    let view = node.client.table(table).await.unwrap();
+    assert_eq!((view.round, view.history), (round + 1, vec![dice]));
+    node.carry_out(OperationRequest::Stand { table }).await;
+    node.is_well().await;
+    assert_eq!(node.running.stop().await, Exit::Stopped);
+}
+
+#[tokio::test]
+async fn what_the_chain_would_not_accept_is_refused_in_words() {
+    let node = Node::start().await;
+    let table = node.open_table().await;
+    let round = node.client.table(table).await.unwrap().round;
+    let bet =
+        |round, bet: &str, amount| OperationRequest::Bet { table, round, bet: bet.into(), amount };
+    let refused = Code::Refused;
+    assert_eq!(node.refusal(bet(round, "pass", 10)).await.0, refused, "not seated");
+    node.carry_out(OperationRequest::Sit { table }).await;
+    assert_eq!(node.refusal(bet(round + 1, "pass", 10)).await.0, refused, "wrong round");
+    assert_eq!(node.refusal(bet(round, "pass", 2_000_000)).await.0, refused, "above the balance");
+    assert_eq!(node.refusal(bet(round, "boxcars", 900)).await.0, refused, "above the bank");
+    assert_eq!(node.refusal(bet(round, "place:6", 7)).await.0, refused, "not in units");
+    assert_eq!(node.refusal(bet(round, "horses", 7)).await.0, Code::BadRequest);
+    let nowhere = OperationRequest::Sit { table: 99 };
+    assert_eq!(node.refusal(nowhere).await.0, refused, "no such table");
+    let to = "craps1nobody".to_owned();
+    let transfer = OperationRequest::Transfer { to, amount: 1 };
+    assert_eq!(node.refusal(transfer).await.0, Code::BadRequest);
+    let name = "x".repeat(1000);
+    let open = OperationRequest::OpenTable { name, rules: None, bank: 1 };
+    assert_eq!(node.refusal(open).await.0, Code::BadRequest);
+    node.is_well().await;
+    node.running.stop().await;
+}
+
+#[tokio::test]
+async fn bad_requests_get_typed_answers_and_the_node_lives() {
+    let node = Node::start().await;
+    let post = "POST /v1/transactions";
+    let huge = format!("{{\"operation\":\"{}\"}}", "x".repeat(100_000));
+    let sit = json!({"operation": {"type": "sit", "table": 1}}).to_string();
+    let surplus = json!({"operation": {"type": "sit", "table": 1, "chair": 2}}).to_string();
+    let cases = [
+        (request("GET /v1/nothing", "", ""), 404, "not_found"),
+        (request("GET /", "", ""), 404, "not_found"),
+        (request("GET /v1/tables/1", "", ""), 404, "not_found"),
+        (request("GET /v1/tables/one", "", ""), 400, "bad_request"),
+        (request("GET /v1/tables/-1", "", ""), 400, "bad_request"),
+        (request("GET /v1/tables/99999999999", "", ""), 400, "bad_request"),
+        (request("GET /v1/tables/%ff", "", ""), 400, "bad_request"),
+        (request("GET /v1/accounts/me", "", ""), 400, "bad_request"),
+        (request("GET /v1/transactions/xyz", "", ""), 400, "bad_request"),
+        (request(&format!("GET /v1/transactions/{}", "0".repeat(64)), "", ""), 404, "not_found"),
+        (request("GET /v1/transactions/xyz?wait=perhaps", "", ""), 400, "bad_request"),
+        (request("GET /v1/transactions/xyz?hurry=true", "", ""), 400, "bad_request"),
+        (request("DELETE /v1/status", "", ""), 405, "method_not_allowed"),
+        (request("GET /v1/transactions", "", ""), 405, "method_not_allowed"),
+        (request(post, "", &sit), 415, "unsupported_media_type"),
+        (request(post, "Content-Type: text/plain\r\n", &sit), 415, "unsupported_media_type"),
+        (request(post, JSON, ""), 400, "bad_request"),
+        (request(post, JSON, "{\"operation\":"), 400, "bad_request"),
+        (request(post, JSON, "[]"), 400, "bad_request"),
+        (request(post, JSON, &surplus), 400, "bad_request"),
+        (request(post, JSON, &huge), 413, "too_large"),
+        (request(post, JSON, &sit), 409, "refused"),
+        (request("POST /v1/invitations", JSON, "{\"table\":7}"), 404, "not_found"),
+        (request("POST /v1/invitations", JSON, "{\"chips\":9000000}"), 409, "refused"),
+    ];
+    for (request, status, code) in cases {
+        let shown = String::from_utf8_lossy(&request).chars().take(200).collect::<String>();
+        let (answered, body) = unix(&node.socket(), &request).await;
+        assert_eq!((answered, body["error"]["code"].as_str()), (status, Some(code)), "{shown}");
+        assert!(body["error"]["message"].as_str().is_some_and(|text| !text.is_empty()));
+    }
+    for garbage in [&b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03"[..], b"GET\r\n\r\n", &[0; 100_000]]
+    {
+        let (status, _) = unix(&node.socket(), garbage).await;
+        assert!(status == 0 || status == 400 || status == 431, "{status}");
+    }
+    node.is_well().await;
+    node.running.stop().await;
+}
+
+#[tokio::test]
+async fn over_tcp_only_the_token_s_holder_is_answered() {
+    let node = Node::start().await;
+    let (address, token) = (node.tcp(), node.token());
+    let token = format!("Authorization: Bearer {token}\r\n");
+    let cases = [
+        (format!("Host: {address}\r\n{token}"), 200, None),
+        (format!("Host: {address}\r\n"), 401, Some("unauthorized")),
+        (format!("Host: {address}\r\nAuthorization: Bearer 00\r\n"), 401, Some("unauthorized")),
+        (format!("Host: evil.example\r\n{token}"), 403, Some("forbidden")),
+        (
+            format!("Host: {address}\r\nOrigin: http://evil.example\r\n{token}"),
+            403,
+            Some("forbidden"),
+        ),
+        (format!("Host: {address}\r\nOrigin: http://{address}\r\n{token}"), 200, None),
+    ];
+    for (headers, status, code) in cases {
+        let (answered, body) = tcp(address, &headers).await;
+        assert_eq!((answered, body["error"]["code"].as_str()), (status, code), "{headers}");
+    }
+    node.running.stop().await;
+}
+
+#[tokio::test]
+async fn the_socket_is_for_its_owner_only() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let node = Node::start().await;
+    let mode = |path: PathBuf| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode(node.socket()), 0o600);
+    assert_eq!(mode(node.data_dir.join("api.token")), 0o600);
+    assert_eq!(mode(node.data_dir.clone()), 0o700);
+    node.running.stop().await;
+}
+
+#[tokio::test]
+async fn stopping_ends_open_streams_and_stalled_requests() {
+    let node = Node::start().await;
+    let mut events = node.client.events().await.unwrap();
+    let mut stalled = UnixStream::connect(node.socket()).await.unwrap();
+    let start = b"POST /v1/transactions HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\
+                  Content-Type: application/json\r\n\r\n{";
+    stalled.write_all(start).await.unwrap();
+    assert_eq!(timeout(PATIENCE, node.running.stop()).await.unwrap(), Exit::Stopped);
+    let rest = async { while let Ok(Some(_)) = events.next().await {} };
+    timeout(PATIENCE, rest).await.unwrap();
+    assert!(matches!(node.client.status().await, Err(ClientError::Unreachable { .. })));
+}
+
+#[tokio::test]
+async fn a_ticket_carries_chips_that_only_the_first_reader_gets() {
+    let node = Node::start().await;
+    let request = InvitationRequest { chips: 100, table: None };
+    let invitation = node.client.invite(&request).await.unwrap();
+    assert_eq!(
+        (invitation.chips, &invitation.hints[..]),
+        (100, &[node.running.listens_on().to_string()][..])
+    );
+    let ticket: Ticket = invitation.ticket.parse().unwrap();
+    let voucher = ticket.voucher.as_ref().unwrap();
+    let held = node.client.account(&voucher.address().to_string()).await.unwrap();
+    assert_eq!((held.exists, held.balance), (true, 100));
+    let record = std::fs::read_to_string(node.data_dir.join("invitations")).unwrap();
+    assert_eq!(record, format!("{ticket}\n"));
+
+    let home = bitcraps_tokio::home::Home::new(&node.data_dir);
+    home.accept(&ticket).unwrap();
+    let taken = timeout(PATIENCE, node.running.take_chips()).await.unwrap().unwrap();
+    assert_eq!(taken, Chips::Received(100));
+    assert_eq!(node.running.take_chips().await.unwrap(), Chips::None);
+    home.accept(&ticket).unwrap();
+    assert_eq!(node.running.take_chips().await.unwrap(), Chips::TakenBefore);
+    node.is_well().await;
+    node.running.stop().await;
+}
