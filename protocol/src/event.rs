@@ -327,7 +327,12 @@ pub enum Notice {
         /// What the dice showed.
         dice: Dice,
     },
-    /// This node has stopped voting or working, and why.
+    /// This validator does not vote until it is safe to, and why.
+    Abstains {
+        /// The reason.
+        reason: &'static str,
+    },
+    /// This node has stopped working, and why.
     Halted {
         /// The reason, in a sentence that says what to do.
         reason: String,

@@ -6,6 +6,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::block::View;
 use crate::consensus::{Block, Certificate, Decided, Vote};
 use crate::event::{Key, Position, Record};
 use crate::wire::{Malformed, decode, encode, limits};
@@ -21,6 +22,13 @@ pub enum Entry {
     Vote(Vote),
     /// A final block.
     Decided(Decided),
+    /// After a lost journal: nothing is voted for up to the view after this one.
+    Barred {
+        /// The highest view that the others had reached.
+        maximum: View,
+    },
+    /// After a lost journal: a human has decided that this validator votes all the same.
+    Overridden,
 }
 
 impl Entry {
@@ -28,7 +36,11 @@ impl Entry {
     pub fn to_record(&self) -> Record {
         let key = match self {
             Self::Decided(decided) => Some(Key::Block(decided.block.header.height)),
-            Self::Block(_) | Self::Certificate(_) | Self::Vote(_) => None,
+            Self::Block(_)
+            | Self::Certificate(_)
+            | Self::Vote(_)
+            | Self::Barred { .. }
+            | Self::Overridden => None,
         };
         Record { key, bytes: encode(self).into() }
     }

@@ -6,6 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::time::Instant;
 
+use bitcraps_protocol::event::CommandId;
 use bitcraps_protocol::time::Time;
 use serde::{Deserialize, Serialize};
 
@@ -186,6 +187,7 @@ fn demand_progress(world: &mut World) -> (Liveness, Result<(), Violation>) {
     core.iter().for_each(|place| world.start(*place));
     let start = world.now;
     let goal = world.checks.tally.height + world.config.blocks;
+    let owed = owed(world, &core);
     let diameter = topology::diameter(&world.links, &core);
     let bound_us = bound(world, diameter);
     let mut liveness = Liveness { core: core.len() as u32, diameter, bound_us, needed_us: 0 };
@@ -196,7 +198,7 @@ fn demand_progress(world: &mut World) -> (Liveness, Result<(), Violation>) {
             return (liveness, Err(violation));
         }
         liveness.needed_us = (world.now - start).as_micros() as u64;
-        let missing = missing(world, &core, goal);
+        let missing = missing(world, &core, goal, &owed);
         if missing.is_empty() {
             return (liveness, Ok(()));
         }
@@ -217,8 +219,9 @@ fn demand_progress(world: &mut World) -> (Liveness, Result<(), Violation>) {
 
 /// n − f sound validators and all players that are sound, connected without anybody else.
 fn choose_core(world: &World) -> BTreeSet<usize> {
+    let faulty = world.roles.faulty();
     let mut core: BTreeSet<usize> =
-        (0..world.places.len()).filter(|place| world.is_sound(*place)).collect();
+        (0..world.places.len()).filter(|place| !faulty.contains(place)).collect();
     let nodes = usize::from(world.config.nodes);
     let quorum = nodes - usize::from(world.config.tolerated());
     if !topology::connected(&world.links, &core) {
@@ -247,8 +250,22 @@ fn bound(world: &World, diameter: u32) -> u64 {
     (f + VIEWS_BESIDES) * timeout + blocks * 4 * u64::from(diameter.max(1)) * hop
 }
 
+/// Transfers that were accepted by the core and have not come to an end.
+fn owed(world: &World, core: &BTreeSet<usize>) -> Vec<(usize, CommandId)> {
+    let of = |place: &usize| {
+        let pending = world.places[*place].commands.iter().filter(|(_, transfer)| **transfer);
+        pending.map(|(id, _)| (*place, *id)).collect::<Vec<_>>()
+    };
+    core.iter().flat_map(of).collect()
+}
+
 /// What is still to happen, in words.
-fn missing(world: &World, core: &BTreeSet<usize>, goal: u64) -> Vec<String> {
+fn missing(
+    world: &World,
+    core: &BTreeSet<usize>,
+    goal: u64,
+    owed: &[(usize, CommandId)],
+) -> Vec<String> {
     let mut missing = Vec::new();
     for place in core {
         let height = world.places[*place].height.0;
@@ -256,17 +273,10 @@ fn missing(world: &World, core: &BTreeSet<usize>, goal: u64) -> Vec<String> {
             let why = world.node(*place).map(|node| node.waiting_for()).unwrap_or_default();
             missing.push(format!("node {place} is at {height} of {goal}, {why}"));
         }
-        let transfers = world.places[*place].commands.values().filter(|must| **must).count();
-        if transfers > 0 && world.now.as_micros() > 0 && pending_too_long(world, *place) {
-            missing.push(format!("node {place} waits for {transfers} transfers"));
-        }
     }
+    let open = owed.iter().filter(|(place, id)| world.places[*place].commands.contains_key(id));
+    missing.extend(open.map(|(place, id)| format!("node {place} waits for {}", id.short())));
     missing
-}
-
-/// Whether a transfer made before the healing is still pending.
-fn pending_too_long(world: &World, place: usize) -> bool {
-    world.places[place].commands.values().any(|must| *must)
 }
 
 /// What honest nodes have come to, apart from their views' numbers.

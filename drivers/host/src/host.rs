@@ -6,7 +6,7 @@ use std::thread::{self, JoinHandle};
 
 use bitcraps_protocol::chain::Genesis;
 use bitcraps_protocol::identity::{Keypair, ProofOfWork};
-use bitcraps_protocol::node::{CannotStart, Config, Node, Setup};
+use bitcraps_protocol::node::{CannotStart, Config, Node, Past, Setup};
 
 use crate::clock::Clock;
 use crate::handle::Handle;
@@ -36,8 +36,8 @@ pub struct Options {
     pub proof: ProofOfWork,
     /// Local policy.
     pub config: Config,
-    /// Whether to go on when the key's journal is missing. A human's decision: a validator that
-    /// has forgotten what it promised may be punished for saying the opposite.
+    /// Whether a validator whose journal was lost votes at once, without asking the others what it
+    /// may have promised. A human's decision: it may be punished for saying the opposite.
     pub accept_lost_journal: bool,
 }
 
@@ -97,10 +97,15 @@ impl Host {
         getrandom::fill(&mut seed).map_err(StartError::Entropy)?;
         let origin = Origin { network: genesis.network(), peer: keypair.peer() };
         let directory = journal::directory(&data_dir);
-        let mut recovery = Recovery::open(&directory, origin, accept_lost_journal)?;
+        let mut recovery = Recovery::open(&directory, origin)?;
         let opened = recovery.opened();
+        let past = match (opened.journal_lost, accept_lost_journal) {
+            (false, _) => Past::Known,
+            (true, false) => Past::Lost,
+            (true, true) => Past::Overridden,
+        };
         let clock = Clock::start();
-        let setup = Setup { genesis, keypair, proof, seed, config };
+        let setup = Setup { genesis, keypair, proof, seed, config, past };
         let node = Node::new(setup, clock.now(), recovery.by_ref());
         // A damaged journal explains a node that refuses what could be read of it.
         let journal = recovery.finish()?;

@@ -239,7 +239,8 @@ impl Loop {
             | Notice::Done { .. }
             | Notice::Failed { .. }
             | Notice::Rolled { .. }
-            | Notice::Settled { .. } => Ok(()),
+            | Notice::Settled { .. }
+            | Notice::Abstains { .. } => Ok(()),
         }
     }
 

@@ -222,8 +222,9 @@ pub(crate) struct NodeArgs {
     /// The network's genesis file, as `network new` writes it; needed once
     #[arg(long, value_name = "FILE")]
     pub(crate) genesis: Option<PathBuf>,
-    /// Go on although the journal of this identity is missing. A validator that has forgotten its
-    /// promises may break them, and be punished: only after reading what `node` said about it
+    /// Vote although the journal of this identity was lost, without asking the other validators
+    /// what it may have promised. It may break its promises, and be punished: only where nobody
+    /// can vouch for it (three validators or fewer, or too many lost journals)
     #[arg(long)]
     pub(crate) accept_lost_journal: bool,
 }

@@ -277,7 +277,8 @@ impl Session {
                 | EventView::Evidence { .. }
                 | EventView::Entered { .. }
                 | EventView::Done { .. }
-                | EventView::Failed { .. } => {}
+                | EventView::Failed { .. }
+                | EventView::Abstains { .. } => {}
             }
         }
         Err(Stopped("it was told to".into()).into())
@@ -286,8 +287,12 @@ impl Session {
     /// Shows the table if it looks different from what was `shown`.
     async fn show(&self, table: u32, own: &str, shown: String) -> anyhow::Result<String> {
         let view = self.client.table(table).await?;
-        let status = self.client.status().await?;
-        let text = words::table(&view, own, &status.waiting_for);
+        // Lines that stay are for what happened, not for what was missing for a moment.
+        let waiting_for = match self.output.is_screen() {
+            true => self.client.status().await?.waiting_for,
+            false => String::new(),
+        };
+        let text = words::table(&view, own, &waiting_for);
         let fresh = if self.output.json { json!(view).to_string() } else { text.clone() };
         if fresh == shown {
             return Ok(shown);

@@ -12,7 +12,7 @@ use bitcraps_tokio::home::{Home, read_genesis};
 use bitcraps_tokio::runtime::{Chips, Running};
 use bitcraps_tokio::ticket::Ticket;
 use serde::Serialize;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::timeout;
 
 use crate::cli::{Join, NodeArgs};
@@ -70,8 +70,7 @@ async fn serve(
     accept_lost_journal: bool,
     output: Output,
 ) -> anyhow::Result<()> {
-    let (mut interrupt, mut terminate) =
-        (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    let mut signals = Signals::new()?;
     let home = Home::new(&config.data_dir.value);
     if config.listen.source == Source::Default && home.was_invited() {
         // Players dial; nobody needs to know where they listen.
@@ -87,8 +86,7 @@ async fn serve(
         played = play(&running, output) => played,
         exit = running.ended() => Err(Stopped::check(exit).err().map_or_else(
             || anyhow::anyhow!("the node has stopped"), Into::into)),
-        _ = interrupt.recv() => Ok(()),
-        _ = terminate.recv() => Ok(()),
+        () = signals.recv() => Ok(()),
     };
     output.words("stopping")?;
     let stopped = Stopped::check(running.stop().await);
@@ -132,8 +130,17 @@ fn say_ready(running: &Running, output: Output) -> anyhow::Result<()> {
         api: running.api_tcp_addr().map(|address| address.to_string()),
         data_dir: running.data_dir().display().to_string(),
     };
+    if let Some(reason) = status.abstains {
+        aside(&format!("this validator does not vote: {reason}"));
+    }
+    if running.voted_without_journal() {
+        aside(
+            "WARNING: this validator votes although its journal was lost, because it was told to; \
+             if an earlier vote of its key says otherwise, that is evidence against it",
+        );
+    }
     let role = match status.validator {
-        Some(index) => format!("validator {} of {}", index + 1, status.validators),
+        Some(index) => format!("validator {index} (of {}, counted from 0)", status.validators),
         None => "player".into(),
     };
     output.answer(&ready, || {
@@ -148,6 +155,27 @@ fn say_ready(running: &Running, output: Output) -> anyhow::Result<()> {
         )
     })?;
     Ok(())
+}
+
+/// SIGINT and SIGTERM, from when this is made.
+pub(crate) struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Signals {
+    pub(crate) fn new() -> std::io::Result<Self> {
+        let interrupt = signal(SignalKind::interrupt())?;
+        Ok(Self { interrupt, terminate: signal(SignalKind::terminate())? })
+    }
+
+    /// Waits for the next one of them.
+    pub(crate) async fn recv(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+    }
 }
 
 /// The identity of a data directory, which may have no network yet, and whether it was made.

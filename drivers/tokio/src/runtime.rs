@@ -29,6 +29,7 @@ pub struct Running {
     listens_on: SocketAddr,
     api: Api,
     exit: watch::Receiver<Option<Exit>>,
+    voted_without_journal: bool,
 }
 
 /// Why a node does not run.
@@ -79,6 +80,7 @@ impl Running {
         };
         let address = identity.address();
         let host = start_host(&home, genesis, identity, accept_lost_journal).await?;
+        let voted_without_journal = accept_lost_journal && host.opened().journal_lost;
         let handle = host.handle();
         let exit = watch_over(host);
         log_notices(&handle, address);
@@ -92,7 +94,7 @@ impl Running {
                 return Err(error);
             }
         };
-        Ok(Self { home, address, handle, tcp, listens_on, api, exit })
+        Ok(Self { home, address, handle, tcp, listens_on, api, exit, voted_without_journal })
     }
 
     async fn start_around(
@@ -121,6 +123,11 @@ impl Running {
     /// The node's address.
     pub fn address(&self) -> Address {
         self.address
+    }
+
+    /// Whether it votes because a human said so, although its journal was lost.
+    pub fn voted_without_journal(&self) -> bool {
+        self.voted_without_journal
     }
 
     /// Where its files are.
@@ -260,6 +267,7 @@ fn log(node: &str, notice: &Notice) {
         Notice::Settled { table, round, dice } => {
             tracing::debug!(node, table = table.0, round = round.0, %dice, "settled");
         }
+        Notice::Abstains { reason } => tracing::warn!(node, reason, "does not vote"),
         Notice::Halted { reason } => tracing::error!(node, reason, "halted"),
     }
 }

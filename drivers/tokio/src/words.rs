@@ -12,7 +12,7 @@ const ROLLS: usize = 12;
 pub(crate) fn status(view: &StatusView) -> String {
     let mut text = String::new();
     let role = match view.validator {
-        Some(index) => format!("validator {} of {}", index + 1, view.validators),
+        Some(index) => format!("validator {index} (of {}, counted from 0)", view.validators),
         None => format!("player; {} validators decide", view.validators),
     };
     line(&mut text, "address", &view.address);
@@ -33,8 +33,7 @@ pub(crate) fn status(view: &StatusView) -> String {
     line(&mut text, "dice", &dice);
     line(&mut text, "peers", &view.peers.len().to_string());
     for peer in &view.peers {
-        let role =
-            peer.validator.map_or(String::new(), |index| format!(" validator {}", index + 1));
+        let role = peer.validator.map_or(String::new(), |index| format!(", validator {index}"));
         line(&mut text, "", &format!("{} at {}{role}", short(&peer.peer), peer.endpoint));
     }
     if view.waiting_transactions > 0 {

@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Block, Decided, Notarization, Nullification, Proposal, Vote};
-use crate::block::{BlockHash, Height, View};
+use super::{Block, Decided, Inquiry, Notarization, Nullification, Proposal, Testimony, Vote};
+use crate::block::{BlockHash, Height, ValidatorIndex, View};
 use crate::wire::List;
 
 /// A message between two consensus machines.
@@ -20,6 +20,10 @@ pub enum Message {
     Status(Status),
     /// A question to a neighbour.
     Request(Request),
+    /// A validator that lost its journal asks where the others are. Broadcast.
+    Inquiry(Inquiry),
+    /// Answers that. Broadcast, as there may be no link between the two.
+    Testimony(Testimony),
     /// Answers [`Request::Block`].
     Block(Block),
     /// Answers [`Request::Decided`]: consecutive heights.
@@ -37,6 +41,23 @@ pub enum Certificate {
     /// A nullification and the notarization of the highest view that its voters hold, without
     /// which it is not accepted; `None` if that view is 0.
     Nullification(Nullification, Option<Notarization>),
+}
+
+impl Message {
+    /// The validator who says so, if it is one's own word and not something passed on.
+    pub const fn author(&self) -> Option<ValidatorIndex> {
+        match self {
+            Self::Proposal(proposal) => Some(proposal.vote.voter),
+            Self::Vote(vote) => Some(vote.voter),
+            Self::Inquiry(inquiry) => Some(inquiry.author()),
+            Self::Testimony(testimony) => Some(testimony.author()),
+            Self::Certificate(_)
+            | Self::Status(_)
+            | Self::Request(_)
+            | Self::Block(_)
+            | Self::Decided(_) => None,
+        }
+    }
 }
 
 impl Certificate {

@@ -9,7 +9,7 @@
 //!
 //! Where to look: a vote is judged in [`ballot`], cast and counted in [`voting`] and [`round`], a
 //! block is proposed and judged in [`proposing`], those who lag are helped in [`sync`], a crash is
-//! survived in [`restore`], a contradiction is proven in [`evidence`].
+//! survived in [`restore`], a lost journal in [`lost`], a contradiction is proven in [`evidence`].
 //!
 //! Consensus sees headers, hashes and votes, never money: whether a body is valid, and what to put
 //! into the next one, it asks.
@@ -18,6 +18,7 @@ mod ballot;
 mod block;
 mod certificate;
 mod evidence;
+mod lost;
 mod message;
 mod pacemaker;
 mod proposing;
@@ -43,6 +44,7 @@ use bytes::Bytes;
 pub use block::{Block, Decided, Justification, Proposal};
 pub use certificate::{BadCertificate, Finalization, Notarization, Nullification};
 pub use evidence::Evidence;
+pub use lost::{Inquiry, Past, Testimony};
 pub use message::{Certificate, DECIDED_PER_REPLY, Message, Request, Status};
 pub use validators::ValidatorSet;
 pub use vote::{Statement, Verified, Vote};
@@ -51,10 +53,12 @@ use crate::block::{BlockHash, Commitments, Header, Height, Parent, ValidatorInde
 use crate::event::{Fault, LinkId, Position};
 use crate::identity::{Context, Keypair, PeerId};
 use crate::journal::{Entry, Journal};
+use crate::rng::Rng;
 #[cfg(feature = "simulation")]
 use crate::simulation::Observation;
 use crate::time::{BlockTime, Time};
 use ballot::Ballot;
+use lost::Standing;
 use pacemaker::Pacemaker;
 use round::Round;
 use sync::Sync;
@@ -212,6 +216,8 @@ pub enum Output {
     Accuse(Evidence),
     /// The node is in this view now.
     Entered(View),
+    /// This validator no longer knows what it promised, and does not vote until it is safe to.
+    Forgotten,
     /// Nothing sensible can be done any more: more than f validators are faulty, or this program
     /// is. The sentence says what was seen.
     Halt(String),
@@ -279,6 +285,13 @@ pub struct Consensus {
     demand: Demand,
     /// The wall clock when last told, and when that was.
     wall: Option<(BlockTime, Time)>,
+    standing: Standing,
+    /// The journal says that a human had this validator vote although an earlier one was lost.
+    overridden: bool,
+    /// When this validator last vouched for each that asked.
+    vouched: BTreeMap<ValidatorIndex, Time>,
+    attempt_to_vouch: u8,
+    rng: Rng,
     /// The newest view in which each validator was heard from.
     seen: Vec<View>,
     accused: BTreeSet<ValidatorIndex>,
@@ -300,6 +313,7 @@ impl Consensus {
         genesis: Header,
         config: Config,
         now: Time,
+        rng: Rng,
     ) -> Self {
         let signer = key.and_then(|key| {
             let index = validators.index(&key.peer())?;
@@ -328,6 +342,11 @@ impl Consensus {
             pacemaker: Pacemaker::new(config, now),
             demand: Demand::default(),
             wall: None,
+            standing: Standing::default(),
+            overridden: false,
+            vouched: BTreeMap::new(),
+            attempt_to_vouch: 0,
+            rng,
             accused: BTreeSet::new(),
             sync: Sync::new(now),
             halted: false,
@@ -377,8 +396,9 @@ impl Consensus {
             let resends = self.has_something_to_resend().then(|| self.pacemaker.resend_at());
             [leads, gives_up, resends]
         });
+        let asks = self.asks_at().into_iter();
         let timers = voting.into_iter().flatten().flatten().filter(|time| *time > self.now);
-        timers.chain(self.sync.deadline()).min()
+        timers.chain(asks).chain(self.sync.deadline()).min()
     }
 
     /// Lets a simulation look.
@@ -415,6 +435,7 @@ impl Consensus {
         if self.has_something_to_resend() && self.now >= self.pacemaker.resend_at() {
             self.resend();
         }
+        self.keep_asking();
         self.keep_in_sync();
     }
 

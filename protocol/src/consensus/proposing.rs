@@ -83,6 +83,7 @@ impl Consensus {
 
     pub(super) fn may_still_propose(&self) -> bool {
         self.index() == Some(self.validators.leader(self.view))
+            && self.may_vote_in(self.view)
             && self.ballot.may_notarize(self.view)
             && self.candidate.is_none()
             && !self.building
@@ -168,7 +169,8 @@ impl Consensus {
 
     /// Notarizes this view's block once it has proved valid: S1 and S4.
     pub(super) fn keep_notarizing(&mut self) {
-        if self.signer.is_none() || !self.ballot.may_notarize(self.view) {
+        let may = self.may_vote_in(self.view) && self.ballot.may_notarize(self.view);
+        if self.signer.is_none() || !may {
             return;
         }
         let Some(block) = self.subject() else { return };

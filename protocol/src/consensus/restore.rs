@@ -3,6 +3,7 @@
 
 use alloc::sync::Arc;
 
+use super::lost::{Past, Standing};
 use super::pacemaker::Pacemaker;
 use super::tree::Verdict;
 use super::{
@@ -20,14 +21,23 @@ impl Consensus {
             Entry::Certificate(certificate) => self.restore_certificate(certificate),
             Entry::Vote(vote) => self.restore_vote(vote),
             Entry::Decided(decided) => self.restore_decided(decided),
+            Entry::Barred { maximum } => {
+                self.standing = Standing::Barred { maximum };
+                self.overridden = false;
+            }
+            Entry::Overridden => {
+                self.standing = Standing::Clear;
+                self.overridden = true;
+            }
         }
     }
 
     /// Goes on where the journal, of `records` records, ends: says its last votes again.
-    pub fn resume(&mut self, now: Time, records: u64) {
+    pub fn resume(&mut self, now: Time, records: u64, past: Past) {
         self.now = now;
         self.journal = Journal::holding(records);
         self.pacemaker = Pacemaker::new(self.config, now);
+        self.recall(past);
         self.outputs.push_back(Output::Entered(self.view));
         if records > 0 {
             self.resend();

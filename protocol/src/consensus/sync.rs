@@ -122,6 +122,8 @@ impl Consensus {
             Message::Proposal(proposal) => self.on_proposal(link, proposal),
             Message::Vote(vote) => self.on_vote(link, vote),
             Message::Certificate(certificate) => self.on_certificate(link, certificate),
+            Message::Inquiry(inquiry) => self.on_inquiry(link, inquiry),
+            Message::Testimony(testimony) => self.on_testimony(link, testimony),
             Message::Status(status) => self.on_status(link, status),
             Message::Request(request) => self.on_request(link, request),
             Message::Block(block) => self.on_block(link, block),

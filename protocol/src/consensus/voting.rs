@@ -44,6 +44,10 @@ impl Consensus {
         let Some(verified) = vote.verify(&self.validators, &self.context) else {
             return self.blame(link, Fault::BadSignature);
         };
+        if Some(vote.voter) == self.index() {
+            // Every vote of one's own is journalled and counted before it leaves.
+            self.forget();
+        }
         if self.count(verified) {
             self.outputs.push_back(Output::Relay);
         }
@@ -307,7 +311,9 @@ impl Consensus {
     }
 
     pub(super) fn may_still_nullify(&self) -> bool {
-        self.signer.is_some() && self.ballot.may_nullify(self.view, self.highest_view())
+        self.signer.is_some()
+            && self.has_recalled()
+            && self.ballot.may_nullify(self.view, self.highest_view())
     }
 
     fn leader_is_absent(&self) -> bool {
@@ -330,6 +336,7 @@ impl Consensus {
         let equivocated = self.rounds.get(&view).is_some_and(|round| round.equivocated);
         let already_final = self.rounds.range(view..).any(|(_, it)| it.finalization.is_some());
         if self.signer.is_some()
+            && self.may_vote_in(view)
             && !equivocated
             && !already_final
             && self.ballot.may_finalize(view, block)

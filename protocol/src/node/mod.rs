@@ -37,6 +37,7 @@ use crate::session::LocalIdentity;
 use crate::time::{BlockTime, Time};
 use crate::wire::Hash;
 
+pub use crate::consensus::Past;
 #[cfg(not(feature = "simulation"))]
 use packet::Packet;
 #[cfg(feature = "simulation")]
@@ -59,6 +60,8 @@ pub struct Setup {
     pub seed: [u8; 32],
     /// Local policy.
     pub config: Config,
+    /// Whether the journal holds all of this node's past.
+    pub past: Past,
 }
 
 /// Local policy. The defaults are right for a node on the internet.
@@ -136,11 +139,12 @@ impl Node {
         now: Time,
         records: impl IntoIterator<Item = Record>,
     ) -> Result<Self, CannotStart> {
+        let past = setup.past;
         let Setup { genesis, keypair, proof, .. } = &setup;
         let identity =
             LocalIdentity::new(keypair, *proof, genesis.network(), genesis.proof_of_work_bits);
         let mut node = Self::assemble(setup, identity, Hooks::default(), now)?;
-        node.recover(now, records)?;
+        node.recover(now, past, records)?;
         Ok(node)
     }
 
@@ -151,7 +155,7 @@ impl Node {
         hooks: Hooks,
         now: Time,
     ) -> Result<Self, CannotStart> {
-        let Setup { genesis, keypair, proof, seed, config } = setup;
+        let Setup { genesis, keypair, proof, seed, config, .. } = setup;
         let rng = Rng::new(seed);
         let chain = Chain::new(&genesis).with_hooks(hooks.clone());
         let network = chain.network();
@@ -171,6 +175,7 @@ impl Node {
                 header,
                 config.consensus,
                 now,
+                rng.fork("consensus"),
             ),
             chain,
             beacon,
@@ -198,6 +203,7 @@ impl Node {
     fn recover(
         &mut self,
         now: Time,
+        past: Past,
         records: impl IntoIterator<Item = Record>,
     ) -> Result<(), CannotStart> {
         let mut count = 0;
@@ -218,7 +224,7 @@ impl Node {
             self.consensus.restore(entry);
             count += 1;
         }
-        self.consensus.resume(now, count);
+        self.consensus.resume(now, count, past);
         self.settle_down();
         Ok(())
     }

@@ -67,7 +67,10 @@ impl Packet {
         match self {
             Self::Consensus(message) => match message {
                 Message::Proposal(_) | Message::Vote(_) | Message::Certificate(_) => Lane::Votes,
-                Message::Status(_) | Message::Request(_) => Lane::Control,
+                Message::Inquiry(_)
+                | Message::Testimony(_)
+                | Message::Status(_)
+                | Message::Request(_) => Lane::Control,
                 Message::Block(_) | Message::Decided(_) => Lane::Sync,
             },
             Self::Finalize { .. } | Self::Share { .. } => Lane::Votes,
@@ -82,7 +85,11 @@ impl Packet {
     pub(super) const fn is_gossip(&self) -> bool {
         match self {
             Self::Consensus(message) => match message {
-                Message::Proposal(_) | Message::Vote(_) | Message::Certificate(_) => true,
+                Message::Proposal(_)
+                | Message::Vote(_)
+                | Message::Certificate(_)
+                | Message::Inquiry(_)
+                | Message::Testimony(_) => true,
                 Message::Status(_)
                 | Message::Request(_)
                 | Message::Block(_)

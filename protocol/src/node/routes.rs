@@ -16,7 +16,7 @@ use crate::hooks::Flaw;
 use crate::identity::PeerId;
 use crate::journal::Entry;
 use crate::mesh::{self, Attempt};
-use crate::time::BlockTime;
+use crate::time::{BlockTime, Time};
 
 impl Node {
     /// Sends an event to the machine that it concerns.
@@ -29,7 +29,14 @@ impl Node {
                 let entry = bytes.and_then(|bytes| Entry::from_bytes(&bytes).ok());
                 let decided = match entry {
                     Some(Entry::Decided(decided)) => Some(decided),
-                    Some(Entry::Block(_) | Entry::Certificate(_) | Entry::Vote(_)) | None => None,
+                    Some(
+                        Entry::Block(_)
+                        | Entry::Certificate(_)
+                        | Entry::Vote(_)
+                        | Entry::Barred { .. }
+                        | Entry::Overridden,
+                    )
+                    | None => None,
                 };
                 self.consensus.handle(self.now, consensus::Input::Loaded { height, decided });
             }
@@ -67,6 +74,9 @@ impl Node {
     pub(super) fn settle_down(&mut self) {
         loop {
             self.drain();
+            if self.tick_what_is_due() {
+                continue;
+            }
             self.follow_rolls();
             self.offer();
             let demand = self.measure_demand();
@@ -78,6 +88,28 @@ impl Node {
         }
         let now = self.now;
         assert!(self.deadline().is_none_or(|deadline| deadline > now), "deadlines lie ahead");
+    }
+
+    /// Ticks the machines whose deadline has passed: an event may come late, and then reaches only
+    /// one of them. Whether there was one.
+    fn tick_what_is_due(&mut self) -> bool {
+        let now = self.now;
+        let is_due = |deadline: Option<Time>| deadline.is_some_and(|deadline| deadline <= now);
+        let due = (
+            is_due(self.mesh.deadline()),
+            is_due(self.consensus.deadline()),
+            is_due(self.beacon.deadline()),
+        );
+        if due.0 {
+            self.mesh.handle(now, mesh::Input::Tick);
+        }
+        if due.1 {
+            self.consensus.handle(now, consensus::Input::Tick);
+        }
+        if due.2 {
+            self.beacon.handle(now, beacon::Input::Tick);
+        }
+        due.0 || due.1 || due.2
     }
 
     fn drain(&mut self) {
@@ -145,14 +177,11 @@ impl Node {
     fn author(&self, packet: &Packet) -> Option<PeerId> {
         let validators = self.consensus.validators();
         match packet {
-            Packet::Consensus(Message::Proposal(proposal)) => validators.peer(proposal.vote.voter),
-            Packet::Consensus(Message::Vote(vote)) | Packet::Finalize { vote, .. } => {
-                validators.peer(vote.voter)
-            }
+            Packet::Consensus(message) => validators.peer(message.author()?),
+            Packet::Finalize { vote, .. } => validators.peer(vote.voter),
             Packet::Share { index, .. } => validators.peer(*index),
             // The sender of a transaction is known once it is decoded; it relays itself then.
-            Packet::Consensus(_)
-            | Packet::AskShares { .. }
+            Packet::AskShares { .. }
             | Packet::Transaction(_)
             | Packet::AskGenesis
             | Packet::Genesis(_) => None,
@@ -264,6 +293,10 @@ impl Node {
             consensus::Output::Entered(view) => {
                 self.beacon.handle(self.now, beacon::Input::Entered { view });
                 self.notify(Notice::Entered { view });
+            }
+            consensus::Output::Forgotten => {
+                let reason = self.consensus.abstains().unwrap_or_default();
+                self.notify(Notice::Abstains { reason });
             }
             consensus::Output::Halt(reason) => {
                 self.halted = Some(reason.clone());

@@ -120,6 +120,7 @@ impl Node {
         now: Time,
         records: impl IntoIterator<Item = Record>,
     ) -> Result<Self, CannotStart> {
+        let past = setup.past;
         let (genesis, network) = (&setup.genesis, setup.genesis.network());
         let bits = genesis.proof_of_work_bits;
         let identity = if simulation.clear_links {
@@ -140,7 +141,7 @@ impl Node {
         if simulation.observed {
             node.consensus.be_observed();
         }
-        node.recover(now, records)?;
+        node.recover(now, past, records)?;
         Ok(node)
     }
 

@@ -55,6 +55,8 @@ pub struct Status {
     pub dice_threshold: u16,
     /// Why nothing happens right now, in a sentence; empty if nothing is awaited.
     pub waiting_for: String,
+    /// Why this validator does not vote, if it does not.
+    pub abstains: Option<&'static str>,
     /// Why the node stopped working, if it did.
     pub halted: Option<String>,
 }
@@ -103,6 +105,7 @@ impl Node {
             insecure_dealer: self.genesis.is_insecure(),
             dice_threshold: self.genesis.dice_key().threshold,
             waiting_for: self.waiting_for(),
+            abstains: self.consensus.abstains(),
             halted: self.halted.clone(),
         }
     }
@@ -111,6 +114,9 @@ impl Node {
     pub fn waiting_for(&self) -> String {
         if self.halted.is_some() {
             return "nothing more will happen here: the node has halted".to_string();
+        }
+        if let Some(reason) = self.consensus.abstains() {
+            return format!("this validator does not vote: {reason}");
         }
         let validators = self.consensus.validators();
         let reachable = self

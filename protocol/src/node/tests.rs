@@ -8,7 +8,7 @@ use core::time::Duration;
 
 use bytes::Bytes;
 
-use super::{Config, Node, Setup};
+use super::{Config, Node, Past, Setup};
 use crate::block::Height;
 use crate::chain::{Genesis, Operation, Rejection, TableId, ValidatorCard};
 use crate::craps::{self, Chips, Dice, Round, Rules};
@@ -31,6 +31,7 @@ struct Place {
     node: Option<Node>,
     journal: Vec<Record>,
     durable: usize,
+    past: Past,
     notices: Vec<Notice>,
     /// The name of the link to each other node, while it is up.
     links: BTreeMap<usize, LinkId>,
@@ -95,6 +96,7 @@ impl World {
             node: None,
             journal: Vec::new(),
             durable: 0,
+            past: Past::Known,
             notices: Vec::new(),
             links: BTreeMap::new(),
         });
@@ -120,6 +122,7 @@ impl World {
             proof: place.proof,
             seed: [index as u8; 32],
             config: Config::default(),
+            past: place.past,
         };
         let records = place.journal.clone();
         #[cfg(not(feature = "simulation"))]

@@ -139,7 +139,7 @@ impl Checks {
     ) -> Self {
         let keypairs = places.iter().take(validators.len()).map(|place| &place.keypair);
         Self {
-            faulty: roles.faulty(),
+            faulty: roles.byzantine.union(&roles.liars).copied().collect(),
             byzantine: roles.byzantine.clone(),
             agreement: Agreement::new(context.network, places.len()),
             votes: Votes::default(),
@@ -208,7 +208,7 @@ impl Checks {
         let verdict = match entry {
             Entry::Block(block) => self.justification(&block.justification),
             Entry::Certificate(certificate) => self.certificate(certificate),
-            Entry::Vote(_) => Ok(()),
+            Entry::Vote(_) | Entry::Barred { .. } | Entry::Overridden => Ok(()),
             Entry::Decided(decided) => self.decided(decided),
         };
         self.judge(now, place, verdict);

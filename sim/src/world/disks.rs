@@ -86,5 +86,6 @@ impl World {
         self.count("disk wiped");
         self.stop(place);
         self.places[place].disk.wipe();
+        self.places[place].lost = true;
     }
 }

@@ -12,7 +12,7 @@ use bitcraps_protocol::consensus::ValidatorSet;
 use bitcraps_protocol::craps::Chips;
 use bitcraps_protocol::event::{Action, Command, CommandId, Event, Notice, Refusal};
 use bitcraps_protocol::identity::{Address, Context, Epoch, Keypair, ProofOfWork};
-use bitcraps_protocol::node::{self, Node, Setup};
+use bitcraps_protocol::node::{self, Node, Past, Setup};
 use bitcraps_protocol::rng::Rng;
 use bitcraps_protocol::time::{BlockTime, Time};
 use bitcraps_protocol::wire::Text;
@@ -65,6 +65,8 @@ pub struct Place {
     synced_at: Time,
     /// Whether it is cut off for good.
     pub gone: bool,
+    /// Whether its journal is younger than its key.
+    pub lost: bool,
     syncs: Rng,
     /// Commands that were accepted here and whose end is not known.
     pub commands: BTreeMap<CommandId, bool>,
@@ -157,6 +159,7 @@ impl World {
             wake: None,
             synced_at: Time::ZERO,
             gone: false,
+            lost: false,
             syncs: rng.fork(&format!("disk {index}")),
             commands: BTreeMap::new(),
             height: Height(0),
@@ -238,9 +241,10 @@ impl World {
         Address { peer: keypair.peer(), proof: *proof }
     }
 
-    /// Whether a place is honest and its disk keeps its word.
+    /// Whether a place is honest and its disk keeps its word. It may lose its disk all the same:
+    /// then it must ask the others before it votes.
     pub fn is_sound(&self, place: usize) -> bool {
-        !self.roles.faulty().contains(&place)
+        !self.roles.byzantine.contains(&place) && !self.roles.liars.contains(&place)
     }
 
     /// The network's beginning.
@@ -278,6 +282,7 @@ impl World {
             proof: it.proof,
             seed: self.seeds.fork(&format!("{place} {life}")).bytes32(),
             config: self.settings,
+            past: if it.lost { Past::Lost } else { Past::Known },
         };
         let node = match Node::new(setup, local, it.disk.image()) {
             Ok(node) => node,
@@ -429,6 +434,7 @@ impl World {
                     self.violate(Check::Halted, place, reason);
                 }
             }
+            Notice::Abstains { .. } => self.count("validator abstained"),
             Notice::PeerUp { .. } | Notice::PeerDown { .. } => {}
         }
     }

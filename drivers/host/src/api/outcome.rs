@@ -77,6 +77,7 @@ impl Outcomes {
             | Notice::Evidence { .. }
             | Notice::Entered { .. }
             | Notice::Finalized { .. }
+            | Notice::Abstains { .. }
             | Notice::Halted { .. } => return false,
         }
         true

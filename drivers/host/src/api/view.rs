@@ -51,6 +51,8 @@ pub struct StatusView {
     pub dice_threshold: u16,
     /// What is being waited for, in a sentence; empty if nothing is.
     pub waiting_for: String,
+    /// Why this validator does not vote, if it does not.
+    pub abstains: Option<String>,
     /// Why the node has stopped working, if it has.
     pub halted: Option<String>,
 }
@@ -250,6 +252,8 @@ pub enum EventView {
     Settled { table: u32, round: u64, dice: [u8; 2] },
     /// The node has stopped working.
     Halted { reason: String },
+    /// This validator does not vote until it is safe to, and why.
+    Abstains { reason: String },
     /// The reader was too slow: so many events are missing here.
     Missed { events: u64 },
 }
@@ -281,6 +285,7 @@ impl StatusView {
             insecure_dealer: status.insecure_dealer,
             dice_threshold: status.dice_threshold,
             waiting_for: status.waiting_for.clone(),
+            abstains: status.abstains.map(Into::into),
             halted: status.halted.clone(),
         }
     }
@@ -418,6 +423,7 @@ impl EventView {
             Notice::Settled { table, round, dice } => {
                 Self::Settled { table: table.0, round: round.0, dice: pips(*dice) }
             }
+            Notice::Abstains { reason } => Self::Abstains { reason: (*reason).into() },
             Notice::Halted { reason } => Self::Halted { reason: reason.clone() },
         }
     }

@@ -144,16 +144,6 @@ pub enum JournalError {
         /// Whose it is.
         origin: Origin,
     },
-    /// The key has been used, but its journal is not there.
-    #[error(
-        "{directory} holds no journal, but this key has had one: put it back. Without it this \
-         node does not know what it has promised, and may be punished for saying the opposite",
-        directory = .directory.display()
-    )]
-    Lost {
-        /// Where it should be.
-        directory: PathBuf,
-    },
 }
 
 const ADVICE: &str = "Nothing was changed. Copy the directory, check the disk, and put back the \
@@ -177,8 +167,7 @@ impl JournalError {
             | Self::BadHeader { .. }
             | Self::MissingSegment { .. }
             | Self::Version { .. }
-            | Self::Foreign { .. }
-            | Self::Lost { .. } => false,
+            | Self::Foreign { .. } => false,
         }
     }
 }

@@ -44,8 +44,8 @@ pub struct Opened {
 
 impl Recovery {
     /// Begins to read the journal at `directory`. If the key's journal is missing, a new one that
-    /// says so is begun if `accept_loss`, else that is an error.
-    pub fn open(directory: &Path, origin: Origin, accept_loss: bool) -> Result<Self, JournalError> {
+    /// says so is begun.
+    pub fn open(directory: &Path, origin: Origin) -> Result<Self, JournalError> {
         let reading = || JournalError::io(directory, "read");
         let mut waiting = segments(directory).map_err(reading())?;
         let was_prepared = directory.join(UNUSED).try_exists().map_err(reading())?;
@@ -60,9 +60,7 @@ impl Recovery {
                 let directory = directory.to_owned();
                 return Err(JournalError::MissingSegment { directory, position: Position(0) });
             }
-            None if fresh => {}
-            None if accept_loss => opened.journal_lost = true,
-            None => return Err(JournalError::Lost { directory: directory.to_owned() }),
+            None => opened.journal_lost = !fresh,
         }
         waiting.reverse();
         Ok(Self {

@@ -25,7 +25,7 @@ fn prepared() -> TempDir {
 }
 
 fn recover(directory: &Path) -> Result<(Vec<Record>, Journal), JournalError> {
-    let mut recovery = Recovery::open(directory, ORIGIN, false)?.with_segment_bytes(400);
+    let mut recovery = Recovery::open(directory, ORIGIN)?.with_segment_bytes(400);
     let records = recovery.by_ref().collect();
     Ok((records, recovery.finish()?))
 }
@@ -215,21 +215,19 @@ fn a_missing_or_shortened_segment_is_refused() {
 #[test]
 fn a_key_without_its_journal_is_noticed_and_stays_marked() {
     let directory = prepared();
-    let recovery = Recovery::open(directory.path(), ORIGIN, false).unwrap();
+    let recovery = Recovery::open(directory.path(), ORIGIN).unwrap();
     assert_eq!(recovery.opened(), Opened { fresh: true, journal_lost: false });
     drop(recovery.finish().unwrap());
-    let recovery = Recovery::open(directory.path(), ORIGIN, false).unwrap();
+    let recovery = Recovery::open(directory.path(), ORIGIN).unwrap();
     assert_eq!(recovery.opened(), Opened { fresh: false, journal_lost: false });
     drop(recovery);
 
     fs::remove_file(segment_path(directory.path(), Position(0))).unwrap();
-    let refused = Recovery::open(directory.path(), ORIGIN, false).unwrap_err();
-    assert!(matches!(refused, JournalError::Lost { .. }), "{refused}");
     let lost = Opened { fresh: false, journal_lost: true };
-    let recovery = Recovery::open(directory.path(), ORIGIN, true).unwrap();
+    let recovery = Recovery::open(directory.path(), ORIGIN).unwrap();
     assert_eq!(recovery.opened(), lost);
     drop(recovery.finish().unwrap());
-    let recovery = Recovery::open(directory.path(), ORIGIN, false).unwrap();
+    let recovery = Recovery::open(directory.path(), ORIGIN).unwrap();
     assert_eq!(recovery.opened(), lost);
 }
 
@@ -240,7 +238,7 @@ fn another_network_or_key_is_refused() {
     for origin in
         [Origin { network: Hash([9; 32]), ..ORIGIN }, Origin { peer: PeerId([9; 32]), ..ORIGIN }]
     {
-        let refused = Recovery::open(directory.path(), origin, false).unwrap().finish();
+        let refused = Recovery::open(directory.path(), origin).unwrap().finish();
         assert!(matches!(refused, Err(JournalError::Foreign { origin: ORIGIN, .. })));
     }
 }

@@ -52,7 +52,8 @@ impl Bot {
 
     async fn act(&mut self, turn: &mut Turn) -> Result<(), ClientError> {
         let table = self.table;
-        let view = self.client.table(table).await?;
+        // A player's node may still be catching up.
+        let Some(view) = look(&self.client, table).await? else { return Ok(()) };
         let is_seated = view.seats.iter().any(|seat| seat.player == turn.own && !seat.leaving);
         if view.rolling {
             return Ok(());
@@ -117,6 +118,15 @@ impl Bot {
     }
 }
 
+/// The table as its node knows it, if it does.
+pub(super) async fn look(client: &Client, table: u32) -> Result<Option<TableView>, ClientError> {
+    match client.table(table).await {
+        Ok(view) => Ok(Some(view)),
+        Err(ClientError::Refused(failure)) if failure.code == Code::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
 /// The wall clock; agreed time follows it.
 fn now_ms() -> u64 {
     crate::commands::now().as_millis()
@@ -142,6 +152,7 @@ async fn news(events: &mut Events) -> Result<(), ClientError> {
                     | EventView::Done { .. }
                     | EventView::Failed { .. }
                     | EventView::Rolled { .. }
+                    | EventView::Abstains { .. }
                     | EventView::Halted { .. },
                 ) => {}
                 None => return Err(ClientError::Broken("the node has stopped".into())),

@@ -20,6 +20,7 @@ use super::members::Member;
 use crate::cli::Dev;
 use crate::commands::{entropy, now};
 use crate::exit::{Usage, sentence};
+use crate::output::aside;
 
 /// Chips that every node's account starts with.
 const CHIPS: u64 = 1_000_000;
@@ -44,8 +45,8 @@ impl Cluster {
         // The last validator owns the table; bots beyond the other validators are mere players.
         let players = usize::from(arguments.bots).saturating_sub(validators - 1);
         let node = |kind: &str, number| directory.join(format!("{kind}-{number}"));
-        let mut nodes = (1..=validators).map(|n| node("node", n)).collect::<Vec<_>>();
-        nodes.extend((1..=players).map(|n| node("player", n)));
+        let mut nodes = (0..validators).map(|n| node("node", n)).collect::<Vec<_>>();
+        nodes.extend((0..players).map(|n| node("player", n)));
         let cluster = Self {
             directory,
             is_temporary,
@@ -111,8 +112,8 @@ impl Cluster {
         failed.map_or(Ok(()), Err)
     }
 
-    /// Stops all nodes, and removes what was temporary.
-    pub(super) async fn stop(mut self) -> anyhow::Result<()> {
+    /// Stops all nodes, and removes what was temporary unless something is to be found out from it.
+    pub(super) async fn stop(mut self, is_well: bool) -> anyhow::Result<()> {
         let mut stopping = JoinSet::new();
         for member in self.members.drain(..) {
             stopping.spawn(member.stop());
@@ -123,8 +124,10 @@ impl Cluster {
                 problems.push(sentence(&error));
             }
         }
-        if self.is_temporary {
+        if self.is_temporary && is_well && problems.is_empty() {
             std::fs::remove_dir_all(&self.directory)?;
+        } else if self.is_temporary {
+            aside(&format!("what the nodes left is in {}", self.directory.display()));
         }
         if problems.is_empty() { Ok(()) } else { bail!("{}", problems.join("; ")) }
     }

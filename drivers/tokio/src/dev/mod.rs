@@ -8,15 +8,22 @@ mod members;
 mod play;
 mod report;
 
+use std::io;
+use std::time::Duration;
+
 use anyhow::bail;
-use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
+use tokio::time::sleep;
 
 use self::cluster::Cluster;
 use self::measure::Measurements;
 use self::play::Game;
 use crate::cli::Dev;
+use crate::node::Signals;
 use crate::output::Output;
+
+/// How long after the first signal to stop another one counts as impatience.
+const GRACE: Duration = Duration::from_secs(1);
 
 /// `bitcraps dev`.
 pub(crate) async fn run(arguments: Dev, output: Output) -> anyhow::Result<()> {
@@ -24,7 +31,7 @@ pub(crate) async fn run(arguments: Dev, output: Output) -> anyhow::Result<()> {
     let measurements = Measurements::shared();
     let mut cluster = Cluster::prepare(&arguments, &measurements).await?;
     output.words(&format!(
-        "{} validators and {} bots in {}",
+        "validators: {}, bots: {}, data: {}",
         arguments.nodes,
         arguments.bots,
         cluster.directory().display()
@@ -33,28 +40,26 @@ pub(crate) async fn run(arguments: Dev, output: Output) -> anyhow::Result<()> {
         Ok(()) => Game::new(&arguments, &cluster, output, measurements).play(stop).await,
         Err(error) => Err(error),
     };
-    let stopped = cluster.stop().await;
+    let is_well = played.as_ref().is_ok_and(|report| report.problems.is_empty());
+    let stopped = cluster.stop(is_well).await;
     let report = played?;
     output.answer(&report, || report.words())?;
     stopped?;
-    if report.problems.is_empty() { Ok(()) } else { bail!(report.problems.join("; ")) }
+    if is_well { Ok(()) } else { bail!(report.problems.join("; ")) }
 }
 
-/// Becomes true at the first signal to stop; the second one ends the process at once.
-fn stop_signal() -> std::io::Result<watch::Receiver<bool>> {
-    let (mut interrupt, mut terminate) =
-        (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+/// Becomes true at the first signal to stop; another one, a while later, ends the process at once.
+fn stop_signal() -> io::Result<watch::Receiver<bool>> {
+    let mut first = Signals::new()?;
     let (sender, receiver) = watch::channel(false);
     tokio::spawn(async move {
-        for code in [None, Some(130)] {
-            tokio::select! {
-                _ = interrupt.recv() => {}
-                _ = terminate.recv() => {}
-            }
-            sender.send_replace(true);
-            if let Some(code) = code {
-                std::process::exit(code);
-            }
+        first.recv().await;
+        sender.send_replace(true);
+        // Some senders say it twice.
+        sleep(GRACE).await;
+        if let Ok(mut second) = Signals::new() {
+            second.recv().await;
+            std::process::exit(130);
         }
     });
     Ok(receiver)

@@ -15,7 +15,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
-use super::bot::Bot;
+use super::bot::{Bot, look};
 use super::cluster::Cluster;
 use super::measure::{Shared, binary_bytes, resident_bytes};
 use super::report::{Figures, Report};
@@ -85,11 +85,12 @@ impl<'a> Game<'a> {
             table = self.open_table() => table?,
             _ = stop.wait_for(|stopping| *stopping) => bail!("stopped before anything was played"),
         };
-        self.print_ticket(table).await?;
+        let invitation = self.invite(table).await?;
+        self.output.words(&invitation)?;
         let (bots_stop, bots_stopped) = watch::channel(false);
         let mut bots = self.start_bots(table, &bots_stopped)?;
         let mut problems = tokio::select! {
-            followed = self.follow(table, &mut events) => problem(followed),
+            followed = self.follow(table, &invitation, &mut events) => problem(followed),
             failed = first_end(&mut bots) => problem(failed),
             failed = first_end(&mut watchers) => problem(failed),
             _ = stop.wait_for(|stopping| *stopping) => Vec::new(),
@@ -160,14 +161,11 @@ impl<'a> Game<'a> {
         aside(&format!("still waiting: {waiting_for}"));
     }
 
-    async fn print_ticket(&self, table: u32) -> anyhow::Result<()> {
+    /// The line with which somebody can join from another terminal.
+    async fn invite(&self, table: u32) -> Result<String, ClientError> {
         let request = InvitationRequest { chips: TICKET_CHIPS, table: Some(table) };
-        let invitation = self.first().invite(&request).await?;
-        self.output.words(&format!(
-            "join from another terminal: bitcraps --data-dir DIR join {}",
-            invitation.ticket
-        ))?;
-        Ok(())
+        let ticket = self.first().invite(&request).await?.ticket;
+        Ok(format!("join from another terminal: bitcraps --data-dir DIR join {ticket}"))
     }
 
     fn start_bots(
@@ -193,7 +191,12 @@ impl<'a> Game<'a> {
     }
 
     /// Shows every roll that is settled, until there were enough.
-    async fn follow(&self, table: u32, events: &mut Events) -> anyhow::Result<()> {
+    async fn follow(
+        &self,
+        table: u32,
+        invitation: &str,
+        events: &mut Events,
+    ) -> anyhow::Result<()> {
         loop {
             let Ok(event) = timeout(STALL, events.next()).await else {
                 let waiting_for = self.first().status().await?.waiting_for;
@@ -206,7 +209,7 @@ impl<'a> Game<'a> {
                         measurements.rolls += 1;
                         measurements.rolls
                     };
-                    self.show(table, round, dice).await?;
+                    self.show(table, invitation, round, dice).await?;
                     if self.arguments.rolls.is_some_and(|wanted| rolls >= wanted) {
                         return Ok(());
                     }
@@ -222,19 +225,27 @@ impl<'a> Game<'a> {
                 | EventView::Entered { .. }
                 | EventView::Done { .. }
                 | EventView::Failed { .. }
-                | EventView::Rolled { .. } => {}
+                | EventView::Rolled { .. }
+                | EventView::Abstains { .. } => {}
             }
         }
     }
 
-    async fn show(&self, table: u32, round: u64, dice: [u8; 2]) -> anyhow::Result<()> {
+    async fn show(
+        &self,
+        table: u32,
+        invitation: &str,
+        round: u64,
+        dice: [u8; 2],
+    ) -> anyhow::Result<()> {
         if self.output.json {
             return Ok(());
         }
         let view = self.first().table(table).await?;
         if self.output.is_screen() {
             let waiting_for = self.first().status().await?.waiting_for;
-            return Ok(self.output.redraw(&words::table(&view, "", &waiting_for))?);
+            let table = words::table(&view, "", &waiting_for);
+            return Ok(self.output.redraw(&format!("{table}\n{invitation}"))?);
         }
         let puck = view.point.map_or("come-out".into(), |point| format!("point {point}"));
         self.output.words(&format!(
@@ -249,14 +260,14 @@ impl<'a> Game<'a> {
     async fn rest(&self, table: u32) -> Result<Vec<SupplyView>, ClientError> {
         loop {
             let mut supplies = Vec::new();
-            let mut is_rolling = false;
+            let mut is_busy = false;
             for member in self.cluster.members() {
-                is_rolling |= member.client.table(table).await?.rolling;
+                is_busy |= look(&member.client, table).await?.is_none_or(|view| view.rolling);
                 supplies.push(member.client.supply().await?);
             }
             let height = supplies.first().map(|supply| supply.height);
             let are_equal = supplies.iter().all(|supply| Some(supply.height) == height);
-            if are_equal && !is_rolling {
+            if are_equal && !is_busy {
                 return Ok(supplies);
             }
             sleep(LOOK).await;
@@ -273,7 +284,7 @@ impl<'a> Game<'a> {
         let first = supplies.first();
         let root = first.map_or(&status.state_root, |supply| &supply.state_root);
         let roots_equal = first.is_some() && supplies.iter().all(|other| other.state_root == *root);
-        if !roots_equal {
+        if first.is_some() && !roots_equal {
             problems.push("the nodes' states differ".into());
         }
         let supply = first.map_or(0, |supply| supply.supply);
@@ -281,7 +292,7 @@ impl<'a> Game<'a> {
             one.conserved && one.supply == supply && one.accounts + one.tables == supply
         };
         let chips_conserved = first.is_some() && supplies.iter().all(conserved);
-        if !chips_conserved {
+        if first.is_some() && !chips_conserved {
             problems.push("chips were made or lost".into());
         }
         let (blocks_compared, differences) = self.agreement.verdict();

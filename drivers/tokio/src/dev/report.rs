@@ -22,11 +22,12 @@ pub(super) struct Report {
     pub(super) view: u64,
     pub(super) height: u64,
     pub(super) state_root: String,
-    /// Whether every node had this state root at this height.
+    /// Whether every node was found at this height with this state root.
     pub(super) roots_equal: bool,
     /// Heights at which the blocks of all nodes were compared.
     pub(super) blocks_compared: u64,
     pub(super) chips: u64,
+    /// Whether every node then counted all chips and no others.
     pub(super) chips_conserved: bool,
     pub(super) figures: Figures,
     /// Everything that differs from what must be; empty if all is well.

@@ -2,4 +2,5 @@
 
 mod schedules;
 mod steps;
+mod wire;
 mod world;

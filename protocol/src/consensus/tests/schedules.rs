@@ -101,6 +101,54 @@ fn all_validators_may_crash_at_once_at_any_moment() {
     }
 }
 
+#[test]
+fn a_validator_without_its_journal_votes_again_and_contradicts_nothing() {
+    for moment in 0..25 {
+        let mut world = World::new(4, &[], 7);
+        world.run(Duration::from_millis(200 + 3 * moment));
+        world.crash_and_wipe(2, HOP);
+        let goes_on = world.run_until(20 * SECOND, |world| {
+            let node = world.nodes[2].as_ref();
+            node.is_some_and(|node| node.abstains().is_none()) && world.least_height(&[]) > 60
+        });
+        world.assert_agreement(&[]);
+        assert!(goes_on && world.accused.is_empty(), "moment {moment}: {:?}", world.accused);
+    }
+}
+
+#[test]
+fn two_of_seven_may_lose_their_journals_at_once_and_once_more() {
+    let mut world = World::new(7, &[], 8);
+    for _ in 0..2 {
+        world.run(SECOND);
+        world.crash_and_wipe(0, HOP);
+        world.crash_and_wipe(5, 3 * HOP);
+        let vote = |world: &World, slot: usize| {
+            world.nodes[slot].as_ref().is_some_and(|node| node.abstains().is_none())
+        };
+        assert!(world.run_until(20 * SECOND, |world| vote(world, 0) && vote(world, 5)));
+    }
+    world.assert_agreement(&[]);
+    assert!(world.accused.is_empty());
+}
+
+#[test]
+fn with_more_than_f_journals_lost_nobody_votes_without_a_human() {
+    let mut world = World::new(4, &[], 9);
+    world.run(SECOND);
+    (0..2).for_each(|slot| world.crash_and_wipe(slot, HOP));
+    world.run(SECOND);
+    let before = world.least_height(&[0, 1]);
+    world.run(30 * SECOND);
+    assert_eq!(world.least_height(&[0, 1]), before);
+    for slot in 0..2 {
+        world.pasts[slot] = crate::consensus::Past::Overridden;
+        world.crash(slot, HOP);
+    }
+    assert!(world.run_until(60 * SECOND, |world| world.least_height(&[]) > before + 10));
+    world.assert_agreement(&[]);
+}
+
 /// Delays, losses, reorderings and crashes for a while, then a network that behaves.
 fn storm(n: usize, twins: &[usize], seed: u64) -> World {
     let mut world = World::new(n, twins, seed);

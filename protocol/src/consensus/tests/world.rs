@@ -11,7 +11,7 @@ use bytes::Bytes;
 
 use crate::block::{BlockHash, Commitments, Header, Height, Parent, View};
 use crate::consensus::{
-    Block, Config, Consensus, Decided, Demand, Input, Message, Output, ValidatorSet,
+    Block, Config, Consensus, Decided, Demand, Input, Message, Output, Past, ValidatorSet,
 };
 use crate::event::{LinkId, Position};
 use crate::identity::{Context, Epoch, Keypair, PeerId};
@@ -48,7 +48,8 @@ pub(super) fn genesis() -> Header {
 
 pub(super) fn machine(n: usize, index: usize, now: Time) -> Consensus {
     let key = key(index);
-    Consensus::new(context(), validators(n), Some(&key), genesis(), Config::default(), now)
+    let rng = Rng::new([index as u8; 32]);
+    Consensus::new(context(), validators(n), Some(&key), genesis(), Config::default(), now, rng)
 }
 
 /// What the stand-in chain says of a body: its state is a hash of everything before it.
@@ -79,6 +80,7 @@ pub(super) struct World {
     lives: Vec<u32>,
     journals: Vec<Vec<Entry>>,
     durable: Vec<usize>,
+    pub(super) pasts: Vec<Past>,
     pub(super) decided: Vec<BTreeMap<Height, BlockHash>>,
     pub(super) accused: BTreeSet<PeerId>,
     pub(super) nullified_most: u64,
@@ -104,6 +106,7 @@ impl World {
             lives: vec![0; slots],
             journals: vec![Vec::new(); slots],
             durable: vec![0; slots],
+            pasts: vec![Past::Known; slots],
             decided: vec![BTreeMap::new(); slots],
             accused: BTreeSet::new(),
             nullified_most: 0,
@@ -123,17 +126,27 @@ impl World {
         for entry in &self.journals[slot] {
             node.restore(entry.clone());
         }
-        node.resume(self.now, self.journals[slot].len() as u64);
+        node.resume(self.now, self.journals[slot].len() as u64, self.pasts[slot]);
         self.lives[slot] += 1;
         self.nodes[slot] = Some(node);
         self.give(slot, Input::WallClock(BlockTime(2_000_000)));
         self.give(slot, Input::Demand(Demand { content: true, brisk: true }));
         for other in 0..self.nodes.len() {
-            if other != slot {
+            // Twins do not hear each other, as they would not over a mesh: no node relays to the author.
+            if self.owners[other] != self.owners[slot] {
                 self.link(slot, other);
                 self.link(other, slot);
             }
         }
+    }
+
+    /// Crashes a node whose journal is gone when it comes back.
+    pub(super) fn crash_and_wipe(&mut self, slot: usize, pause: Duration) {
+        self.crash(slot, pause);
+        self.journals[slot].clear();
+        self.durable[slot] = 0;
+        self.pasts[slot] = Past::Lost;
+        self.decided[slot].clear();
     }
 
     fn link(&mut self, slot: usize, other: usize) {
@@ -198,7 +211,7 @@ impl World {
             }
             Output::Blame { link, fault } => panic!("{slot} blames {link} for {fault:?}"),
             Output::Halt(reason) => panic!("{slot} halts: {reason}"),
-            Output::Relay => {}
+            Output::Relay | Output::Forgotten => {}
             Output::Entered(view) => self.nullified_most = self.nullified_most.max(view.0),
         }
     }
@@ -208,11 +221,19 @@ impl World {
             Entry::Decided(decided) if decided.block.header.height == height => {
                 Some(decided.clone())
             }
-            Entry::Decided(_) | Entry::Block(_) | Entry::Certificate(_) | Entry::Vote(_) => None,
+            Entry::Decided(_)
+            | Entry::Block(_)
+            | Entry::Certificate(_)
+            | Entry::Vote(_)
+            | Entry::Barred { .. }
+            | Entry::Overridden => None,
         })
     }
 
     fn send(&mut self, from: usize, to: usize, message: Message) {
+        if self.owners[from] == self.owners[to] {
+            return;
+        }
         if let Some(delay) = (self.network)(from, to, &message, self.now) {
             self.schedule(delay, Delivery::Message { from, to, message: Box::new(message) });
         }

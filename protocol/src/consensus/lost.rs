@@ -1,0 +1,261 @@
+//! A validator that has forgotten what it promised: its journal was lost, or restored from a
+//! backup, or another process votes with its key.
+//!
+//! It counts among the f until it is done, so the others have a quorum without it. It asks the
+//! other validators where they are; n − q + f answers, each proven by the certificate that led
+//! there, hold one from an honest validator that has seen at least as much as any certificate its
+//! forgotten votes are part of. It makes the maximum durable, votes only in views above the one
+//! after it, and nullifies and answers others only once it holds a notarization from there. With
+//! f = 0 nobody can vouch for it: then only a human's override helps.
+
+use alloc::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Certificate, Consensus, Message, Output};
+use crate::block::{ValidatorIndex, View};
+use crate::event::{Fault, LinkId};
+use crate::identity::{Domain, Signature};
+use crate::journal::Entry;
+use crate::time::Time;
+use crate::wire::{Hash, encode};
+
+/// What the host knows of this node's past.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Past {
+    /// The journal holds all of it; there may not have been any.
+    #[default]
+    Known,
+    /// The journal is younger than the key.
+    Lost,
+    /// It was lost, and a human has decided that the validator votes all the same.
+    Overridden,
+}
+
+/// Whether this validator may vote.
+#[derive(Debug, Default)]
+pub(super) enum Standing {
+    /// It knows what it promised.
+    #[default]
+    Clear,
+    /// It asks where the others are. At most one answer per validator.
+    Asking { nonce: Hash, answers: BTreeMap<ValidatorIndex, View>, ask_at: Time, attempt: u8 },
+    /// It may vote above the view after this one.
+    Barred { maximum: View },
+}
+
+/// A validator asks where the others are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Inquiry {
+    requester: ValidatorIndex,
+    nonce: Hash,
+    signature: Signature,
+}
+
+/// A validator says which view it has reached, and why.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Testimony {
+    requester: ValidatorIndex,
+    nonce: Hash,
+    voter: ValidatorIndex,
+    view: View,
+    /// The certificate by which it entered the view; none for view 1.
+    entered_by: Option<Certificate>,
+    signature: Signature,
+}
+
+/// What inquiry and testimony sign, as [`Domain::Recovery`].
+#[derive(Serialize)]
+enum Signed {
+    Inquiry(ValidatorIndex, Hash),
+    Testimony(ValidatorIndex, Hash, View),
+}
+
+impl Inquiry {
+    pub(super) const fn author(&self) -> ValidatorIndex {
+        self.requester
+    }
+}
+
+impl Testimony {
+    pub(super) const fn author(&self) -> ValidatorIndex {
+        self.voter
+    }
+}
+
+impl Consensus {
+    /// Takes the host's word on the past, after the journal was folded.
+    pub(super) fn recall(&mut self, past: Past) {
+        let barred = matches!(self.standing, Standing::Barred { .. });
+        match past {
+            Past::Lost if self.signer.is_some() && !self.overridden && !barred => self.forget(),
+            Past::Overridden if self.signer.is_some() && !self.overridden => {
+                self.overridden = true;
+                self.standing = Standing::Clear;
+                self.persist(Entry::Overridden);
+            }
+            Past::Known | Past::Lost | Past::Overridden => {}
+        }
+    }
+
+    /// This validator no longer trusts its memory: it stops voting and asks.
+    pub(super) fn forget(&mut self) {
+        if matches!(self.standing, Standing::Asking { .. }) {
+            return;
+        }
+        let nonce = Hash(self.rng.bytes32());
+        let (answers, ask_at) = (BTreeMap::new(), self.now);
+        self.standing = Standing::Asking { nonce, answers, ask_at, attempt: 0 };
+        self.outputs.push_back(Output::Forgotten);
+    }
+
+    /// Whether this validator may notarize, propose or finalize in `view`.
+    pub(super) fn may_vote_in(&self, view: View) -> bool {
+        match self.standing {
+            Standing::Clear => true,
+            Standing::Asking { .. } => false,
+            Standing::Barred { maximum } => view > maximum.next(),
+        }
+    }
+
+    /// Whether this validator is done with what it forgot, so that it may nullify and vouch.
+    pub(super) fn has_recalled(&self) -> bool {
+        match self.standing {
+            Standing::Clear => true,
+            Standing::Asking { .. } => false,
+            Standing::Barred { maximum } => self.highest_view() > maximum.next(),
+        }
+    }
+
+    /// Why this validator does not vote, if it does not; for people.
+    pub fn abstains(&self) -> Option<&'static str> {
+        match self.standing {
+            Standing::Clear => None,
+            Standing::Asking { .. } if self.validators.faults() == 0 => Some(
+                "its journal is lost, and in a network this small nobody can vouch for it: start \
+                 it with --accept-lost-journal if no other process votes with its key",
+            ),
+            Standing::Asking { .. } => {
+                Some("its journal is lost, and it asks where the others are")
+            }
+            Standing::Barred { .. } if self.has_recalled() => None,
+            Standing::Barred { .. } => {
+                Some("its journal is lost, and it waits for a view in which it cannot have voted")
+            }
+        }
+    }
+
+    pub(super) fn asks_at(&self) -> Option<Time> {
+        match self.standing {
+            Standing::Asking { ask_at, .. } if self.validators.faults() > 0 => Some(ask_at),
+            Standing::Asking { .. } | Standing::Clear | Standing::Barred { .. } => None,
+        }
+    }
+
+    /// Asks again when it is time.
+    pub(super) fn keep_asking(&mut self) {
+        if self.asks_at().is_none_or(|at| at > self.now) {
+            return;
+        }
+        let (Standing::Asking { nonce, ask_at, attempt, .. }, Some(signer)) =
+            (&mut self.standing, &self.signer)
+        else {
+            return;
+        };
+        let (requester, nonce) = (signer.index, *nonce);
+        let bytes = encode(&Signed::Inquiry(requester, nonce));
+        let signature = signer.key.sign(Domain::Recovery, &self.context, &bytes);
+        let said = *attempt;
+        *attempt = attempt.wrapping_add(1);
+        *ask_at = self.now + self.config.answer_timeout * 2;
+        let message = Message::Inquiry(Inquiry { requester, nonce, signature });
+        self.outputs.push_back(Output::Broadcast { message, attempt: said });
+    }
+
+    /// Somebody asks: vouch, unless this validator has forgotten something itself.
+    pub(super) fn on_inquiry(&mut self, link: LinkId, inquiry: Inquiry) {
+        let Inquiry { requester, nonce, signature } = inquiry;
+        let bytes = encode(&Signed::Inquiry(requester, nonce));
+        if !self.is_signed(link, requester, &bytes, &signature) {
+            return;
+        }
+        self.outputs.push_back(Output::Relay);
+        let Some(signer) = &self.signer else { return };
+        let earlier = self.vouched.get(&requester);
+        let due = earlier.is_none_or(|at| *at + self.config.answer_timeout <= self.now);
+        if signer.index == requester || !self.has_recalled() || !due {
+            return;
+        }
+        // One's own votes are journalled, and views are entered in order: the view one is in is
+        // never below one's highest vote.
+        let (voter, view) = (signer.index, self.view);
+        let bytes = encode(&Signed::Testimony(requester, nonce, view));
+        let signature = signer.key.sign(Domain::Recovery, &self.context, &bytes);
+        let entered_by = self.entered_by.clone();
+        if entered_by.is_none() && view > View(1) {
+            return;
+        }
+        let attempt = self.attempt_to_vouch;
+        self.attempt_to_vouch = attempt.wrapping_add(1);
+        self.vouched.insert(requester, self.now);
+        let testimony = Testimony { requester, nonce, voter, view, entered_by, signature };
+        let message = Message::Testimony(testimony);
+        self.outputs.push_back(Output::Broadcast { message, attempt });
+    }
+
+    /// Somebody answers.
+    pub(super) fn on_testimony(&mut self, link: LinkId, testimony: Testimony) {
+        let Testimony { requester, nonce, voter, view, entered_by, signature } = testimony;
+        let bytes = encode(&Signed::Testimony(requester, nonce, view));
+        if !self.is_signed(link, voter, &bytes, &signature) {
+            return;
+        }
+        self.outputs.push_back(Output::Relay);
+        let mine = self.index() == Some(requester) && voter != requester;
+        let asked = matches!(&self.standing, Standing::Asking { nonce: it, .. } if *it == nonce);
+        if !mine || !asked || !self.is_proven(view, entered_by) {
+            return;
+        }
+        let enough = self.validators.len() - self.validators.quorum() + self.validators.faults();
+        let Standing::Asking { answers, .. } = &mut self.standing else { return };
+        answers.insert(voter, view);
+        if enough > 0 && answers.len() >= enough {
+            let maximum = answers.values().max().copied().unwrap_or_default();
+            self.standing = Standing::Barred { maximum };
+            self.persist(Entry::Barred { maximum });
+        }
+    }
+
+    /// Whether a certificate shows that `view` was entered. It is news like any other.
+    fn is_proven(&mut self, view: View, entered_by: Option<Certificate>) -> bool {
+        let Some(certificate) = entered_by else { return view == View(1) };
+        if certificate.view().next() != view {
+            return false;
+        }
+        match &certificate {
+            Certificate::Notarization(notarization) => self.take_notarization(notarization),
+            Certificate::Nullification(nullification, highest) => {
+                highest.iter().all(|it| self.take_notarization(it))
+                    && self.take_nullification(nullification)
+            }
+        }
+    }
+
+    fn is_signed(
+        &mut self,
+        link: LinkId,
+        author: ValidatorIndex,
+        bytes: &[u8],
+        signature: &Signature,
+    ) -> bool {
+        let Some(peer) = self.validators.peer(author) else {
+            self.blame(link, Fault::NotAValidator);
+            return false;
+        };
+        let signed = peer.verify(Domain::Recovery, &self.context, bytes, signature).is_ok();
+        if !signed {
+            self.blame(link, Fault::BadSignature);
+        }
+        signed
+    }
+}
