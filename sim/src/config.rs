@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::latency::Latency;
 use crate::topology::Topology;
+use crate::{adversary, canary};
 
 /// One run. Rates are parts in a million; times are in microseconds or milliseconds as named.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,6 +23,9 @@ pub struct Config {
     pub byzantine: u16,
     /// Names of the strategies; the hostile nodes take them in turn. Empty: they are silent.
     pub strategies: Vec<String>,
+    /// Names of the ways in which every node's core is broken on purpose.
+    #[serde(default)]
+    pub flaws: Vec<String>,
     /// Who is linked to whom.
     pub topology: Topology,
     /// What links do without any fault.
@@ -107,6 +111,7 @@ impl Default for Config {
             players: 0,
             byzantine: 0,
             strategies: Vec::new(),
+            flaws: Vec::new(),
             topology: Topology::Full,
             link: LinkConfig {
                 latency: Latency::LogNormal { median: 5_000 },
@@ -270,6 +275,12 @@ impl Config {
     pub fn check(&self) -> anyhow::Result<()> {
         ensure!(self.nodes >= 1, "a network needs at least one validator");
         ensure!(self.nodes <= 512, "the wire allows 512 validators");
+        for name in &self.strategies {
+            ensure!(adversary::named(name).is_some(), "there is no strategy {name:?}");
+        }
+        for name in &self.flaws {
+            ensure!(canary::flaw(name).is_some(), "there is no flaw {name:?}");
+        }
         ensure!(self.byzantine < self.nodes, "one validator at least must be honest");
         ensure!(self.faults.drift_ppm <= 500_000, "a clock runs at least at half its pace");
         ensure!(self.workload.mix.iter().any(|share| *share > 0), "the workload's mix is empty");

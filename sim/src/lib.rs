@@ -6,6 +6,8 @@
 //! nodes do against what must never happen. Nothing of the protocol is written a second time here:
 //! the simulator is a driver like any other, only it owns everything.
 
+pub mod adversary;
+pub mod canary;
 pub mod checks;
 pub mod clock;
 pub mod config;

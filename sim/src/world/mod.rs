@@ -14,10 +14,13 @@ use bitcraps_protocol::event::{Action, Command, CommandId, Event, Notice, Refusa
 use bitcraps_protocol::identity::{Address, Context, Epoch, Keypair, ProofOfWork};
 use bitcraps_protocol::node::{self, Node, Past, Setup};
 use bitcraps_protocol::rng::Rng;
+use bitcraps_protocol::simulation::{Flaws, Signatures, Simulation};
 use bitcraps_protocol::time::{BlockTime, Time};
 use bitcraps_protocol::wire::Text;
 use bytes::Bytes;
 
+use crate::adversary::{Hostile, Part, Scenario};
+use crate::canary;
 use crate::checks::{Check, Checks, Violation};
 use crate::clock::{Clock, START_UNIX_MS};
 use crate::config::{Config, root};
@@ -123,6 +126,8 @@ pub struct World {
     player: Player,
     genesis: Genesis,
     settings: node::Config,
+    simulation: Simulation,
+    scenario: Option<Scenario>,
     seeds: Rng,
     paused: bool,
 }
@@ -185,6 +190,8 @@ impl World {
             queue: Calendar::default(),
             genesis,
             settings,
+            simulation: simulation(&config),
+            scenario: None,
             seeds: rng.fork("processes"),
             paused: false,
             config,
@@ -196,6 +203,15 @@ impl World {
         world.queue.push(Time::ZERO, Step::Play);
         (0..world.places.len()).for_each(|place| world.start(place));
         world
+    }
+
+    /// Lets hostile nodes that start from now on be twins who talk as this scenario says.
+    pub fn play_twins(&mut self, scenario: Scenario) {
+        self.scenario = Some(scenario);
+        for place in self.roles.byzantine.clone() {
+            self.stop(place);
+            self.start(place);
+        }
     }
 
     /// Goes on until this simulated time, or until something is violated.
@@ -261,7 +277,7 @@ impl World {
     pub fn submit(&mut self, place: usize, command: Command) -> Option<Result<CommandId, Refusal>> {
         let now = self.places[place].clock.local(self.now);
         let process = self.places[place].process.as_mut()?;
-        let outcome = process.submit(now, command);
+        let outcome = process.submit(now, command, &mut self.decisions);
         self.note(Kind::Submit, place, u64::from(outcome.is_ok()));
         self.carry_out(place);
         Some(outcome)
@@ -276,24 +292,35 @@ impl World {
         it.life += 1;
         it.disk.full = false;
         let (life, local) = (it.life, it.clock.local(self.now));
-        let setup = Setup {
+        let seed = self.seeds.fork(&format!("{place} {life}")).bytes32();
+        let setup = || Setup {
             genesis: self.genesis.clone(),
             keypair: it.keypair.clone(),
             proof: it.proof,
-            seed: self.seeds.fork(&format!("{place} {life}")).bytes32(),
+            seed,
             config: self.settings,
             past: if it.lost { Past::Lost } else { Past::Known },
         };
-        let node = match Node::new(setup, local, it.disk.image()) {
-            Ok(node) => node,
+        let process = if self.roles.byzantine.contains(&place) {
+            let nth = self.roles.byzantine.range(..place).count();
+            let part = Part::of(&self.config, place, nth, &self.scenario);
+            let rng = self.seeds.fork(&format!("hostile {place} {life}"));
+            Hostile::new(part, setup, &self.simulation, rng, local, it.disk.image())
+                .map(|hostile| Process::Hostile(Box::new(hostile)))
+        } else {
+            Node::simulated(setup(), &self.simulation, local, it.disk.image())
+                .map(|node| Process::Honest(Box::new(node)))
+        };
+        let process = match process {
+            Ok(process) => process,
             Err(reason) => {
                 return self.violate(Check::Recovery, place, reason.to_string());
             }
         };
-        it.height = node.status().height;
+        it.height = process.node().map(|node| node.status().height).unwrap_or_default();
         let height = it.height;
         it.synced_at = self.now;
-        it.process = Some(Process::Honest(Box::new(node)));
+        it.process = Some(process);
         if life > 1 {
             self.count("restarted");
         }
@@ -323,7 +350,7 @@ impl World {
     fn give(&mut self, place: usize, event: Event) {
         let now = self.places[place].clock.local(self.now);
         if let Some(process) = &mut self.places[place].process {
-            process.handle(now, event);
+            process.handle(now, event, &mut self.decisions);
             self.carry_out(place);
         }
     }
@@ -334,6 +361,11 @@ impl World {
         while let Some(action) = self.places[place].process.as_mut().and_then(Process::poll) {
             actions += 1;
             self.execute(place, action);
+        }
+        if let Some(Process::Hostile(hostile)) = &mut self.places[place].process {
+            for (what, times) in hostile.take_followed() {
+                *self.counters.entry(what).or_default() += times;
+            }
         }
         if actions > ACTIONS_PER_EVENT + 64 * self.network.pairs_of(place).len() {
             self.violate(Check::Bounds, place, format!("one event led to {actions} actions"));
@@ -356,7 +388,7 @@ impl World {
                 let bytes = self.places[place].disk.load(&key);
                 let now = self.places[place].clock.local(self.now);
                 if let Some(process) = &mut self.places[place].process {
-                    process.handle(now, Event::Loaded { key, bytes });
+                    process.handle(now, Event::Loaded { key, bytes }, &mut self.decisions);
                 }
             }
             // Who is linked to whom is the world's business.
@@ -552,6 +584,16 @@ impl World {
                 self.give(usize::from(place), Event::WallClock { unix_ms });
             }
         }
+    }
+}
+
+/// What is different about all nodes of a world.
+fn simulation(config: &Config) -> Simulation {
+    let flaws = config.flaws.iter().filter_map(|name| canary::flaw(name));
+    Simulation {
+        flaws: flaws.fold(Flaws::NONE, Flaws::and),
+        signatures: Signatures::remembered(),
+        ..Simulation::default()
     }
 }
 
