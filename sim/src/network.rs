@@ -229,12 +229,14 @@ impl Network {
         })
     }
 
-    /// Decides what becomes of a frame that is sent now.
+    /// Decides what becomes of a frame that is sent now. Before the network stabilises somebody may
+    /// have `schemed` that it is so many microseconds late.
     pub fn send(
         &mut self,
         edge: usize,
         now: Time,
         frame: &Bytes,
+        schemed: Option<u64>,
         decisions: &mut Decisions,
     ) -> Fate {
         let (from, to) = (self.sender(edge) as u16, self.receiver(edge) as u16);
@@ -259,7 +261,9 @@ impl Network {
         let mut delay = self.latency.draw(&mut it.latency);
         let faults = if faulty {
             let (rng, in_burst) = (&mut it.faults, &mut it.in_burst);
-            let draw = || draw_fault(rates, now < stable, rng, in_burst, &mut traffic.bursts);
+            let mut draw = || draw_fault(rates, now < stable, rng, in_burst, &mut traffic.bursts);
+            let schemed = schemed.filter(|_| now < stable).map(FrameFault::Delayed);
+            let draw = || schemed.or_else(&mut draw);
             decisions.frame((from, to, nth), draw)
         } else {
             Vec::new()
