@@ -28,11 +28,12 @@ pub enum Flaw {
     QuorumTwoF,
     /// Votes leave before they are durable.
     VotesNotDurable,
-    /// A view is nullified although a view in the nullify's range was finalized.
+    /// A view is nullified although the node has just finalized it.
     NullifyAfterFinalize,
     /// What a nullify promised is forgotten at once.
     PromiseForgotten,
-    /// A nullify's promise holds only until the next nullify.
+    /// A nullify's promise holds only until the next nullify, and views before the current one are
+    /// finalized too, or the promise would never be asked about.
     PromiseReplaced,
     /// A nullify states that no notarization is held at all.
     HighestTooLow,
@@ -50,6 +51,9 @@ pub enum Flaw {
     VotersRepeated,
     /// A block is notarized whatever its justification allows.
     JustificationUnchecked,
+    /// The genesis deals a dice key of which f + 1 shares suffice.
+    #[cfg(feature = "simulation")]
+    ThresholdTooLow,
     /// The share of a coin leaves with the notarize vote.
     ShareOnNotarize,
     /// Coins are indexed by height, which survives a failed view, instead of by view.

@@ -1,6 +1,8 @@
 //! Is the simulator awake? Each canary is a core that is broken in one way, under conditions in
 //! which that matters; a simulator that lets one live is no simulator.
 
+use std::io::{self, Write};
+
 use bitcraps_protocol::simulation::Flaw;
 
 use crate::checks::Check;
@@ -70,6 +72,7 @@ pub const CANARIES: [Canary; Flaw::ALL.len()] = [
         100,
         Setting { strategies: &["stale-parent"], ..CALM },
     ),
+    canary(Flaw::ThresholdTooLow, "threshold-too-low", 20, CALM),
     canary(Flaw::ShareOnNotarize, "share-on-notarize", 20, CALM),
     canary(Flaw::CoinByHeight, "coin-by-height", 100, ROUGH),
     canary(Flaw::RedrawOnNullify, "redraw-on-nullify", 100, ROUGH),
@@ -78,10 +81,8 @@ pub const CANARIES: [Canary; Flaw::ALL.len()] = [
 ];
 
 /// Broken cores that cannot be tried yet, and why.
-pub const ABSENT: [(&str, &str); 2] = [
-    ("honest-shares-published", "there is no key generation on the chain yet"),
-    ("threshold-too-low", "the dealt key's threshold is part of the genesis, which is checked"),
-];
+pub const ABSENT: [(&str, &str); 1] =
+    [("honest-shares-published", "there is no key generation on the chain yet")];
 
 /// What came of one canary.
 #[derive(Debug)]
@@ -137,12 +138,17 @@ impl Canary {
         }
     }
 
-    /// Tries seeds until one catches it.
+    /// Tries seeds until one catches it. What the sound core would not survive either catches
+    /// nothing.
     pub fn hunt(&self) -> Fate {
         let caught = (1..=self.within).find_map(|seed| {
             let config = self.config(seed);
             let outcome = run::run(&config, None, Watch::default());
             let violation = outcome.report.violation?;
+            let sound = Config { flaws: Vec::new(), ..config.clone() };
+            if run::run(&sound, None, Watch::default()).report.violation.is_some() {
+                return None;
+            }
             Some(Caught {
                 check: violation.check,
                 message: violation.message,
@@ -154,6 +160,36 @@ impl Canary {
         });
         Fate { name: self.name, caught }
     }
+}
+
+/// Tries the canaries of these names, or all if there are none, and prints what became of each;
+/// returns whether all were caught.
+///
+/// # Errors
+///
+/// Those of `out`.
+pub fn hunt_all(out: &mut impl Write, names: &[String]) -> io::Result<bool> {
+    writeln!(out, "{:<26} {:<16} {:>5}  what was seen", "canary", "caught by", "seeds")?;
+    let mut all = true;
+    let is_asked_for = |name: &str| names.is_empty() || names.iter().any(|it| it == name);
+    for canary in CANARIES.iter().filter(|canary| is_asked_for(canary.name)) {
+        match canary.hunt().caught {
+            Some(Caught { check, message, tried, .. }) => {
+                let message: String =
+                    message.lines().next().unwrap_or("").chars().take(100).collect();
+                writeln!(out, "{:<26} {check:<16} {tried:>5}  {message}", canary.name)?;
+            }
+            None => {
+                all = false;
+                writeln!(out, "{:<26} {:<16} {:>5}  it lives", canary.name, "-", canary.within)?;
+            }
+        }
+        out.flush()?;
+    }
+    for (name, why) in ABSENT.iter().filter(|(name, _)| is_asked_for(name)) {
+        writeln!(out, "{name:<26} {:<16} {:>5}  {why}", "not yet", "")?;
+    }
+    Ok(all)
 }
 
 #[cfg(test)]

@@ -23,6 +23,9 @@ pub struct Config {
     pub byzantine: u16,
     /// Names of the strategies; the hostile nodes take them in turn. Empty: they are silent.
     pub strategies: Vec<String>,
+    /// If the hostile nodes are twins by a scenario: who hears which twin, from view 1 on.
+    #[serde(default)]
+    pub twins: Option<Vec<adversary::Round>>,
     /// Names of the ways in which every node's core is broken on purpose.
     #[serde(default)]
     pub flaws: Vec<String>,
@@ -114,6 +117,7 @@ impl Default for Config {
             players: 0,
             byzantine: 0,
             strategies: Vec::new(),
+            twins: None,
             flaws: Vec::new(),
             topology: Topology::Full,
             link: LinkConfig {

@@ -233,14 +233,20 @@ impl Consensus {
         self.observe(|| Observation::Notarization(notarization.clone()));
         self.rounds.entry(view).or_default().notarization.get_or_insert(notarization.clone());
         self.tree.certify(&block);
-        if view > self.highest_view() {
+        let before = self.highest_view();
+        if view > before {
             self.highest = Some(notarization.clone());
             if self.signer.is_some() && !self.has(Flaw::NotarizationNotDurable) {
                 self.persist(Entry::Certificate(Certificate::Notarization(notarization.clone())));
             }
         }
-        if view >= self.view {
+        if view >= self.view || self.has(Flaw::PromiseReplaced) {
             self.finalize(view, block);
+        }
+        if view >= self.view {
+            if self.has(Flaw::NullifyAfterFinalize) && self.ballot.may_nullify(view, before) {
+                self.cast(Statement::Nullify { view, highest: before });
+            }
             self.enter(view.next(), Certificate::Notarization(notarization), Ending::Notarized);
         }
         // Nullify votes that rested on this notarization count from now on.

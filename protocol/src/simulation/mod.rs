@@ -92,7 +92,7 @@ impl core::fmt::Debug for Flaws {
 
 impl Flaw {
     /// Every flaw.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 20] = [
         Self::QuorumTwoFPlusOne,
         Self::QuorumTwoF,
         Self::VotesNotDurable,
@@ -107,6 +107,7 @@ impl Flaw {
         Self::NoDomainSeparation,
         Self::VotersRepeated,
         Self::JustificationUnchecked,
+        Self::ThresholdTooLow,
         Self::ShareOnNotarize,
         Self::CoinByHeight,
         Self::RedrawOnNullify,

@@ -50,7 +50,7 @@ impl Part {
     /// The part of a place, the `nth` hostile one: with at least as many hostile nodes as
     /// strategies each follows those that fall to it in turn, else all share them out. Without any
     /// strategy it is silent.
-    pub fn of(config: &Config, place: usize, nth: usize, scenario: &Option<Scenario>) -> Self {
+    pub fn of(config: &Config, place: usize, nth: usize) -> Self {
         let names = &config.strategies;
         let hostile = usize::from(config.byzantine).max(1);
         let mine = |index: usize| match names.len() > hostile {
@@ -59,7 +59,8 @@ impl Part {
         };
         let strategies = names.iter().enumerate().filter(|(index, _)| mine(*index));
         let strategies = strategies.filter_map(|(_, name)| named(name)).collect();
-        Self { place: place as u16, strategies, scenario: scenario.clone() }
+        let scenario = config.twins.clone().map(Scenario::Listed);
+        Self { place: place as u16, strategies, scenario }
     }
 }
 

@@ -2,7 +2,8 @@
 //! block; and equal heights have equal states.
 
 use bitcraps_protocol::block::Height;
-use bitcraps_protocol::chain::{Genesis, State};
+use bitcraps_protocol::chain::{Body, Genesis, Nonce, State};
+use bitcraps_protocol::identity::{NetworkId, PeerId};
 use bitcraps_protocol::wire::Hash;
 
 use super::{Check, Known, Verdict};
@@ -10,14 +11,54 @@ use super::{Check, Known, Verdict};
 /// What the ledger must add up to.
 #[derive(Debug)]
 pub(super) struct Ledger {
+    network: NetworkId,
     supply: u128,
     roots: Known<Height, Hash>,
+    /// The newest final block whose transactions were looked at, and the nonces used up to there.
+    height: Height,
+    used: Known<PeerId, Nonce>,
 }
 
 impl Ledger {
     pub(super) fn new(genesis: &Genesis) -> Self {
         let supply = genesis.allocations.iter().map(|(_, chips)| u128::from(chips.0)).sum();
-        Self { supply, roots: Known::new() }
+        let network = genesis.network();
+        Self { network, supply, roots: Known::new(), height: Height(0), used: Known::new() }
+    }
+
+    /// The final block of this height holds these bytes: no nonce is used twice.
+    pub(super) fn body(&mut self, height: Height, body: &[u8]) -> Verdict {
+        if height != self.height.next() {
+            return Ok(());
+        }
+        self.height = height;
+        let Ok(body) = Body::decode(body) else {
+            return Err((Check::StateRoot, format!("no body at height {height}")));
+        };
+        for signed in body.transactions.iter() {
+            let Ok(verified) = signed.clone().verify(self.network) else {
+                let message = format!("a bad signature in the block of height {height}");
+                return Err((Check::Certificate, message));
+            };
+            let transaction = verified.transaction();
+            self.nonce(height, transaction.sender.peer, transaction.nonce)?;
+        }
+        Ok(())
+    }
+
+    fn nonce(&mut self, height: Height, sender: PeerId, nonce: Nonce) -> Verdict {
+        match self.used.insert(sender, nonce).filter(|used| *used >= nonce) {
+            None => Ok(()),
+            Some(used) => {
+                let message = format!(
+                    "{} uses nonce {} at height {height}, after nonce {}",
+                    sender.short(),
+                    nonce.0,
+                    used.0
+                );
+                Err((Check::DoubleSpend, message))
+            }
+        }
     }
 
     /// The state of a node after the block of this height.
@@ -51,7 +92,8 @@ mod tests {
     use super::*;
 
     fn ledger() -> Ledger {
-        Ledger { supply: 100, roots: Known::new() }
+        let network = Hash::default();
+        Ledger { network, supply: 100, roots: Known::new(), height: Height(0), used: Known::new() }
     }
 
     fn check(verdict: Verdict) -> Option<Check> {
@@ -63,6 +105,17 @@ mod tests {
         assert_eq!(check(ledger().money(Height(1), 100)), None);
         assert_eq!(check(ledger().money(Height(1), 99)), Some(Check::Conservation));
         assert_eq!(check(ledger().money(Height(1), 101)), Some(Check::Conservation));
+    }
+
+    #[test]
+    fn a_nonce_is_used_once_and_never_after_a_higher_one() {
+        let mut ledger = ledger();
+        let (one, other) = (PeerId([1; 32]), PeerId([2; 32]));
+        assert_eq!(check(ledger.nonce(Height(1), one, Nonce(1))), None);
+        assert_eq!(check(ledger.nonce(Height(1), other, Nonce(1))), None);
+        assert_eq!(check(ledger.nonce(Height(2), one, Nonce(3))), None);
+        assert_eq!(check(ledger.nonce(Height(3), one, Nonce(3))), Some(Check::DoubleSpend));
+        assert_eq!(check(ledger.nonce(Height(3), one, Nonce(2))), Some(Check::DoubleSpend));
     }
 
     #[test]

@@ -4,6 +4,7 @@
 mod agreement;
 mod dice;
 mod ledger;
+mod shares;
 mod votes;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -28,6 +29,7 @@ use crate::world::Place;
 use agreement::Agreement;
 use dice::DiceTable;
 use ledger::Ledger;
+use shares::Shares;
 use votes::Votes;
 
 /// What was violated.
@@ -46,6 +48,8 @@ pub enum Check {
     Durability,
     /// Chips are neither made nor lost.
     Conservation,
+    /// No nonce is used twice.
+    DoubleSpend,
     /// Equal heights have equal states.
     StateRoot,
     /// A roll has one outcome, fixed by its view alone, and is never drawn again.
@@ -119,6 +123,7 @@ pub struct Checks {
     votes: Votes,
     ledger: Ledger,
     dice: DiceTable,
+    shares: Shares,
     /// What was done.
     pub tally: Tally,
     nullified: BTreeSet<View>,
@@ -145,6 +150,7 @@ impl Checks {
             votes: Votes::default(),
             ledger: Ledger::new(genesis),
             dice: DiceTable::new(genesis, keypairs),
+            shares: Shares::new(genesis, &roles.faulty()),
             validators,
             context,
             tally: Tally { faces: vec![0; 36], ..Tally::default() },
@@ -179,6 +185,7 @@ impl Checks {
         view: View,
         hash: BlockHash,
     ) {
+        self.shares.finalized(place, view);
         let verdict = self.agreement.finalized(place, height, view, hash);
         self.judge(now, place, verdict);
         self.tally.height = self.tally.height.max(height.0);
@@ -217,6 +224,7 @@ impl Checks {
     /// A vote of a sound node is durable, and may leave.
     pub fn promised(&mut self, now: Time, place: usize, vote: Vote) {
         self.votes.durable(vote);
+        self.shares.promised(&vote);
         let verdict = self.vote(&vote);
         self.judge(now, place, verdict);
     }
@@ -272,6 +280,16 @@ impl Checks {
             Certificate::Notarization(notarization) => self.notarization(notarization),
             Certificate::Nullification(nullification, highest) => {
                 self.nullification(nullification)?;
+                let shown = highest.as_ref().map(|highest| highest.view).unwrap_or_default();
+                if shown < nullification.highest() {
+                    let message = format!(
+                        "the nullification of view {} is believed, whose voters hold view {}, \
+                         by who holds {shown}",
+                        nullification.view,
+                        nullification.highest()
+                    );
+                    return Err((Check::Certificate, message));
+                }
                 highest.iter().try_for_each(|highest| self.notarization(highest))
             }
         }
@@ -284,9 +302,21 @@ impl Checks {
 
     fn decided(&mut self, decided: &Decided) -> Verdict {
         self.agreement.decided(&decided.block.header)?;
+        let header = &decided.block.header;
+        if !decided.block.justification.allows(header.view, &header.parent) {
+            let message = format!("the final block of view {} may not stand there", header.view);
+            return Err((Check::Linkage, message));
+        }
+        self.ledger.body(header.height, &decided.block.body)?;
         self.justification(&decided.block.justification)?;
         self.notarization(&decided.notarization)?;
         decided.finalization.iter().try_for_each(|finalization| self.finalization(finalization))
+    }
+
+    /// A sound node gives its share of a coin away, with its finalize vote for a block or alone.
+    pub fn shared(&mut self, now: Time, place: usize, view: View, with: Option<BlockHash>) {
+        let verdict = self.shares.given(place, view, with);
+        self.judge(now, place, verdict);
     }
 
     /// A node holds evidence.
@@ -357,6 +387,7 @@ impl Check {
             | Self::VoteDiscipline
             | Self::Durability
             | Self::Conservation
+            | Self::DoubleSpend
             | Self::StateRoot
             | Self::Dice
             | Self::FairDice
@@ -374,7 +405,7 @@ impl Check {
 impl fmt::Display for Check {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let name = serde_json::to_string(self).map_err(|_| fmt::Error)?;
-        formatter.write_str(name.trim_matches('"'))
+        formatter.pad(name.trim_matches('"'))
     }
 }
 

@@ -14,12 +14,12 @@ use bitcraps_protocol::event::{Action, Command, CommandId, Event, Notice, Refusa
 use bitcraps_protocol::identity::{Address, Context, Epoch, Keypair, ProofOfWork};
 use bitcraps_protocol::node::{self, Node, Past, Setup};
 use bitcraps_protocol::rng::Rng;
-use bitcraps_protocol::simulation::{Flaws, Signatures, Simulation};
+use bitcraps_protocol::simulation::{Flaw, Flaws, Observation, Signatures, Simulation};
 use bitcraps_protocol::time::{BlockTime, Time};
 use bitcraps_protocol::wire::Text;
 use bytes::Bytes;
 
-use crate::adversary::{Hostile, Part, Scenario};
+use crate::adversary::{Hostile, Part};
 use crate::canary;
 use crate::checks::{Check, Checks, Violation};
 use crate::clock::{Clock, START_UNIX_MS};
@@ -127,7 +127,6 @@ pub struct World {
     genesis: Genesis,
     settings: node::Config,
     simulation: Simulation,
-    scenario: Option<Scenario>,
     seeds: Rng,
     paused: bool,
 }
@@ -191,7 +190,6 @@ impl World {
             genesis,
             settings,
             simulation: simulation(&config),
-            scenario: None,
             seeds: rng.fork("processes"),
             paused: false,
             config,
@@ -203,15 +201,6 @@ impl World {
         world.queue.push(Time::ZERO, Step::Play);
         (0..world.places.len()).for_each(|place| world.start(place));
         world
-    }
-
-    /// Lets hostile nodes that start from now on be twins who talk as this scenario says.
-    pub fn play_twins(&mut self, scenario: Scenario) {
-        self.scenario = Some(scenario);
-        for place in self.roles.byzantine.clone() {
-            self.stop(place);
-            self.start(place);
-        }
     }
 
     /// Goes on until this simulated time, or until something is violated.
@@ -303,7 +292,7 @@ impl World {
         };
         let process = if self.roles.byzantine.contains(&place) {
             let nth = self.roles.byzantine.range(..place).count();
-            let part = Part::of(&self.config, place, nth, &self.scenario);
+            let part = Part::of(&self.config, place, nth);
             let rng = self.seeds.fork(&format!("hostile {place} {life}"));
             Hostile::new(part, setup, &self.simulation, rng, local, it.disk.image())
                 .map(|hostile| Process::Hostile(Box::new(hostile)))
@@ -362,10 +351,21 @@ impl World {
             actions += 1;
             self.execute(place, action);
         }
-        if let Some(Process::Hostile(hostile)) = &mut self.places[place].process {
-            for (what, times) in hostile.take_followed() {
-                *self.counters.entry(what).or_default() += times;
+        match &mut self.places[place].process {
+            Some(Process::Hostile(hostile)) => {
+                for (what, times) in hostile.take_followed() {
+                    *self.counters.entry(what).or_default() += times;
+                }
             }
+            Some(Process::Honest(node)) => {
+                let sound = !self.roles.faulty().contains(&place);
+                while let Some(observation) = node.observation() {
+                    if sound && let Observation::Share { view, with, .. } = observation {
+                        self.checks.shared(self.now, place, view, with);
+                    }
+                }
+            }
+            None => {}
         }
         if actions > ACTIONS_PER_EVENT + 64 * self.network.pairs_of(place).len() {
             self.violate(Check::Bounds, place, format!("one event led to {actions} actions"));
@@ -594,6 +594,7 @@ fn simulation(config: &Config) -> Simulation {
         flaws: flaws.fold(Flaws::NONE, Flaws::and),
         signatures: Signatures::remembered(),
         clear_links: config.link.clear,
+        observed: true,
         ..Simulation::default()
     }
 }
@@ -612,15 +613,20 @@ fn found(config: &Config, rng: &Rng) -> (Genesis, Vec<(Keypair, ProofOfWork)>) {
     };
     let members = &identities[..usize::from(config.nodes)];
     let cards = members.iter().map(|(keypair, proof)| ValidatorCard::new(keypair, *proof));
+    let mut deal = rng.fork("genesis");
     let genesis = Genesis::insecure(
         Text::new("simulated").expect("a short name"),
         cards.collect(),
         identities.iter().map(of).collect(),
         BlockTime(START_UNIX_MS),
         PROOF_OF_WORK_BITS,
-        &mut rng.fork("genesis"),
+        &mut deal,
     );
-    (genesis.expect("a checked configuration makes a genesis"), identities)
+    let mut genesis = genesis.expect("a checked configuration makes a genesis");
+    if simulation(config).flaws.has(Flaw::ThresholdTooLow) {
+        genesis = genesis.with_dice_threshold(config.tolerated() + 1, &mut deal);
+    }
+    (genesis, identities)
 }
 
 fn clock(config: &Config, rng: &mut Rng) -> Clock {
