@@ -63,6 +63,9 @@ pub struct LinkConfig {
     pub kilobits_per_second: u64,
     /// Bytes that may wait for that; datagrams beyond are dropped.
     pub queue_bytes: u64,
+    /// Whether frames travel in the clear: sealing them costs more than all the rest.
+    #[serde(default)]
+    pub clear: bool,
 }
 
 /// Faults, each family on its own.
@@ -126,6 +129,7 @@ impl Default for Config {
                 datagram: false,
                 kilobits_per_second: 0,
                 queue_bytes: 256 * 1024,
+                clear: false,
             },
             faults: Faults::default(),
             disk: Latency::Uniform { least: 200, most: 3_000 },
@@ -186,6 +190,7 @@ impl Config {
                     datagram: true,
                     kilobits_per_second: 200,
                     queue_bytes: 64 * 1024,
+                    clear: false,
                 },
                 faults: Faults {
                     loss_ppm: 10_000,
@@ -249,6 +254,7 @@ impl Config {
             _ => Latency::LogNormal { median: 3_000 },
         };
         base.link.datagram = rng.below(2) == 0;
+        base.link.clear = rng.below(4) > 0;
         base.link.kilobits_per_second = if rng.below(4) == 0 { 4_000 } else { 0 };
         base.disk = match rng.below(3) {
             0 => Latency::Constant { micros: 500 },
@@ -262,6 +268,14 @@ impl Config {
             0 => tolerated - spent,
             _ => 0,
         };
+        let playable: Vec<_> = adversary::playable().collect();
+        for _ in 0..1 + rng.below(3) {
+            let strategy = playable[rng.below(playable.len() as u64) as usize];
+            base.strategies.push(strategy.name.to_owned());
+        }
+        if base.byzantine == 0 {
+            base.strategies.clear();
+        }
         base.workload.every_ms = 40 + rng.below(160);
         base.workload.tables = 1 + rng.below(4) as u16;
         base.workload.mix = [0; 5].map(|_| rng.below(6) as u8);

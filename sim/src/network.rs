@@ -79,6 +79,38 @@ pub struct Traffic {
     pub held: u64,
 }
 
+impl Traffic {
+    /// Adds up what several networks did.
+    pub fn add(&mut self, other: &Self) {
+        let Self {
+            sent,
+            duplicated,
+            delivered,
+            lost,
+            overflowed,
+            cut,
+            dead,
+            bytes,
+            resent,
+            delayed,
+            bursts,
+            held,
+        } = other;
+        self.sent += sent;
+        self.duplicated += duplicated;
+        self.delivered += delivered;
+        self.lost += lost;
+        self.overflowed += overflowed;
+        self.cut += cut;
+        self.dead += dead;
+        self.bytes += bytes;
+        self.resent += resent;
+        self.delayed += delayed;
+        self.bursts += bursts;
+        self.held += held;
+    }
+}
+
 /// What becomes of a frame.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Fate {

@@ -1,5 +1,6 @@
 //! One run: a while in which things go wrong, then everything is healed and progress is demanded.
 
+use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -159,10 +160,24 @@ fn stillborn(
     Outcome { report, decisions: Vec::new(), timeline: None }
 }
 
+thread_local! {
+    /// Where the last panic of this thread was.
+    static LOCATION: RefCell<String> = const { RefCell::new(String::new()) };
+}
+
+/// Lets panics be told in reports, with their place, and nowhere else.
+pub fn quiet_panics() {
+    std::panic::set_hook(Box::new(|info| {
+        let location = info.location().map(ToString::to_string).unwrap_or_default();
+        LOCATION.with(|last| *last.borrow_mut() = location);
+    }));
+}
+
 fn panicked(now: Time, panic: &(dyn std::any::Any + Send)) -> Violation {
     let text = panic.downcast_ref::<String>().cloned();
     let text = text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()));
-    let message = text.unwrap_or_else(|| "a panic without a message".to_owned());
+    let text = text.unwrap_or_else(|| "a panic without a message".to_owned());
+    let message = LOCATION.with(|location| format!("{text} ({})", location.borrow()));
     Violation { at: now.as_micros(), check: Check::Panic, place: None, message }
 }
 

@@ -593,6 +593,7 @@ fn simulation(config: &Config) -> Simulation {
     Simulation {
         flaws: flaws.fold(Flaws::NONE, Flaws::and),
         signatures: Signatures::remembered(),
+        clear_links: config.link.clear,
         observed: true,
         ..Simulation::default()
     }
