@@ -423,7 +423,7 @@ mod tests {
             let arrivals: Vec<Time> = (0..100)
                 .flat_map(|n| {
                     let now = Time::from_micros(n * 100);
-                    network.send(0, now, &frame(), &mut decisions).arrives
+                    network.send(0, now, &frame(), None, &mut decisions).arrives
                 })
                 .collect();
             assert_eq!(arrivals.len(), 100);
@@ -439,7 +439,7 @@ mod tests {
             config.link.queue_bytes = 10_000;
         });
         let fates: Vec<Fate> =
-            (0..20).map(|_| network.send(0, Time::ZERO, &frame(), &mut decisions)).collect();
+            (0..20).map(|_| network.send(0, Time::ZERO, &frame(), None, &mut decisions)).collect();
         assert_eq!(fates[0].left, Time::from_micros(1_000));
         assert_eq!(fates[9].left, Time::from_micros(10_000));
         assert_eq!(network.traffic.overflowed, 9);
@@ -453,7 +453,7 @@ mod tests {
             config.faults = Faults { loss_ppm: 50_000, burst_ppm: 10_000, ..Faults::default() };
         });
         for _ in 0..10_000 {
-            network.send(0, Time::ZERO, &frame(), &mut decisions);
+            network.send(0, Time::ZERO, &frame(), None, &mut decisions);
         }
         // 5 % by themselves; a burst every hundred frames, of ten frames, half of them lost.
         let Traffic { lost, bursts, .. } = network.traffic;
@@ -468,9 +468,13 @@ mod tests {
             let (mut network, mut decisions) = network(|config| config.link.datagram = datagram);
             let (left, right) = (vec![0], vec![1]);
             network.cut(7, Cut { left, right, one_way: true, breaks: false });
-            assert!(network.send(0, Time::ZERO, &frame(), &mut decisions).arrives.is_empty());
-            assert!(!network.send(1, Time::ZERO, &frame(), &mut decisions).arrives.is_empty());
-            assert!(!network.send(2, Time::ZERO, &frame(), &mut decisions).arrives.is_empty());
+            assert!(network.send(0, Time::ZERO, &frame(), None, &mut decisions).arrives.is_empty());
+            assert!(
+                !network.send(1, Time::ZERO, &frame(), None, &mut decisions).arrives.is_empty()
+            );
+            assert!(
+                !network.send(2, Time::ZERO, &frame(), None, &mut decisions).arrives.is_empty()
+            );
             let released = network.heal(7, Time::from_micros(5));
             assert_eq!(released.len(), usize::from(!datagram));
             assert_eq!((network.traffic.cut, network.held()), (u64::from(datagram), 0));
