@@ -11,7 +11,8 @@ use std::time::Duration;
 
 use bitcraps_host::Exit;
 use bitcraps_host::api::{
-    Code, EventView, InvitationRequest, OperationRequest, TransactionState, TransactionView,
+    Code, EventView, InvitationRequest, OperationRequest, SupplyView, TransactionState,
+    TransactionView,
 };
 use bitcraps_protocol::identity::Address;
 use bitcraps_tokio::client::{Client, ClientError};
@@ -153,6 +154,7 @@ async fn what_the_chain_would_not_accept_is_refused_in_words() {
     let refused = Code::Refused;
     assert_eq!(node.refusal(bet(round, "pass", 10)).await.0, refused, "not seated");
     node.carry_out(OperationRequest::Sit { table }).await;
+    let before = node.client.supply().await.unwrap();
     assert_eq!(node.refusal(bet(round + 1, "pass", 10)).await.0, refused, "wrong round");
     assert_eq!(node.refusal(bet(round, "pass", 2_000_000)).await.0, refused, "above the balance");
     assert_eq!(node.refusal(bet(round, "boxcars", 900)).await.0, refused, "above the bank");
@@ -166,6 +168,8 @@ async fn what_the_chain_would_not_accept_is_refused_in_words() {
     let name = "x".repeat(1000);
     let open = OperationRequest::OpenTable { name, rules: None, bank: 1 };
     assert_eq!(node.refusal(open).await.0, Code::BadRequest);
+    let after = node.client.supply().await.unwrap();
+    assert_eq!(SupplyView { height: before.height, ..after }, before);
     node.is_well().await;
     node.running.stop().await;
 }

@@ -7,9 +7,9 @@
 //! votes, each of which states the highest notarization its voter holds and promises never to
 //! finalize anything between that and the nullified view.
 //!
-//! Where to look: a vote is judged in [`ballot`], cast and counted in [`voting`] and [`round`], a
-//! block is proposed and judged in [`proposing`], those who lag are helped in [`sync`], a crash is
-//! survived in [`restore`], a lost journal in [`lost`], a contradiction is proven in [`evidence`].
+//! Where to look: a vote is judged in `ballot`, cast and counted in `voting` and `round`, a
+//! block is proposed and judged in `proposing`, those who lag are helped in `sync`, a crash is
+//! survived in `restore`, a lost journal in `lost`, a contradiction is proven in `evidence`.
 //!
 //! Consensus sees headers, hashes and votes, never money: whether a body is valid, and what to put
 //! into the next one, it asks.

@@ -400,14 +400,15 @@ impl Consensus {
         Some(Proposal { block: (**block).clone(), vote: *vote })
     }
 
-    fn own_votes(&self) -> Vec<Vote> {
-        let Some(me) = self.index() else { return Vec::new() };
-        let current = self.rounds.get(&self.view).into_iter().flat_map(|round| round.votes_of(me));
-        self.unfinal.values().chain(current).copied().collect()
+    /// One's own votes of this view, and the finalize votes not final yet.
+    fn own_votes(&self) -> impl Iterator<Item = &Vote> {
+        let round = self.rounds.get(&self.view).zip(self.index());
+        let current = round.into_iter().flat_map(|(round, me)| round.votes_of(me));
+        self.unfinal.values().chain(current)
     }
 
     pub(super) fn has_something_to_resend(&self) -> bool {
-        self.signer.is_some() && (self.demand.content || !self.own_votes().is_empty())
+        self.signer.is_some() && (self.demand.content || self.own_votes().next().is_some())
     }
 
     /// Nothing is said only once: this view's votes, the finalize votes not final yet, and why one
@@ -416,7 +417,8 @@ impl Consensus {
         self.pacemaker.resent(self.now);
         self.attempt = self.attempt.wrapping_add(1).max(1);
         let attempt = self.attempt;
-        for vote in self.own_votes() {
+        let votes: Vec<Vote> = self.own_votes().copied().collect();
+        for vote in votes {
             self.say(vote, attempt);
         }
         if let Some(certificate) = self.entered_by.clone() {

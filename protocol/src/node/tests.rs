@@ -40,6 +40,7 @@ struct Place {
 /// Nodes on a full mesh of ordered links.
 struct World {
     now: Time,
+    linked: fn(usize, usize) -> bool,
     genesis: Genesis,
     places: Vec<Place>,
     queue: BTreeMap<(Time, u64), Step>,
@@ -68,16 +69,21 @@ fn rules() -> Rules {
 }
 
 impl World {
-    /// `validators` that each own 10,000 chips, and `players` that own nothing.
+    /// `validators` that each own 10,000 chips, and `players` that own nothing, all linked.
     fn new(validators: usize, players: usize) -> Self {
-        let mut world = Self::empty(validators, players);
+        Self::with_links(validators, players, |_, _| true)
+    }
+
+    /// The same with a link between those for whom `linked` says so.
+    fn with_links(validators: usize, players: usize, linked: fn(usize, usize) -> bool) -> Self {
+        let mut world = Self::empty(validators, players, linked);
         for index in 0..world.places.len() {
             world.start(index);
         }
         world
     }
 
-    fn empty(validators: usize, players: usize) -> Self {
+    fn empty(validators: usize, players: usize, linked: fn(usize, usize) -> bool) -> Self {
         let identities: Vec<_> = (0..validators + players).map(identity).collect();
         let of = |(keypair, proof): &(Keypair, ProofOfWork)| Address {
             peer: keypair.peer(),
@@ -102,6 +108,7 @@ impl World {
         });
         Self {
             now: Time::ZERO,
+            linked,
             genesis,
             places: places.collect(),
             queue: BTreeMap::new(),
@@ -135,6 +142,7 @@ impl World {
         self.give(index, Event::WallClock { unix_ms });
         let others: Vec<_> = (0..self.places.len())
             .filter(|other| *other != index && self.places[*other].node.is_some())
+            .filter(|other| (self.linked)(index, *other))
             .collect();
         for other in others {
             self.connect(index, other);
@@ -391,6 +399,18 @@ fn a_player_is_paid_plays_and_leaves_without_being_a_validator() {
 }
 
 #[test]
+fn nodes_in_a_line_hear_one_another_through_those_between() {
+    let mut world = World::with_links(4, 1, |one, other| one.abs_diff(other) == 1);
+    world.open_table();
+    let to = world.address(4);
+    world.do_it(0, Operation::Transfer { to, amount: Chips(500) });
+    world.do_it(4, Operation::Sit { table: TABLE });
+    world.bet(4, "pass", 100);
+    world.roll(4);
+    world.assert_equal_states();
+}
+
+#[test]
 fn a_killed_validator_is_missed_by_nobody_and_catches_up() {
     let mut world = World::new(4, 0);
     world.open_table();
@@ -484,17 +504,57 @@ fn bad_commands_are_refused_and_move_nothing() {
     world.assert_equal_states();
 }
 
+/// A digest over all that four nodes do while a table is opened and played at.
+fn digest_of_a_game() -> Hash {
+    let mut world = World::new(4, 0);
+    world.open_table();
+    world.do_it(1, Operation::Sit { table: TABLE });
+    world.bet(1, "pass", 100);
+    world.kill(3);
+    world.roll(1);
+    world.start(3);
+    world.assert_equal_states();
+    Hash::from(&mut world.digest)
+}
+
+#[test]
+fn an_event_that_comes_after_many_deadlines_serves_them_all() {
+    let mut world = World::new(4, 0);
+    world.open_table();
+    let to = world.address(1);
+    world.submit(0, Operation::Transfer { to, amount: Chips(1) }).unwrap();
+    // Any event will do, and none but the clock's: by now pings, statuses, votes and offers of
+    // waiting transactions are overdue. `handle` asserts that the next deadline lies ahead.
+    world.now = world.now + Duration::from_secs(20);
+    for index in 0..4 {
+        world.give(index, Event::WallClock { unix_ms: START_MS + 20_000 });
+        let deadline = world.node(index).deadline().unwrap();
+        assert!(deadline > world.now);
+    }
+    world.assert_equal_states();
+}
+
 #[test]
 fn the_same_seed_gives_the_same_actions() {
-    let run = || {
-        let mut world = World::new(4, 0);
-        world.open_table();
-        world.do_it(1, Operation::Sit { table: TABLE });
-        world.bet(1, "pass", 100);
-        world.roll(1);
-        Hash::from(&mut world.digest)
-    };
-    assert_eq!(run(), run());
+    assert_eq!(digest_of_a_game(), digest_of_a_game());
+}
+
+#[test]
+#[expect(clippy::print_stdout, reason = "how the other process answers")]
+fn the_same_seed_gives_the_same_actions_in_another_process() {
+    const NAME: &str = "node::tests::the_same_seed_gives_the_same_actions_in_another_process";
+    const ROLE: &str = "BITCRAPS_TEST_IS_THE_OTHER_PROCESS";
+    if std::env::var_os(ROLE).is_some() {
+        std::println!("digest {}", digest_of_a_game());
+        return;
+    }
+    // Another address space, environment and working directory.
+    let mut command = std::process::Command::new(std::env::current_exe().unwrap());
+    command.env_clear().env(ROLE, "1").current_dir("/");
+    let output = command.args(["--exact", NAME, "--nocapture"]).output().unwrap();
+    let said = alloc::string::String::from_utf8(output.stdout).unwrap();
+    let digest = alloc::format!("digest {}", digest_of_a_game());
+    assert!(output.status.success() && said.contains(&digest), "{digest}, not {said}");
 }
 
 #[test]
@@ -511,7 +571,7 @@ mod simulated {
     use crate::simulation::{Observation, Signatures, Simulation};
 
     fn play(simulation: Simulation) -> World {
-        let mut world = World::empty(4, 0);
+        let mut world = World::empty(4, 0, |_, _| true);
         world.simulation = simulation;
         (0..4).for_each(|index| world.start(index));
         world.open_table();
@@ -550,7 +610,7 @@ mod simulated {
 
     #[test]
     fn what_is_held_back_leaves_only_when_released() {
-        let mut world = World::empty(4, 0);
+        let mut world = World::empty(4, 0, |_, _| true);
         for index in 0..4 {
             let held = index == 3;
             world.simulation = Simulation { holds_outgoing: held, ..Default::default() };

@@ -163,6 +163,10 @@ impl<'a> Game<'a> {
 
     /// The line with which somebody can join from another terminal.
     async fn invite(&self, table: u32) -> Result<String, ClientError> {
+        // The house knows of its table a moment before the first node does.
+        while look(self.first(), table).await?.is_none() {
+            sleep(LOOK).await;
+        }
         let request = InvitationRequest { chips: TICKET_CHIPS, table: Some(table) };
         let ticket = self.first().invite(&request).await?.ticket;
         Ok(format!("join from another terminal: bitcraps --data-dir DIR join {ticket}"))

@@ -1,0 +1,274 @@
+//! Validators as processes of the real program over loopback TCP, made with the real commands.
+//! Whatever any of them says is compared with what the others say at the same height.
+
+use std::collections::BTreeMap;
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use bitcraps_host::api::{
+    Code, EventView, OperationRequest, SupplyView, TransactionState, TransactionView,
+};
+use bitcraps_protocol::craps::Rules;
+use bitcraps_tokio::client::{Client, ClientError};
+use tokio::io::{AsyncBufReadExt as _, BufReader};
+use tokio::process::{Child, Command};
+use tokio::time::{sleep, timeout};
+
+const BITCRAPS: &str = env!("CARGO_BIN_EXE_bitcraps");
+/// How long anything that must happen may take; a machine may be very busy.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+/// How often a condition is looked at.
+const LOOK: Duration = Duration::from_millis(20);
+/// Chips that each validator starts with.
+pub(crate) const CHIPS: u64 = 1_000_000;
+
+pub(crate) struct Cluster {
+    pub(crate) members: Vec<Member>,
+    pub(crate) agreement: Agreement,
+    directory: tempfile::TempDir,
+}
+
+pub(crate) struct Member {
+    pub(crate) name: String,
+    pub(crate) data_dir: PathBuf,
+    /// Where it listens.
+    pub(crate) place: String,
+    pub(crate) client: Client,
+    peers: String,
+    pub(crate) process: Option<Child>,
+}
+
+impl Cluster {
+    /// A running network of so many validators.
+    pub(crate) async fn start(size: usize) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let homes: Vec<_> =
+            (1..=size).map(|n| directory.path().join(format!("node-{n}"))).collect();
+        let mut cards = Vec::new();
+        for home in &homes {
+            cards.push(answer(home, &["key", "card"]).await);
+        }
+        let mut new = vec!["network", "new"];
+        cards.iter().for_each(|card| new.extend(["--validator", card]));
+        answer(&homes[0], &new).await;
+        let places: Vec<_> = (0..size).map(|_| free_place()).collect();
+        let members = homes.into_iter().zip(&places).map(|(data_dir, place)| {
+            let others: Vec<_> = places.iter().filter(|it| *it != place).cloned().collect();
+            Member {
+                name: data_dir.file_name().unwrap().to_str().unwrap().to_owned(),
+                client: Client::new(&data_dir),
+                data_dir,
+                place: place.clone(),
+                peers: others.join(","),
+                process: None,
+            }
+        });
+        let members = members.collect();
+        let mut cluster = Self { members, agreement: Agreement::default(), directory };
+        for index in 0..size {
+            cluster.restart(index).await;
+        }
+        cluster
+    }
+
+    /// Starts a node that is not running, and follows what it says is final.
+    pub(crate) async fn restart(&mut self, index: usize) {
+        let genesis = self.directory.path().join("node-1/genesis");
+        let member = &mut self.members[index];
+        assert!(member.process.is_none());
+        member.process = Some(member.spawn(&genesis).await);
+        self.agreement.follow(member).await;
+    }
+
+    /// Ends a node with SIGKILL.
+    pub(crate) async fn kill(&mut self, index: usize) {
+        self.members[index].process.take().unwrap().kill().await.unwrap();
+    }
+
+    pub(crate) fn running(&self) -> impl Iterator<Item = &Member> {
+        self.members.iter().filter(|member| member.process.is_some())
+    }
+
+    /// What each running node says of all chips.
+    pub(crate) async fn supplies(&self) -> Vec<SupplyView> {
+        let mut supplies = Vec::new();
+        for member in self.running() {
+            let supply = member.client.supply().await.unwrap();
+            self.agreement.note_supply(&member.name, &supply, CHIPS * self.members.len() as u64);
+            supplies.push(supply);
+        }
+        supplies
+    }
+
+    /// Waits until all running nodes are at the same height, and so, as the agreement asserts, in
+    /// the same state.
+    pub(crate) async fn level(&self) -> SupplyView {
+        until("all nodes are at one height", async || {
+            let supplies = self.supplies().await;
+            let first = supplies.first().cloned()?;
+            supplies.iter().all(|supply| *supply == first).then_some(first)
+        })
+        .await
+    }
+}
+
+impl Member {
+    async fn spawn(&self, genesis: &Path) -> Child {
+        let mut appending = std::fs::OpenOptions::new();
+        appending.append(true).create(true);
+        let log = appending.open(self.data_dir.join("log")).unwrap();
+        let mut command = command(&self.data_dir, &["node", "--log", "warn", "--genesis"]);
+        command.arg(genesis).args(["--listen", &self.place]);
+        if !self.peers.is_empty() {
+            command.args(["--peers", &self.peers]);
+        }
+        let mut child = command.stdout(Stdio::piped()).stderr(log).spawn().unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let ready = async {
+            while let Some(line) = lines.next_line().await.unwrap() {
+                if line.starts_with("ready: ") {
+                    return;
+                }
+            }
+            let log = std::fs::read_to_string(self.data_dir.join("log")).unwrap();
+            panic!("{} ended: {log}", self.name);
+        };
+        timeout(PATIENCE, ready).await.unwrap();
+        tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
+        child
+    }
+
+    /// Carries out what must succeed. A restarted node may use a nonce that a transaction from
+    /// before still waits with elsewhere: whichever comes later has failed for good, and is tried
+    /// again.
+    pub(crate) async fn carry_out(&self, operation: OperationRequest) -> TransactionView {
+        let last_words = Mutex::new(String::new());
+        let say = |words: String| *last_words.lock().unwrap() = words;
+        let carried_out = async {
+            loop {
+                match self.client.carry_out(operation.clone(), |why| say(why.to_owned())).await {
+                    Ok(done) => return done,
+                    Err(ClientError::Refused(failure)) if failure.code == Code::Failed => {
+                        say(failure.message);
+                    }
+                    Err(error) => panic!("{}: {operation:?}: {error}", self.name),
+                }
+            }
+        };
+        let done = timeout(PATIENCE, carried_out).await;
+        done.unwrap_or_else(|_| panic!("{}: {operation:?}: {last_words:?}", self.name))
+    }
+
+    /// Opens a table at which the dice wait for nobody.
+    pub(crate) async fn open_table(&self, bank: u64) -> u32 {
+        let rules = Rules { window_ms: 0, shooter_ms: 1000, ..Rules::default() };
+        let name = "kitchen".to_owned();
+        let open = OperationRequest::OpenTable { name, rules: Some(Box::new(rules)), bank };
+        match self.carry_out(open).await.state {
+            TransactionState::Final { table: Some(table), .. } => table,
+            state => panic!("no table: {state:?}"),
+        }
+    }
+
+    /// Pays one chip to `to`, which takes a quorum.
+    pub(crate) async fn pay(&self, to: &str) {
+        self.carry_out(OperationRequest::Transfer { to: to.to_owned(), amount: 1 }).await;
+    }
+
+    pub(crate) async fn address(&self) -> String {
+        self.client.status().await.unwrap().address
+    }
+}
+
+/// What nodes have said: one block and one state at each height.
+#[derive(Clone, Default)]
+pub(crate) struct Agreement(Arc<Mutex<Said>>);
+
+#[derive(Default)]
+struct Said {
+    blocks: BTreeMap<u64, (String, String)>,
+    states: BTreeMap<u64, (String, SupplyView)>,
+    differences: Vec<String>,
+}
+
+impl Agreement {
+    /// Notes every block that a node finalizes until it ends.
+    async fn follow(&self, member: &Member) {
+        let mut events = member.client.events().await.unwrap();
+        let (agreement, name) = (self.clone(), member.name.clone());
+        tokio::spawn(async move {
+            while let Ok(Some(event)) = events.next().await {
+                if let EventView::Finalized { height, hash, .. } = event {
+                    agreement.note_block(&name, height, hash);
+                }
+            }
+        });
+    }
+
+    fn note_block(&self, name: &str, height: u64, hash: String) {
+        let mut said = self.0.lock().unwrap();
+        let first = said.blocks.entry(height).or_insert_with(|| (name.to_owned(), hash.clone()));
+        if first.1 != hash {
+            let difference = format!("block {height}: {name} has {hash}, {first:?}");
+            said.differences.push(difference);
+        }
+    }
+
+    fn note_supply(&self, name: &str, supply: &SupplyView, chips: u64) {
+        assert!(supply.conserved && supply.supply == chips, "{name}: {supply:?}");
+        assert_eq!(supply.accounts + supply.tables, chips, "{name}: {supply:?}");
+        let mut said = self.0.lock().unwrap();
+        let of = (name.to_owned(), supply.clone());
+        let first = said.states.entry(supply.height).or_insert(of);
+        if first.1 != *supply {
+            let difference = format!("state {}: {name} has {supply:?}, {first:?}", supply.height);
+            said.differences.push(difference);
+        }
+    }
+
+    pub(crate) fn holds(&self) {
+        let said = self.0.lock().unwrap();
+        assert!(said.differences.is_empty(), "{:?}", said.differences);
+    }
+}
+
+/// Waits until `condition` gives something.
+pub(crate) async fn until<T>(what: &str, mut condition: impl AsyncFnMut() -> Option<T>) -> T {
+    let end = Instant::now() + PATIENCE;
+    loop {
+        if let Some(found) = condition().await {
+            return found;
+        }
+        assert!(Instant::now() < end, "in vain: {what}");
+        sleep(LOOK).await;
+    }
+}
+
+fn command(data_dir: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new(BITCRAPS);
+    command.env_clear().arg("--data-dir").arg(data_dir).args(arguments).kill_on_drop(true);
+    command
+}
+
+async fn answer(data_dir: &Path, arguments: &[&str]) -> String {
+    let output = command(data_dir, arguments).output().await.unwrap();
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{arguments:?}: {error}");
+    String::from_utf8(output.stdout).unwrap().trim_end().to_owned()
+}
+
+/// A free port below those that the system gives to connections: nobody takes it while the node
+/// that listens there is dead.
+fn free_place() -> String {
+    loop {
+        let mut bytes = [0; 2];
+        getrandom::fill(&mut bytes).unwrap();
+        let port = 10_000 + u16::from_le_bytes(bytes) % 20_000;
+        if let Ok(listener) = TcpListener::bind(("127.0.0.1", port)) {
+            return listener.local_addr().unwrap().to_string();
+        }
+    }
+}
