@@ -445,7 +445,7 @@ pub const STRATEGIES: [Strategy; 40] = [
         38,
         "late-bet",
         "bets on a roll once its dice can be known",
-        Rules(&[rule(On::Share, 900, LateBet)]),
+        Rules(&[rule(On::Vote, 500, LateBet)]),
     ),
     strategy(
         39,
