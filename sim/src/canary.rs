@@ -1,12 +1,11 @@
 //! Is the simulator awake? Each canary is a core that is broken in one way, under conditions in
 //! which that matters; a simulator that lets one live is no simulator.
 
-use std::io::{self, Write};
-
 use bitcraps_protocol::simulation::Flaw;
 
+use crate::adversary::Scheme;
 use crate::checks::Check;
-use crate::config::{Config, Faults, Workload};
+use crate::config::{Config, Faults, LinkConfig, Workload};
 use crate::decision::Decision;
 use crate::run::{self, Watch};
 
@@ -30,10 +29,14 @@ struct Setting {
     strategies: &'static [&'static str],
     /// Loss and delay enough for views to fail.
     rough: bool,
+    /// Datagrams, of which one in five is lost.
+    lossy: bool,
     crashes: u16,
+    scheme: Option<Scheme>,
 }
 
-const CALM: Setting = Setting { nodes: 4, strategies: &[], rough: false, crashes: 0 };
+const CALM: Setting =
+    Setting { nodes: 4, strategies: &[], rough: false, lossy: false, crashes: 0, scheme: None };
 const ROUGH: Setting = Setting { rough: true, ..CALM };
 const CRASHES: Setting = Setting { crashes: 12, ..ROUGH };
 
@@ -50,7 +53,17 @@ pub const CANARIES: [Canary; Flaw::ALL.len()] = [
     canary(Flaw::PromiseForgotten, "promise-forgotten", 200, ROUGH),
     canary(Flaw::PromiseReplaced, "promise-replaced", 500, ROUGH),
     canary(Flaw::HighestTooLow, "highest-too-low", 100, ROUGH),
-    canary(Flaw::HighestNotShown, "highest-not-shown", 200, ROUGH),
+    canary(
+        Flaw::HighestNotShown,
+        "highest-not-shown",
+        200,
+        Setting {
+            strategies: &["desynchronise"],
+            lossy: true,
+            scheme: Some(Scheme::OneHolder),
+            ..ROUGH
+        },
+    ),
     canary(Flaw::NotarizationNotDurable, "notarization-not-durable", 100, CRASHES),
     canary(Flaw::BodyNotDurable, "body-not-durable", 100, CRASHES),
     canary(
@@ -72,7 +85,12 @@ pub const CANARIES: [Canary; Flaw::ALL.len()] = [
         100,
         Setting { strategies: &["stale-parent"], ..CALM },
     ),
-    canary(Flaw::ThresholdTooLow, "threshold-too-low", 20, CALM),
+    canary(
+        Flaw::ThresholdTooLow,
+        "threshold-too-low",
+        20,
+        Setting { strategies: &["censor"], ..CALM },
+    ),
     canary(Flaw::ShareOnNotarize, "share-on-notarize", 20, CALM),
     canary(Flaw::CoinByHeight, "coin-by-height", 100, ROUGH),
     canary(Flaw::RedrawOnNullify, "redraw-on-nullify", 100, ROUGH),
@@ -118,7 +136,8 @@ pub fn flaw(name: &str) -> Option<Flaw> {
 impl Canary {
     /// The run that tries it under a seed.
     pub fn config(&self, seed: u64) -> Config {
-        let Setting { nodes, strategies, rough, crashes } = self.setting;
+        let Setting { nodes, strategies, rough, lossy, crashes, scheme } = self.setting;
+        let base = Config::default();
         let rates = |most: u32| if rough { most } else { 0 };
         Config {
             seed,
@@ -126,7 +145,10 @@ impl Canary {
             byzantine: u16::from(!strategies.is_empty()),
             strategies: strategies.iter().map(|name| (*name).to_owned()).collect(),
             flaws: vec![self.name.to_owned()],
+            scheme,
+            link: LinkConfig { datagram: lossy, ..base.link.clone() },
             faults: Faults {
+                loss_ppm: if lossy { 200_000 } else { 0 },
                 delay_ppm: rates(100_000),
                 delay_most_ms: u64::from(rates(1_500)),
                 cuts: rates(3) as u16,
@@ -134,7 +156,7 @@ impl Canary {
                 ..Faults::default()
             },
             workload: Workload { every_ms: 40, tables: 2, operations: 0, mix: [4, 4, 4, 3, 0] },
-            ..Config::default()
+            ..base
         }
     }
 
@@ -160,36 +182,6 @@ impl Canary {
         });
         Fate { name: self.name, caught }
     }
-}
-
-/// Tries the canaries of these names, or all if there are none, and prints what became of each;
-/// returns whether all were caught.
-///
-/// # Errors
-///
-/// Those of `out`.
-pub fn hunt_all(out: &mut impl Write, names: &[String]) -> io::Result<bool> {
-    writeln!(out, "{:<26} {:<16} {:>5}  what was seen", "canary", "caught by", "seeds")?;
-    let mut all = true;
-    let is_asked_for = |name: &str| names.is_empty() || names.iter().any(|it| it == name);
-    for canary in CANARIES.iter().filter(|canary| is_asked_for(canary.name)) {
-        match canary.hunt().caught {
-            Some(Caught { check, message, tried, .. }) => {
-                let message: String =
-                    message.lines().next().unwrap_or("").chars().take(100).collect();
-                writeln!(out, "{:<26} {check:<16} {tried:>5}  {message}", canary.name)?;
-            }
-            None => {
-                all = false;
-                writeln!(out, "{:<26} {:<16} {:>5}  it lives", canary.name, "-", canary.within)?;
-            }
-        }
-        out.flush()?;
-    }
-    for (name, why) in ABSENT.iter().filter(|(name, _)| is_asked_for(name)) {
-        writeln!(out, "{name:<26} {:<16} {:>5}  {why}", "not yet", "")?;
-    }
-    Ok(all)
 }
 
 #[cfg(test)]

@@ -23,6 +23,9 @@ pub struct Config {
     pub byzantine: u16,
     /// Names of the strategies; the hostile nodes take them in turn. Empty: they are silent.
     pub strategies: Vec<String>,
+    /// What the adversary that sees everything does with frames until the network stabilises.
+    #[serde(default)]
+    pub scheme: Option<adversary::Scheme>,
     /// If the hostile nodes are twins by a scenario: who hears which twin, from view 1 on.
     #[serde(default)]
     pub twins: Option<Vec<adversary::Round>>,
@@ -117,6 +120,7 @@ impl Default for Config {
             players: 0,
             byzantine: 0,
             strategies: Vec::new(),
+            scheme: None,
             twins: None,
             flaws: Vec::new(),
             topology: Topology::Full,
@@ -233,6 +237,8 @@ impl Config {
             _ => 17 + rng.below(8),
         } as u16;
         base.players = rng.below(4) as u16;
+        let scheme = rng.fork("scheme").below(8) as usize;
+        base.scheme = adversary::Scheme::ALL.get(scheme).copied();
         base.topology = match rng.below(8) {
             0 => Topology::Star,
             1 => Topology::Ring,

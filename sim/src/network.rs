@@ -261,12 +261,14 @@ impl Network {
         })
     }
 
-    /// Decides what becomes of a frame that is sent now.
+    /// Decides what becomes of a frame that is sent now. Before the network stabilises somebody may
+    /// have `schemed` that it is so many microseconds late.
     pub fn send(
         &mut self,
         edge: usize,
         now: Time,
         frame: &Bytes,
+        schemed: Option<u64>,
         decisions: &mut Decisions,
     ) -> Fate {
         let (from, to) = (self.sender(edge) as u16, self.receiver(edge) as u16);
@@ -291,7 +293,9 @@ impl Network {
         let mut delay = self.latency.draw(&mut it.latency);
         let faults = if faulty {
             let (rng, in_burst) = (&mut it.faults, &mut it.in_burst);
-            let draw = || draw_fault(rates, now < stable, rng, in_burst, &mut traffic.bursts);
+            let mut draw = || draw_fault(rates, now < stable, rng, in_burst, &mut traffic.bursts);
+            let schemed = schemed.filter(|_| now < stable).map(FrameFault::Delayed);
+            let draw = || schemed.or_else(&mut draw);
             decisions.frame((from, to, nth), draw)
         } else {
             Vec::new()
@@ -421,7 +425,7 @@ mod tests {
             let arrivals: Vec<Time> = (0..100)
                 .flat_map(|n| {
                     let now = Time::from_micros(n * 100);
-                    network.send(0, now, &frame(), &mut decisions).arrives
+                    network.send(0, now, &frame(), None, &mut decisions).arrives
                 })
                 .collect();
             assert_eq!(arrivals.len(), 100);
@@ -437,7 +441,7 @@ mod tests {
             config.link.queue_bytes = 10_000;
         });
         let fates: Vec<Fate> =
-            (0..20).map(|_| network.send(0, Time::ZERO, &frame(), &mut decisions)).collect();
+            (0..20).map(|_| network.send(0, Time::ZERO, &frame(), None, &mut decisions)).collect();
         assert_eq!(fates[0].left, Time::from_micros(1_000));
         assert_eq!(fates[9].left, Time::from_micros(10_000));
         assert_eq!(network.traffic.overflowed, 9);
@@ -451,7 +455,7 @@ mod tests {
             config.faults = Faults { loss_ppm: 50_000, burst_ppm: 10_000, ..Faults::default() };
         });
         for _ in 0..10_000 {
-            network.send(0, Time::ZERO, &frame(), &mut decisions);
+            network.send(0, Time::ZERO, &frame(), None, &mut decisions);
         }
         // 5 % by themselves; a burst every hundred frames, of ten frames, half of them lost.
         let Traffic { lost, bursts, .. } = network.traffic;
@@ -466,9 +470,13 @@ mod tests {
             let (mut network, mut decisions) = network(|config| config.link.datagram = datagram);
             let (left, right) = (vec![0], vec![1]);
             network.cut(7, Cut { left, right, one_way: true, breaks: false });
-            assert!(network.send(0, Time::ZERO, &frame(), &mut decisions).arrives.is_empty());
-            assert!(!network.send(1, Time::ZERO, &frame(), &mut decisions).arrives.is_empty());
-            assert!(!network.send(2, Time::ZERO, &frame(), &mut decisions).arrives.is_empty());
+            assert!(network.send(0, Time::ZERO, &frame(), None, &mut decisions).arrives.is_empty());
+            assert!(
+                !network.send(1, Time::ZERO, &frame(), None, &mut decisions).arrives.is_empty()
+            );
+            assert!(
+                !network.send(2, Time::ZERO, &frame(), None, &mut decisions).arrives.is_empty()
+            );
             let released = network.heal(7, Time::from_micros(5));
             assert_eq!(released.len(), usize::from(!datagram));
             assert_eq!((network.traffic.cut, network.held()), (u64::from(datagram), 0));

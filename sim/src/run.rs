@@ -69,7 +69,10 @@ pub struct Liveness {
 impl Liveness {
     /// What was needed of what was allowed, in thousandths.
     pub const fn permille(&self) -> u64 {
-        if self.bound_us == 0 { 0 } else { self.needed_us * 1_000 / self.bound_us }
+        match (self.needed_us * 1_000).checked_div(self.bound_us) {
+            Some(permille) => permille,
+            None => 0,
+        }
     }
 }
 

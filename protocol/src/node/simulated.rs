@@ -7,7 +7,7 @@ use bytes::Bytes;
 
 use super::packet::Packet;
 use super::{CannotStart, Node, Setup};
-use crate::consensus::Statement;
+use crate::consensus::{Progress, Statement};
 use crate::event::{LinkId, Record};
 use crate::hooks::Hooks;
 use crate::identity::{Address, PeerId};
@@ -193,6 +193,11 @@ impl Node {
     pub fn observation(&mut self) -> Option<Observation> {
         let own = self.held.observations.as_mut()?.pop_front();
         own.or_else(|| self.consensus.observation())
+    }
+
+    /// Where the current view stands at this node.
+    pub fn progress(&self) -> Progress {
+        self.consensus.progress()
     }
 
     pub(super) fn hold_outgoing(&mut self, to: To, message: Bytes) -> Option<Bytes> {

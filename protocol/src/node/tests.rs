@@ -83,6 +83,7 @@ impl World {
         world
     }
 
+    /// The same before anybody has started.
     fn empty(validators: usize, players: usize, linked: fn(usize, usize) -> bool) -> Self {
         let identities: Vec<_> = (0..validators + players).map(identity).collect();
         let of = |(keypair, proof): &(Keypair, ProofOfWork)| Address {

@@ -5,6 +5,7 @@
 //! chance it takes is a [decision](crate::decision), so that a run can be done again and shortened.
 
 mod forge;
+mod scheme;
 mod strategies;
 mod twins;
 
@@ -27,10 +28,11 @@ use bytes::Bytes;
 use crate::config::Config;
 use crate::decision::Decisions;
 use forge::Forger;
+pub use scheme::Scheme;
 pub use strategies::{
     Act, Audience, How, Mutation, On, Rule, STRATEGIES, Strategy, named, playable,
 };
-pub use twins::{Round, Scenario, scenarios};
+pub use twins::{Round, Scenario, scenarios, twins};
 
 /// Messages remembered to be replayed and to make up lies from; the oldest are forgotten first.
 const HISTORY: usize = 128;

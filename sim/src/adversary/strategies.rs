@@ -476,6 +476,28 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
+    use crate::config::{Config, Workload};
+    use crate::run::{Watch, run};
+
+    #[test]
+    fn no_strategy_of_one_harms_four_and_each_is_followed() {
+        let told = ["heard nothing", "kept silent", "spoke late", "repeated itself"];
+        let did = ["spoke to some", "forged", "replayed", "spoke nonsense", "spent twice"];
+        let others = ["spoke as twins", "bet late"];
+        for strategy in playable() {
+            let workload =
+                Workload { every_ms: 40, tables: 2, operations: 0, mix: [2, 4, 5, 3, 0] };
+            let strategies = vec![strategy.name.to_owned()];
+            let config = Config { byzantine: 1, strategies, workload, ..Config::default() };
+            let follows = |seed| {
+                let report = run(&Config { seed, ..config.clone() }, None, Watch::default()).report;
+                assert_eq!(report.violation, None, "{}, seed {seed}", strategy.name);
+                let names = told.iter().chain(&did).chain(&others);
+                names.map(|name| report.counters.get(*name).copied().unwrap_or(0)).sum::<u64>() > 0
+            };
+            assert!((1..=8).any(follows), "{} was never followed", strategy.name);
+        }
+    }
 
     #[test]
     fn all_forty_are_listed_once_in_order() {

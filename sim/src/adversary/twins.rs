@@ -7,6 +7,8 @@ use std::collections::BTreeSet;
 use bitcraps_protocol::rng::Rng;
 use serde::{Deserialize, Serialize};
 
+use crate::config::Config;
+
 /// Who hears whom in each view.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Scenario {
@@ -67,6 +69,20 @@ pub fn scenarios(neighbours: u32, rounds: u32, most: usize) -> Vec<Vec<Round>> {
     found.iter().take(most).map(|hears| scenario(hears, rounds)).collect()
 }
 
+/// The run in which one of the validators is two, who are heard as these rounds say.
+pub fn twins(nodes: u16, seed: u64, rounds: Vec<Round>) -> Config {
+    Config {
+        seed,
+        nodes,
+        byzantine: 1,
+        twins: Some(rounds),
+        faulty_ms: 2_000,
+        stabilises_ms: 2_000,
+        blocks: 3,
+        ..Config::default()
+    }
+}
+
 /// How many multisets of `size` there are of so many `kinds`.
 fn multisets(kinds: u64, size: u32) -> u128 {
     (0..u128::from(size))
@@ -113,6 +129,16 @@ fn scenario(columns: &[u64], rounds: u32) -> Vec<Round> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::run::{Watch, run};
+
+    #[test]
+    fn no_scenario_of_two_views_harms_four_nodes() {
+        for rounds in scenarios(3, 2, 24) {
+            let config = twins(4, 1, rounds);
+            let report = run(&config, None, Watch::default()).report;
+            assert_eq!(report.violation, None, "{:?}", config.twins);
+        }
+    }
 
     /// By Burnside's lemma over exchanging neighbours (multisets) and twins.
     #[test]

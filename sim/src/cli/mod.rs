@@ -1,6 +1,7 @@
 //! Commands, flags, and what they print. Exit codes: 0 all is well, 2 usage, 10 safety, 11
 //! liveness, 12 a panic, 13 not deterministic, 14 nothing was tested.
 
+mod attack;
 mod flags;
 mod print;
 
@@ -129,6 +130,26 @@ enum Command {
         #[arg(long, value_name = "DIRECTORY")]
         keep: Option<PathBuf>,
     },
+    /// Runs a validator twice under one key, in every scenario of who hears which.
+    Twins {
+        /// Validators.
+        #[arg(long, default_value_t = 4)]
+        nodes: u16,
+        /// Views in which the twins differ.
+        #[arg(long, default_value_t = 5)]
+        rounds: u32,
+        /// Scenarios at most; a sample if there are more.
+        #[arg(long, default_value_t = 1_000)]
+        max: usize,
+        /// The seed of links, disks and work.
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+        /// Keeps the first failure in this file.
+        #[arg(long, value_name = "FILE")]
+        keep: Option<PathBuf>,
+    },
+    /// Lists the strategies of hostile nodes.
+    Strategies,
     /// Adds up what shards of a swarm wrote.
     Merge {
         /// The shards' files.
@@ -234,6 +255,10 @@ impl Cli {
                 Ok(code)
             }
             Command::Canary { name, keep } => canaries(name.as_deref(), keep.as_deref()),
+            Command::Twins { nodes, rounds, max, seed, keep } => {
+                attack::twins(nodes, rounds, max, seed, keep)
+            }
+            Command::Strategies => attack::strategies(),
             Command::Merge { files, json } => {
                 let reports = files.iter().map(|path| swarm::read(path));
                 let reports = reports.collect::<anyhow::Result<Vec<_>>>()?.concat();
@@ -304,6 +329,9 @@ fn canaries(name: Option<&str>, keep: Option<&std::path::Path>) -> anyhow::Resul
             line += &format!(", shrunk to {} decisions", smaller.decisions.len());
         }
         say(&line)?;
+    }
+    if name.is_none() {
+        attack::absent_canaries()?;
     }
     if tried == 0 {
         bail!("there is no canary {:?}", name.unwrap_or_default());

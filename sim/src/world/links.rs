@@ -1,10 +1,12 @@
 //! Links coming up and going down, and what flows over them.
 
 use bitcraps_protocol::event::{Direction, Endpoint, Event, LinkId, LinkKind};
+use bitcraps_protocol::node::Node;
 use bitcraps_protocol::time::Time;
 use bytes::Bytes;
 
 use super::{Step, World};
+use crate::adversary::Scheme;
 use crate::network::Cut;
 use crate::queue::Queue as _;
 use crate::recorder::Kind;
@@ -79,7 +81,8 @@ impl World {
             return;
         }
         debug_assert_eq!(self.network.sender(edge), place, "a node sends on its own links");
-        let fate = self.network.send(edge, self.now, &frame, &mut self.decisions);
+        let schemed = self.schemed(place, self.network.receiver(edge));
+        let fate = self.network.send(edge, self.now, &frame, schemed, &mut self.decisions);
         let edge = edge as u32;
         for arrives in fate.arrives {
             self.recorder.flies(self.now, arrives, place, self.network.receiver(edge as usize));
@@ -87,6 +90,18 @@ impl World {
             self.queue.push(arrives, Step::Deliver { edge, generation, frame });
         }
         self.queue.push(fate.left, Step::Sent { edge, generation });
+    }
+
+    /// By how much the adversary that sees everything delays a frame.
+    fn schemed(&mut self, from: usize, to: usize) -> Option<u64> {
+        let scheme = self.config.scheme.filter(|_| self.network.faulty)?;
+        if !self.is_sound(to) {
+            return None;
+        }
+        let [sender, receiver] = [from, to].map(|place| self.node(place).map(Node::progress));
+        let delays = scheme.delays(&sender?, &receiver?, to as u16, self.config.nodes);
+        delays.then(|| self.count("delivery schemed"));
+        delays.then_some(Scheme::DELAY_MICROS)
     }
 
     pub(super) fn deliver(&mut self, edge: usize, generation: u32, frame: Bytes) {

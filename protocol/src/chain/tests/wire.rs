@@ -61,4 +61,4 @@ const TRANSACTION: &str = concat!(
 const TRANSACTION_ID: &str = "53b6229dbd082721032a7ebef19baebea0f9f54d28c43ef09bfeb02dc9c70f82";
 const GENESIS: &str = "94afc25449d272b013fcc41f6d2cddc21fbe992ede321cdfd7c6f1f4ae5b3c8b";
 const GENESIS_STATE: &str = "4ab683a06166be0e146bd486069ddba2a7befe3e337ee16f9c5aa3981391adc5";
-const HEADER: &str = "503f9254daf50b064e374be6f63cede3d4c4387c2c7db93c0d4e47f1506402b1";
+const HEADER: &str = "c40ac7a86ba0cda2208aa8df58ec93e62e72bfad41c68311c972c171c133a348";
