@@ -172,6 +172,9 @@ fn normal(message: &str) -> String {
 /// How often a fault must have been expected before its absence means something.
 const EXPECTED: u64 = 50;
 
+/// A number in a report.
+type Measure = fn(&Report) -> u64;
+
 /// Faults that were enabled, should have happened, and did not.
 pub fn vacuous(reports: &[Report]) -> Vec<String> {
     let mut absent = Vec::new();
@@ -194,7 +197,7 @@ pub fn vacuous(reports: &[Report]) -> Vec<String> {
     if enabled(|config| config.faults.cuts) && !ended && cuts == 0 {
         absent.push("partition".to_owned());
     }
-    let rates: [(&str, fn(&Report) -> u64, fn(&Report) -> u64); 4] = [
+    let rates: [(&str, Measure, Measure); 4] = [
         (
             "frame lost",
             |it| it.config.faults.loss_ppm.into(),
