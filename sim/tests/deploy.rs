@@ -7,14 +7,13 @@ use std::process::{Command, Output};
 use serde_json::Value;
 
 fn sim(arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_bitcraps-sim")).args(arguments).output().unwrap()
+    Command::new(env!("CARGO_BIN_EXE_bitcraps-sim")).args(arguments).output().expect("it runs")
 }
 
 fn read(name: &str) -> Value {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy").join(name);
-    let text = std::fs::read_to_string(path).unwrap();
-    let documents: Value = serde_norway::from_str(&text).unwrap();
-    documents
+    let text = std::fs::read_to_string(path).expect("the manifest is there");
+    serde_norway::from_str(&text).expect("the manifest is YAML")
 }
 
 /// Runs a swarm's arguments with what the engine fills in, over a few seeds.
