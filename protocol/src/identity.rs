@@ -66,6 +66,12 @@ impl Domain {
             Self::KeyGeneration => b"bitcraps/1/key-generation",
         }
     }
+
+    /// The bytes that a signature over `bytes` covers.
+    #[cfg(feature = "simulation")]
+    pub(crate) fn covers(self, context: &Context, bytes: &[u8]) -> Vec<u8> {
+        signed_bytes(self, context, bytes)
+    }
 }
 
 /// An Ed25519 signature.
@@ -102,6 +108,8 @@ impl PeerId {
 pub struct Keypair {
     secret: SigningKey,
     peer: PeerId,
+    #[cfg(feature = "simulation")]
+    stand_in: Option<[u8; 32]>,
 }
 
 impl Keypair {
@@ -109,7 +117,18 @@ impl Keypair {
     pub fn from_seed(seed: [u8; 32]) -> Self {
         let secret = SigningKey::from_bytes(&seed);
         let peer = PeerId(secret.verifying_key().to_bytes());
-        Self { secret, peer }
+        Self {
+            secret,
+            peer,
+            #[cfg(feature = "simulation")]
+            stand_in: None,
+        }
+    }
+
+    /// The same identity, but its votes and transactions carry a keyed hash for a signature.
+    #[cfg(feature = "simulation")]
+    pub(crate) fn with_stand_in(&self, secret: [u8; 32]) -> Self {
+        Self { stand_in: Some(secret), ..self.clone() }
     }
 
     /// The public half.
@@ -124,6 +143,11 @@ impl Keypair {
 
     /// Signs `bytes` as a `domain` statement in `context`.
     pub fn sign(&self, domain: Domain, context: &Context, bytes: &[u8]) -> Signature {
+        #[cfg(feature = "simulation")]
+        if let (Some(secret), Domain::Vote | Domain::Transaction) = (&self.stand_in, domain) {
+            let signed = signed_bytes(domain, context, bytes);
+            return crate::simulation::stand_in(secret, &self.peer, &signed);
+        }
         Signature(self.secret.sign(&signed_bytes(domain, context, bytes)).to_bytes())
     }
 

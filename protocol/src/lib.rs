@@ -37,6 +37,8 @@
 //! * The dice come from [`beacon`]: a threshold coin whose shares leave with the finalize votes.
 //!   `craps/dice.rs` maps its bytes to two dice.
 //! * A link is made safe in [`session`]; messages reach everybody through [`mesh`].
+//! * What the simulator may change about a node is asked in `hooks.rs` and, without the feature
+//!   `simulation`, is nothing.
 //! * [`wire`] knows formats and limits, [`identity`] keys, proofs of work and signatures.
 //!
 //! # What depends on what
@@ -63,6 +65,7 @@ pub mod chain;
 pub mod consensus;
 pub mod craps;
 pub mod event;
+mod hooks;
 pub mod identity;
 pub mod journal;
 pub mod ledger;
@@ -70,5 +73,7 @@ pub mod mesh;
 pub mod node;
 pub mod rng;
 pub mod session;
+#[cfg(feature = "simulation")]
+pub mod simulation;
 pub mod time;
 pub mod wire;

@@ -16,6 +16,7 @@ use super::group::Element;
 use super::key::DiceKey;
 use super::shamir;
 use crate::block::{ValidatorIndex, View};
+use crate::hooks::Hooks;
 use crate::identity::{Epoch, NetworkId};
 use crate::wire::{Digest, Hash, List, encode, limits};
 
@@ -97,13 +98,13 @@ impl CoinInput {
         index: ValidatorIndex,
         member: &Element,
         share: &CoinShare,
+        hooks: &Hooks,
     ) -> Option<VerifiedShare> {
         let image = Element::decode(&share.point)?;
-        share.proof.proves(self.statement(member, &image)).then_some(VerifiedShare {
-            index,
-            share: *share,
-            point: *image.point(),
-        })
+        let digest =
+            || Hash::of("bitcraps 2026 coin share memo", &(self.id, member.bytes(), share));
+        let proves = hooks.verdict(digest, || share.proof.proves(self.statement(member, &image)));
+        proves.then_some(VerifiedShare { index, share: *share, point: *image.point() })
     }
 
     /// The coin that these shares determine. They are of this coin, as many as the threshold, and
@@ -166,6 +167,16 @@ impl CoinProof {
         network: NetworkId,
         epoch: Epoch,
     ) -> Result<Coin, BadCoinProof> {
+        self.verify_by(&Hooks::default(), key, network, epoch)
+    }
+
+    pub(crate) fn verify_by(
+        &self,
+        hooks: &Hooks,
+        key: &DiceKey,
+        network: NetworkId,
+        epoch: Epoch,
+    ) -> Result<Coin, BadCoinProof> {
         if key.threshold == 0 || self.shares.len() != usize::from(key.threshold) {
             return Err(BadCoinProof::Count);
         }
@@ -178,7 +189,7 @@ impl CoinProof {
             .iter()
             .map(|(index, share)| {
                 let member = key.member(*index).ok_or(BadCoinProof::NotAMember(*index))?;
-                input.check(*index, &member, share).ok_or(BadCoinProof::BadShare(*index))
+                input.check(*index, &member, share, hooks).ok_or(BadCoinProof::BadShare(*index))
             })
             .collect::<Result<Vec<_>, _>>()?;
         Ok(input.combine(&verified))
@@ -347,7 +358,8 @@ mod tests {
         let share = secrets[1].coin_share(&input);
         let index = ValidatorIndex(1);
         let member = key.member(index).unwrap();
-        let check = |share: &CoinShare| input.check(index, &member, share).is_some();
+        let check =
+            |share: &CoinShare| input.check(index, &member, share, &Hooks::default()).is_some();
         assert!(check(&share));
         let bytes = encode(&share);
         assert_eq!(bytes.len(), 96);

@@ -32,6 +32,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::block::{ValidatorIndex, View};
 use crate::event::{Fault, LinkId};
+use crate::hooks::Hooks;
 use crate::identity::{Epoch, NetworkId};
 use crate::time::Time;
 use crate::wire::limits;
@@ -186,6 +187,7 @@ pub struct Beacon {
     view: View,
     collections: BTreeMap<View, Collection>,
     outputs: VecDeque<Output>,
+    hooks: Hooks,
 }
 
 /// What is known of one view's coin.
@@ -234,7 +236,12 @@ impl Beacon {
             view: View::default(),
             collections: BTreeMap::new(),
             outputs: VecDeque::new(),
+            hooks: Hooks::default(),
         }
+    }
+
+    pub(crate) fn with_hooks(self, hooks: Hooks) -> Self {
+        Self { hooks, ..self }
     }
 
     /// Takes note of what happened. Checks one share at most.
@@ -369,7 +376,7 @@ impl Beacon {
             None if !is_near(self.view, view) || !self.has_room(view, false) => return,
             None => self.coin_id(view).input(),
         };
-        let Some(verified) = input.check(index, &member, share) else {
+        let Some(verified) = input.check(index, &member, share, &self.hooks) else {
             self.outputs.push_back(Output::Blame { link, fault: Fault::BadShare });
             return;
         };

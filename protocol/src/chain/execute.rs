@@ -19,6 +19,7 @@ use crate::beacon::generation::BadRecord;
 use crate::beacon::{CoinProof, DiceKey};
 use crate::block::{Commitments, Height, ValidatorIndex, View};
 use crate::craps::{self, Chips, Dice, Moment, Player, RollTicket, Round, Table};
+use crate::hooks::{Flaw, Hooks};
 use crate::identity::{Address, Epoch, NetworkId, PeerId};
 use crate::ledger::{self, Account};
 use crate::time::BlockTime;
@@ -51,15 +52,16 @@ pub struct Effects {
 }
 
 /// What of a genesis never changes and every block needs.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Terms {
     pub(super) network: NetworkId,
     pub(super) proof_of_work_bits: u8,
+    pub(super) hooks: Hooks,
 }
 
 /// One block being carried out.
 pub(super) struct Execution<'a> {
-    pub(super) terms: Terms,
+    pub(super) terms: &'a Terms,
     pub(super) slot: Slot,
     pub(super) below: Overlay<'a>,
     pub(super) writes: Writes<'a>,
@@ -77,8 +79,8 @@ pub(super) struct Outcome {
 }
 
 impl<'a> Execution<'a> {
-    pub(super) fn new(terms: Terms, slot: Slot, below: Overlay<'a>) -> Self {
-        Self {
+    pub(super) fn new(terms: &'a Terms, slot: Slot, below: Overlay<'a>) -> Self {
+        let mut block = Self {
             terms,
             slot,
             writes: Writes::new(below.clone()),
@@ -87,6 +89,23 @@ impl<'a> Execution<'a> {
             by_sender: BTreeMap::new(),
             new_accounts: 0,
             effects: Effects::default(),
+        };
+        if terms.hooks.has(Flaw::RedrawOnNullify) {
+            block.redraw_late_rolls();
+        }
+        block
+    }
+
+    fn redraw_late_rolls(&mut self) {
+        let (pending, view) = (&self.writes.meta().pending, self.slot.view);
+        let is_late = |roll: &PendingRoll| roll.view.0 + 2 < view.0;
+        if pending.iter().any(is_late) {
+            let redrawn = |roll: &PendingRoll| match is_late(roll) {
+                true => PendingRoll { view, ..*roll },
+                false => *roll,
+            };
+            let pending = List::new(pending.iter().map(redrawn).collect());
+            self.writes.meta_mut().pending = pending.expect("as many as there were");
         }
     }
 
@@ -181,7 +200,9 @@ impl<'a> Execution<'a> {
             return Err(Rejection::NoRoom);
         }
         let opened = self.operate(sender.peer, operation)?;
-        self.update(sender.peer, |account| account.nonce = *nonce);
+        if !self.terms.hooks.has(Flaw::NonceReused) {
+            self.update(sender.peer, |account| account.nonce = *nonce);
+        }
         self.by_sender.insert(sender.peer, sent + 1);
         self.effects.executed.push((signed.id(), sender.peer, opened));
         Ok(())
@@ -200,12 +221,17 @@ impl<'a> Execution<'a> {
             return Err(Rejection::NoRoom);
         }
         let at = self.moment();
-        let ticket = RollTicket { view: self.slot.view, key_version };
+        let view = if self.terms.hooks.has(Flaw::CoinByHeight) {
+            View(self.slot.height.0)
+        } else {
+            self.slot.view
+        };
+        let ticket = RollTicket { view, key_version };
         let round = self.at_table(table, |game| {
             let round = by.map_or(game.round(), |(_, round)| round);
             game.roll(by.map(|(peer, _)| player(peer)), round, at, ticket).map(|()| round)
         })?;
-        let roll = PendingRoll { epoch, view: self.slot.view, key_version, table, round };
+        let roll = PendingRoll { epoch, view, key_version, table, round };
         let meta = self.writes.meta_mut();
         let pending = meta.pending.iter().copied().chain([roll]).collect();
         meta.pending = List::new(pending).expect("checked above that there is room");
@@ -225,7 +251,11 @@ impl<'a> Execution<'a> {
         let has_rolls = !self.effects.rolled.is_empty();
         let (delta, state) = self.writes.finish();
         self.effects.key_generation = delta.touches_generation();
-        assert_eq!(delta.imbalance(&self.below), 0, "a block made or lost chips");
+        let balanced = delta.imbalance(&self.below) == 0;
+        assert!(
+            balanced || self.terms.hooks.has(Flaw::ChipsFromNothing),
+            "a block made or lost chips"
+        );
         let commitments = Commitments { transactions, state, validators, dice_key, has_rolls };
         Outcome { delta, commitments, effects: self.effects }
     }
@@ -293,6 +323,9 @@ impl<'a> Execution<'a> {
         let mut payer = self.account(from)?;
         payer.covers(amount)?;
         if to.peer == from {
+            if self.terms.hooks.has(Flaw::ChipsFromNothing) {
+                self.update(from, |account| account.credit(amount));
+            }
             return Ok(());
         }
         let mut payee = match self.writes.account(&to.peer) {

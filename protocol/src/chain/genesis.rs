@@ -131,6 +131,18 @@ impl Genesis {
         Ok(genesis)
     }
 
+    /// The same network with a dice key that any `threshold` shares make a coin of, which
+    /// [`check`](Self::check) refuses unless it is n − f.
+    #[cfg(feature = "simulation")]
+    #[must_use]
+    pub fn with_dice_threshold(mut self, threshold: u16, rng: &mut Rng) -> Self {
+        let members: Vec<_> =
+            self.validators.iter().map(|card| (card.address.peer, card.sealing)).collect();
+        let id = Hash::of("bitcraps 2026 genesis deal", &(&self.name, self.time));
+        self.dice = DiceSetup::InsecureDealer(deal(&members, threshold, rng, &id));
+        self
+    }
+
     /// Checks everything that can be wrong with a genesis made by somebody else.
     pub fn check(&self) -> Result<(), GenesisRefusal> {
         self.check_validators()?;

@@ -8,6 +8,7 @@ use super::mempool::Mempool;
 use super::{NotAuthentic, SignedTransaction, TransactionId, VerifiedTransaction};
 use crate::beacon::generation::{Generation, SignedRecord, Untrue, VerifiedRecord};
 use crate::beacon::{BadCoinProof, Coin, CoinProof, DiceKey};
+use crate::hooks::Hooks;
 use crate::identity::{Epoch, NetworkId};
 use crate::wire::Hash;
 
@@ -33,9 +34,14 @@ pub(super) struct Memo {
     record_order: VecDeque<Hash>,
     coins: BTreeMap<Hash, Coin>,
     coin_order: VecDeque<Hash>,
+    hooks: Hooks,
 }
 
 impl Memo {
+    pub(super) fn new(hooks: Hooks) -> Self {
+        Self { hooks, ..Self::default() }
+    }
+
     /// Verifies `signed`, unless these very bytes and this signature were verified before or are
     /// those of a transaction that waits.
     pub(super) fn transaction<'a>(
@@ -49,7 +55,7 @@ impl Memo {
             return Ok(known);
         }
         if self.transactions.get(&id).is_none_or(|known| known.signed() != signed) {
-            self.remember(signed.clone().verify(network)?);
+            self.remember(signed.clone().verify_by(&self.hooks, network)?);
         }
         Ok(&self.transactions[&id])
     }
@@ -102,7 +108,7 @@ impl Memo {
         if let Some(coin) = self.coins.get(&id) {
             return Ok(*coin);
         }
-        let coin = proof.verify(key, network, epoch)?;
+        let coin = proof.verify_by(&self.hooks, key, network, epoch)?;
         self.coins.insert(id, coin);
         self.coin_order.push_back(id);
         if self.coin_order.len() > COINS {

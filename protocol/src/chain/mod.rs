@@ -35,6 +35,7 @@ use crate::beacon::generation::{BadRecord, Kind, SignedRecord, Untrue};
 use crate::beacon::{CoinProof, DiceKeyId};
 use crate::block::{BlockHash, Commitments, Header, Height, ValidatorIndex, View};
 use crate::craps;
+use crate::hooks::Hooks;
 use crate::identity::{NetworkId, PeerId};
 use crate::time::BlockTime;
 use crate::wire::Hash;
@@ -108,13 +109,22 @@ impl Chain {
         let network = genesis.network();
         let slot = Slot { time: genesis.time, ..Slot::default() };
         Self {
-            terms: Terms { network, proof_of_work_bits: genesis.proof_of_work_bits },
+            terms: Terms {
+                network,
+                proof_of_work_bits: genesis.proof_of_work_bits,
+                hooks: Hooks::default(),
+            },
             blocks: Blocks::new(genesis.state(), network, slot),
             records: Records::default(),
             mempool: Mempool::default(),
             memo: Memo::default(),
             search: Search::default(),
         }
+    }
+
+    pub(crate) fn with_hooks(self, hooks: Hooks) -> Self {
+        let terms = Terms { hooks: hooks.clone(), ..self.terms };
+        Self { terms, memo: Memo::new(hooks), ..self }
     }
 
     /// The network this chain belongs to; also the hash that stands for genesis as a parent.
@@ -154,7 +164,7 @@ impl Chain {
             return Err(Invalid::WrongNetwork);
         }
         let outcome =
-            Execution::new(self.terms, slot, overlay).run(&body, &self.mempool, &mut self.memo)?;
+            Execution::new(&self.terms, slot, overlay).run(&body, &self.mempool, &mut self.memo)?;
         if outcome.commitments != header.commitments {
             return Err(Invalid::WrongCommitments);
         }
@@ -174,7 +184,7 @@ impl Chain {
         empty: bool,
     ) -> Option<(Bytes, Commitments)> {
         let overlay = self.blocks.overlay(parent)?;
-        let block = Execution::new(self.terms, slot, overlay);
+        let block = Execution::new(&self.terms, slot, overlay);
         let waiting = (!empty).then_some((&self.records, &self.mempool));
         Some(propose::propose(block, parent, coins, waiting, &mut self.memo))
     }
@@ -226,6 +236,11 @@ impl Chain {
             }
         }
         block.transaction(transaction)
+    }
+
+    /// Decodes a transaction and checks that its sender signed it for this network.
+    pub fn verify(&self, signed: SignedTransaction) -> Result<VerifiedTransaction, NotAuthentic> {
+        signed.verify_by(&self.terms.hooks, self.terms.network)
     }
 
     /// Lets a transaction wait to be ordered, if the finalized state does not rule it out.
@@ -372,7 +387,7 @@ impl Chain {
         let before = self.blocks.place(parent)?.slot;
         let time = time.max(before.time.plus_millis(1));
         let slot = Slot { view: before.view.next(), height: before.height.next(), time };
-        Some(Execution::new(self.terms, slot, self.blocks.overlay(parent)?))
+        Some(Execution::new(&self.terms, slot, self.blocks.overlay(parent)?))
     }
 
     fn prospect(&self, parent: &BlockHash, time: BlockTime, peer: &PeerId) -> Prospect {

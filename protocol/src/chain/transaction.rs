@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::block::Height;
 use crate::craps::{Bet, Chips, Round, Rules};
+use crate::hooks::Hooks;
 use crate::identity::{
     Address, BadSignature, Context, Domain, Epoch, Keypair, NetworkId, Signature,
 };
@@ -205,12 +206,19 @@ impl SignedTransaction {
 
     /// Decodes the signed bytes and checks the signature over them.
     pub fn verify(self, network: NetworkId) -> Result<VerifiedTransaction, NotAuthentic> {
+        self.verify_by(&Hooks::default(), network)
+    }
+
+    pub(super) fn verify_by(
+        self,
+        hooks: &Hooks,
+        network: NetworkId,
+    ) -> Result<VerifiedTransaction, NotAuthentic> {
         let transaction: Transaction =
             decode(&self.bytes, limits::TRANSACTION_BYTES).map_err(NotAuthentic::Malformed)?;
-        transaction
-            .sender
-            .peer
-            .verify(Domain::Transaction, &context(network), &self.bytes, &self.signature)
+        let (peer, context) = (&transaction.sender.peer, context(network));
+        hooks
+            .verify(peer, Domain::Transaction, &context, &self.bytes, &self.signature)
             .map_err(|BadSignature| NotAuthentic::BadSignature)?;
         Ok(VerifiedTransaction { id: self.id(), signed: self, transaction })
     }

@@ -5,6 +5,7 @@ use alloc::collections::BTreeMap;
 
 use super::{Statement, Vote};
 use crate::block::{BlockHash, View};
+use crate::hooks::{Flaw, Hooks};
 
 /// One validator's own votes.
 #[derive(Debug, Default)]
@@ -15,9 +16,15 @@ pub(super) struct Ballot {
     /// Ranges `(h, v]` in which a nullify promised never to finalize, by h. Overlapping promises
     /// of one h are one range, so there are at most as many as notarized views.
     promises: BTreeMap<View, View>,
+    hooks: Hooks,
 }
 
 impl Ballot {
+    /// A ballot without a vote.
+    pub(super) fn new(hooks: Hooks) -> Self {
+        Self { hooks, ..Self::default() }
+    }
+
     /// Whether S1 allows `notarize(view, ·)`: not twice, not after nullify or finalize of it or
     /// anything later.
     pub(super) fn may_notarize(&self, view: View) -> bool {
@@ -31,7 +38,8 @@ impl Ballot {
     pub(super) fn may_nullify(&self, view: View, highest: View) -> bool {
         self.nullified.is_none_or(|(last, _)| last < view)
             && self.notarized.is_none_or(|(last, _)| last <= view)
-            && self.finalized.is_none_or(|(last, _)| last <= highest)
+            && (self.finalized.is_none_or(|(last, _)| last <= highest)
+                || self.hooks.has(Flaw::NullifyAfterFinalize))
             && highest < view
     }
 
@@ -39,7 +47,8 @@ impl Ballot {
     /// notarizing another block of that view.
     pub(super) fn may_finalize(&self, view: View, block: BlockHash) -> bool {
         let promised_not_to = self.promises.range(..view).any(|(_, last)| view <= *last);
-        let other = self.notarized.is_some_and(|(of, voted)| of == view && voted != block);
+        let other = self.notarized.is_some_and(|(of, voted)| of == view && voted != block)
+            && !self.hooks.has(Flaw::FinalizeOther);
         self.finalized.is_none_or(|(last, _)| last < view) && !promised_not_to && !other
     }
 
@@ -49,6 +58,12 @@ impl Ballot {
             Statement::Notarize { view, block, .. } => self.notarized = Some((view, block)),
             Statement::Nullify { view, highest } => {
                 self.nullified = Some((view, highest));
+                if self.hooks.has(Flaw::PromiseForgotten) {
+                    return;
+                }
+                if self.hooks.has(Flaw::PromiseReplaced) {
+                    self.promises.clear();
+                }
                 let last = self.promises.entry(highest).or_insert(view);
                 *last = view.max(*last);
             }

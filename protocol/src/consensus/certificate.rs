@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Statement, ValidatorSet, Vote};
 use crate::block::{BlockHash, ValidatorIndex, View};
+use crate::hooks::Flaw;
 use crate::identity::{Context, Signature};
 use crate::time::BlockTime;
 use crate::wire::{List, limits};
@@ -95,6 +96,12 @@ impl Notarization {
         })
     }
 
+    /// Makes what looks like a certificate of whatever `votes` there are for this block.
+    #[cfg(feature = "simulation")]
+    pub fn forge(view: View, block: BlockHash, votes: &[Vote]) -> Option<Self> {
+        Self::assemble(view, block, votes.iter(), votes.len())
+    }
+
     /// Checks size, order and signatures; votes that are `known` to be good are not checked again.
     pub fn verify(
         &self,
@@ -139,6 +146,12 @@ impl Nullification {
             statement: Statement::Nullify { view: self.view, highest: vote.highest },
             signature: vote.signature,
         })
+    }
+
+    /// Makes what looks like a certificate of whatever `votes` there are against this view.
+    #[cfg(feature = "simulation")]
+    pub fn forge(view: View, votes: &[Vote]) -> Option<Self> {
+        Self::assemble(view, votes.iter(), votes.len())
     }
 
     /// Checks size, order, ranges and signatures; votes `known` to be good are not checked again.
@@ -191,6 +204,12 @@ impl Finalization {
         })
     }
 
+    /// Makes what looks like a certificate of whatever `votes` there are for this block.
+    #[cfg(feature = "simulation")]
+    pub fn forge(view: View, block: BlockHash, votes: &[Vote]) -> Option<Self> {
+        Self::assemble(view, block, votes.iter(), votes.len())
+    }
+
     /// Checks size, order and signatures; votes that are `known` to be good are not checked again.
     pub fn verify(
         &self,
@@ -218,7 +237,8 @@ fn verify(
     known: impl Fn(&Vote) -> bool,
 ) -> Result<(), BadCertificate> {
     let votes: Vec<Vote> = votes.collect();
-    let ascending = votes.windows(2).all(|pair| pair[0].voter < pair[1].voter);
+    let ascending = votes.windows(2).all(|pair| pair[0].voter < pair[1].voter)
+        || validators.hooks().has(Flaw::VotersRepeated);
     if votes.len() != validators.quorum() || !ascending {
         return Err(BadCertificate);
     }

@@ -54,6 +54,8 @@ use crate::event::{Fault, LinkId, Position};
 use crate::identity::{Context, Keypair, PeerId};
 use crate::journal::{Entry, Journal};
 use crate::rng::Rng;
+#[cfg(feature = "simulation")]
+use crate::simulation::Observation;
 use crate::time::{BlockTime, Time};
 use ballot::Ballot;
 use lost::Standing;
@@ -296,6 +298,9 @@ pub struct Consensus {
     sync: Sync,
     halted: bool,
     outputs: VecDeque<Output>,
+    /// What a simulation wants to see; `None` if nobody looks.
+    #[cfg(feature = "simulation")]
+    observations: Option<VecDeque<Observation>>,
 }
 
 impl Consensus {
@@ -318,6 +323,7 @@ impl Consensus {
             seen: vec![View(0); validators.len()],
             tree: Tree::new(genesis, context.network),
             context,
+            ballot: Ballot::new(validators.hooks().clone()),
             validators,
             signer,
             config,
@@ -327,7 +333,6 @@ impl Consensus {
             rounds: BTreeMap::new(),
             highest: None,
             validating: None,
-            ballot: Ballot::default(),
             unfinal: BTreeMap::new(),
             parked: VecDeque::new(),
             journal: Journal::default(),
@@ -346,6 +351,8 @@ impl Consensus {
             sync: Sync::new(now),
             halted: false,
             outputs: VecDeque::new(),
+            #[cfg(feature = "simulation")]
+            observations: None,
         }
     }
 
@@ -359,7 +366,7 @@ impl Consensus {
             Input::LinkUp { link, peer } => self.on_link_up(link, peer),
             Input::LinkDown { link } => self.on_link_down(link),
             Input::Received { link, message } => self.on_message(link, message),
-            Input::Persisted(position) => self.on_persisted(position),
+            Input::Persisted(position) => self.journal.persisted(position),
             Input::Demand(demand) => self.demand = demand,
             Input::Built { parent, body, commitments } => self.on_built(parent, body, commitments),
             Input::Validated { block, valid } => self.on_validated(block, valid),
@@ -394,8 +401,28 @@ impl Consensus {
         timers.chain(asks).chain(self.sync.deadline()).min()
     }
 
+    /// Lets a simulation look.
+    #[cfg(feature = "simulation")]
+    pub(crate) fn be_observed(&mut self) {
+        self.observations.get_or_insert_default();
+    }
+
+    /// The oldest thing seen.
+    #[cfg(feature = "simulation")]
+    pub(crate) fn observation(&mut self) -> Option<Observation> {
+        self.observations.as_mut()?.pop_front()
+    }
+
+    #[cfg(feature = "simulation")]
+    fn observe(&mut self, observation: impl FnOnce() -> Observation) {
+        if let Some(observations) = &mut self.observations {
+            observations.push_back(observation());
+        }
+    }
+
     /// Does everything that has become possible or due.
     fn advance(&mut self) {
+        self.send_durable_votes();
         if self.demand.content {
             self.pacemaker.busy(self.now);
         }

@@ -4,7 +4,8 @@ use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
 use crate::block::{ValidatorIndex, View};
-use crate::identity::{Context, PeerId};
+use crate::hooks::{Flaw, Hooks};
+use crate::identity::{BadSignature, Context, Domain, Epoch, PeerId, Signature};
 use crate::rng::Rng;
 use crate::wire::{Hash, limits};
 
@@ -14,6 +15,7 @@ pub struct ValidatorSet {
     members: Vec<PeerId>,
     indexes: BTreeMap<PeerId, ValidatorIndex>,
     leaders: Vec<ValidatorIndex>,
+    hooks: Hooks,
 }
 
 impl ValidatorSet {
@@ -35,7 +37,15 @@ impl ValidatorSet {
         for last in (1..leaders.len()).rev() {
             leaders.swap(last, rng.below(last as u64 + 1) as usize);
         }
-        Self { members, indexes, leaders }
+        Self { members, indexes, leaders, hooks: Hooks::default() }
+    }
+
+    pub(crate) fn with_hooks(self, hooks: Hooks) -> Self {
+        Self { hooks, ..self }
+    }
+
+    pub(super) const fn hooks(&self) -> &Hooks {
+        &self.hooks
     }
 
     /// n, the number of validators.
@@ -55,6 +65,12 @@ impl ValidatorSet {
 
     /// q = n − f, how many votes decide. Never 2f+1, which is wrong whenever n ≠ 3f+1.
     pub fn quorum(&self) -> usize {
+        if self.hooks.has(Flaw::QuorumTwoFPlusOne) {
+            return 2 * self.faults() + 1;
+        }
+        if self.hooks.has(Flaw::QuorumTwoF) {
+            return 2 * self.faults();
+        }
         self.len() - self.faults()
     }
 
@@ -66,6 +82,26 @@ impl ValidatorSet {
     /// The key of a validator, if there is one of that index.
     pub fn peer(&self, index: ValidatorIndex) -> Option<PeerId> {
         self.members.get(usize::from(index.0)).copied()
+    }
+
+    /// Checks that a validator signed `bytes` as a vote in `context`.
+    pub(super) fn verify(
+        &self,
+        voter: ValidatorIndex,
+        context: &Context,
+        bytes: &[u8],
+        signature: &Signature,
+    ) -> Result<(), BadSignature> {
+        let peer = self.peer(voter).ok_or(BadSignature)?;
+        self.hooks.verify(&peer, Domain::Vote, &self.voting_context(context), bytes, signature)
+    }
+
+    /// Where and when a vote cast in `context` counts.
+    pub(super) fn voting_context(&self, context: &Context) -> Context {
+        if self.hooks.has(Flaw::NoDomainSeparation) {
+            return Context { network: Hash::default(), epoch: Epoch::default() };
+        }
+        *context
     }
 
     /// The index of a validator, if `peer` is one.

@@ -72,9 +72,8 @@ impl Statement {
 impl Vote {
     /// Checks that the voter is a validator and signed the statement.
     pub fn verify(self, validators: &ValidatorSet, context: &Context) -> Option<Verified<Self>> {
-        let peer = validators.peer(self.voter)?;
         let bytes = encode(&self.statement);
-        peer.verify(Domain::Vote, context, &bytes, &self.signature).ok()?;
+        validators.verify(self.voter, context, &bytes, &self.signature).ok()?;
         Some(Verified(self))
     }
 

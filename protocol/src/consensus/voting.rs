@@ -9,8 +9,11 @@ use super::{
     Proposal, Request, Statement, Verified, Vote, evidence,
 };
 use crate::block::{BlockHash, View};
-use crate::event::{Fault, LinkId, Position};
+use crate::event::{Fault, LinkId};
+use crate::hooks::Flaw;
 use crate::journal::Entry;
+#[cfg(feature = "simulation")]
+use crate::simulation::Observation;
 use crate::time::BlockTime;
 use crate::wire::limits::VIEW_WINDOW;
 
@@ -108,7 +111,8 @@ impl Consensus {
     /// Makes every certificate that the votes of `view` have become enough for.
     fn tally(&mut self, view: View) {
         let quorum = self.validators.quorum();
-        let highest = self.highest_view();
+        let highest =
+            if self.has(Flaw::HighestNotShown) { View(u64::MAX) } else { self.highest_view() };
         let Some(round) = self.rounds.get(&view) else { return };
         let notarization = match round.notarization {
             None => round.notarization(view, quorum),
@@ -225,16 +229,24 @@ impl Consensus {
         if view <= self.tree.root().view {
             return;
         }
+        #[cfg(feature = "simulation")]
+        self.observe(|| Observation::Notarization(notarization.clone()));
         self.rounds.entry(view).or_default().notarization.get_or_insert(notarization.clone());
         self.tree.certify(&block);
-        if view > self.highest_view() {
+        let before = self.highest_view();
+        if view > before {
             self.highest = Some(notarization.clone());
-            if self.signer.is_some() {
+            if self.signer.is_some() && !self.has(Flaw::NotarizationNotDurable) {
                 self.persist(Entry::Certificate(Certificate::Notarization(notarization.clone())));
             }
         }
-        if view >= self.view {
+        if view >= self.view || self.has(Flaw::PromiseReplaced) {
             self.finalize(view, block);
+        }
+        if view >= self.view {
+            if self.has(Flaw::NullifyAfterFinalize) && self.ballot.may_nullify(view, before) {
+                self.cast(Statement::Nullify { view, highest: before });
+            }
             self.enter(view.next(), Certificate::Notarization(notarization), Ending::Notarized);
         }
         // Nullify votes that rested on this notarization count from now on.
@@ -246,9 +258,12 @@ impl Consensus {
 
     fn accept_nullification(&mut self, nullification: Nullification) {
         let view = nullification.view;
-        if nullification.highest() > self.highest_view() || view <= self.tree.root().view {
+        let shown = nullification.highest() <= self.highest_view();
+        if !(shown || self.has(Flaw::HighestNotShown)) || view <= self.tree.root().view {
             return;
         }
+        #[cfg(feature = "simulation")]
+        self.observe(|| Observation::Nullification(nullification.clone()));
         self.rounds.entry(view).or_default().nullification.get_or_insert(nullification.clone());
         if view >= self.view {
             let highest = self.highest.clone().filter(|_| nullification.highest() > View(0));
@@ -265,6 +280,8 @@ impl Consensus {
         if view <= self.tree.root().view {
             return;
         }
+        #[cfg(feature = "simulation")]
+        self.observe(|| Observation::Finalization(finalization.clone()));
         self.rounds.entry(view).or_default().finalization.get_or_insert(finalization);
     }
 
@@ -315,7 +332,8 @@ impl Consensus {
     }
 
     pub(super) fn nullify(&mut self) {
-        let statement = Statement::Nullify { view: self.view, highest: self.highest_view() };
+        let highest = if self.has(Flaw::HighestTooLow) { View(0) } else { self.highest_view() };
+        let statement = Statement::Nullify { view: self.view, highest };
         self.cast(statement);
     }
 
@@ -337,7 +355,8 @@ impl Consensus {
     /// ballot.
     pub(super) fn cast(&mut self, statement: Statement) {
         let Some(signer) = &self.signer else { return };
-        let vote = statement.sign(signer.index, &signer.key, &self.context).into_inner();
+        let context = self.validators.voting_context(&self.context);
+        let vote = statement.sign(signer.index, &signer.key, &context).into_inner();
         self.ballot.record(&vote);
         self.pacemaker.said(self.now);
         let position = self.persist(Entry::Vote(vote));
@@ -345,10 +364,9 @@ impl Consensus {
     }
 
     /// Votes that have become durable leave, and count.
-    pub(super) fn on_persisted(&mut self, position: Position) {
-        self.journal.persisted(position);
+    pub(super) fn send_durable_votes(&mut self) {
         while let Some((position, vote)) = self.parked.front().copied() {
-            if !self.journal.is_durable(position) {
+            if !self.journal.is_durable(position) && !self.has(Flaw::VotesNotDurable) {
                 break;
             }
             self.parked.pop_front();
@@ -364,6 +382,8 @@ impl Consensus {
 
     /// Broadcasts one's own vote; a leader's vote for its own block travels as the proposal.
     fn say(&mut self, vote: Vote, attempt: u8) {
+        #[cfg(feature = "simulation")]
+        self.observe(|| Observation::Vote(vote));
         let message = match self.own_proposal(&vote) {
             Some(proposal) => Message::Proposal(proposal),
             None => Message::Vote(vote),
@@ -405,6 +425,10 @@ impl Consensus {
             let message = Message::Certificate(certificate);
             self.outputs.push_back(Output::Broadcast { message, attempt });
         }
+    }
+
+    pub(super) const fn has(&self, flaw: Flaw) -> bool {
+        self.validators.hooks().has(flaw)
     }
 
     /// What this node's wall clock says, as far as it was told.

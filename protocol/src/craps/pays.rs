@@ -212,8 +212,47 @@ impl Default for Vig {
 
 /// What each score pays, up to the next one named: `{"4":"24:1","5":"249:1","6":"999:1"}`. Scores
 /// below all of them lose; a pay of `0:1` returns the stake.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Ladder(BTreeMap<u8, Ratio>);
+
+/// A ladder's key as read: a number, or in JSON, whose keys are texts, the text of one.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct Score(u8);
+
+impl<'de> Deserialize<'de> for Score {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Either;
+
+        impl Visitor<'_> for Either {
+            type Value = Score;
+
+            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                formatter.write_str("a score from 0 to 255")
+            }
+
+            fn visit_u64<E: de::Error>(self, score: u64) -> Result<Score, E> {
+                u8::try_from(score).map(Score).map_err(E::custom)
+            }
+
+            fn visit_str<E: de::Error>(self, score: &str) -> Result<Score, E> {
+                score.parse().map(Score).map_err(E::custom)
+            }
+        }
+
+        if deserializer.is_human_readable() {
+            deserializer.deserialize_any(Either)
+        } else {
+            u8::deserialize(deserializer).map(Score)
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Ladder {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let rungs = BTreeMap::<Score, Ratio>::deserialize(deserializer)?;
+        Ok(Self(rungs.into_iter().map(|(Score(score), pays)| (score, pays)).collect()))
+    }
+}
 
 impl Ladder {
     /// The most rungs of a valid ladder.

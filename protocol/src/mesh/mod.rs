@@ -447,6 +447,20 @@ impl Mesh {
         }
     }
 
+    /// Tells one neighbour what is for everybody.
+    #[cfg(feature = "simulation")]
+    pub(crate) fn whisper(
+        &mut self,
+        now: Time,
+        link: LinkId,
+        lane: Lane,
+        attempt: Attempt,
+        message: Bytes,
+    ) {
+        self.push(now, link, lane, Packet::Gossip { attempt, body: message }.encode());
+        self.keep_time(now);
+    }
+
     /// Queues an encoded packet on an established link that can carry it.
     fn push(&mut self, now: Time, link: LinkId, lane: Lane, packet: Bytes) {
         let Some(known) = self.links.get_mut(&link) else { return };

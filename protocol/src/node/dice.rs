@@ -54,6 +54,7 @@ impl Node {
             release: self.genesis.dice_release,
             config: self.beacon_config,
         })
+        .with_hooks(self.hooks.clone())
     }
 
     /// The views whose rolls wait for their coin in the finalized state, with their keys.

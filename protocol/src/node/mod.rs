@@ -6,6 +6,8 @@
 mod dice;
 mod packet;
 mod routes;
+#[cfg(feature = "simulation")]
+mod simulated;
 mod status;
 #[cfg(test)]
 mod tests;
@@ -28,6 +30,7 @@ use crate::chain::{
 use crate::consensus::{self, Consensus, Demand, ValidatorSet};
 use crate::craps::Dice;
 use crate::event::{Action, Command, CommandId, Event, LinkId, Notice, Record, Refusal};
+use crate::hooks::Hooks;
 use crate::identity::{Address, Context, Epoch, Keypair, PeerId, ProofOfWork};
 use crate::journal::Entry;
 use crate::mesh::{self, Attempt, Mesh};
@@ -37,7 +40,13 @@ use crate::time::{BlockTime, Time};
 use crate::wire::Hash;
 
 pub use crate::consensus::Past;
+#[cfg(not(feature = "simulation"))]
+use packet::Packet;
+#[cfg(feature = "simulation")]
+pub use packet::Packet;
 pub use packet::{genesis_answer, genesis_request, read_genesis_answer};
+#[cfg(feature = "simulation")]
+pub use simulated::{Heard, Incoming, Outgoing, To};
 pub use status::{DiceStatus, PeerStatus, Status};
 
 /// What a node is made of.
@@ -126,6 +135,10 @@ pub struct Node {
     gossip: Option<Gossip>,
     halted: Option<String>,
     actions: VecDeque<Action>,
+    hooks: Hooks,
+    /// What a simulation holds back or looks at.
+    #[cfg(feature = "simulation")]
+    held: simulated::Held,
 }
 
 impl Node {
@@ -136,19 +149,34 @@ impl Node {
         now: Time,
         records: impl IntoIterator<Item = Record>,
     ) -> Result<Self, CannotStart> {
-        let Setup { genesis, keypair, proof, seed, config, past } = setup;
+        let past = setup.past;
+        let Setup { genesis, keypair, proof, .. } = &setup;
+        let identity =
+            LocalIdentity::new(keypair, *proof, genesis.network(), genesis.proof_of_work_bits);
+        let mut node = Self::assemble(setup, identity, Hooks::default(), now)?;
+        node.recover(now, past, records)?;
+        Ok(node)
+    }
+
+    /// The machines, side by side, before the journal is read.
+    fn assemble(
+        setup: Setup,
+        identity: LocalIdentity,
+        hooks: Hooks,
+        now: Time,
+    ) -> Result<Self, CannotStart> {
+        let Setup { genesis, keypair, proof, seed, config, .. } = setup;
         let rng = Rng::new(seed);
-        let chain = Chain::new(&genesis);
+        let chain = Chain::new(&genesis).with_hooks(hooks.clone());
         let network = chain.network();
         let context = Context { network, epoch: Epoch(0) };
         let members = genesis.validators.iter().map(|card| card.address.peer).collect();
-        let validators = ValidatorSet::new(members, &context);
-        let identity = LocalIdentity::new(&keypair, proof, network, genesis.proof_of_work_bits);
+        let validators = ValidatorSet::new(members, &context).with_hooks(hooks.clone());
         let participant = validators
             .index(&keypair.peer())
             .map(|index| Participant::new(network, index, &keypair));
         let header = genesis_header(&genesis, &chain);
-        let mut node = Self {
+        Ok(Self {
             address: Address { peer: keypair.peer(), proof },
             mesh: Mesh::new(identity, rng.fork("mesh"), config.mesh),
             consensus: Consensus::new(
@@ -180,9 +208,10 @@ impl Node {
             gossip: None,
             halted: None,
             actions: VecDeque::new(),
-        };
-        node.recover(now, past, records)?;
-        Ok(node)
+            hooks,
+            #[cfg(feature = "simulation")]
+            held: simulated::Held::default(),
+        })
     }
 
     /// A pure fold over the journal; then the last votes are said again.
@@ -241,7 +270,7 @@ impl Node {
         let transaction = match command {
             Command::Operate(operation) => self.sign(operation)?,
             Command::Submit(signed) => {
-                signed.verify(self.chain.network()).map_err(|_| Refusal::NotAuthentic)?
+                self.chain.verify(signed).map_err(|_| Refusal::NotAuthentic)?
             }
         };
         self.try_out(&transaction)?;
@@ -252,7 +281,7 @@ impl Node {
             Err(SubmitRefusal::Full) => return Err(Refusal::MempoolFull),
         }
         self.commands.insert(id);
-        self.broadcast(&packet::Packet::Transaction(signed), Attempt::default());
+        self.broadcast(&Packet::Transaction(signed), Attempt::default());
         self.offer_at = self.offer_at.max(now + OFFER_INTERVAL);
         self.settle_down();
         Ok(id)

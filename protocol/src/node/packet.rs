@@ -13,17 +13,39 @@ use crate::wire::{Malformed, decode, encode};
 
 /// One message between two nodes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[expect(clippy::large_enum_variant, reason = "lives for one call, and is never in a collection")]
-pub(super) enum Packet {
+#[expect(clippy::large_enum_variant, reason = "each lives for one call")]
+#[cfg_attr(not(feature = "simulation"), expect(unreachable_pub, reason = "for simulations"))]
+pub enum Packet {
     /// From one consensus machine to others.
     Consensus(Message),
     /// A finalize vote with its voter's share of the view's coin attached: R1. The vote's
     /// signature does not cover the share.
-    Finalize { vote: Vote, key: DiceKeyId, share: CoinShare },
+    Finalize {
+        /// The vote.
+        vote: Vote,
+        /// The key under which the coin is made.
+        key: DiceKeyId,
+        /// The share.
+        share: CoinShare,
+    },
     /// A share of a coin by itself: R2, or asked for.
-    Share { view: View, key: DiceKeyId, index: ValidatorIndex, share: CoinShare },
+    Share {
+        /// The coin's view.
+        view: View,
+        /// The key under which it is made.
+        key: DiceKeyId,
+        /// Whose share it is said to be.
+        index: ValidatorIndex,
+        /// The share.
+        share: CoinShare,
+    },
     /// Asks a neighbour for the shares it may pass on.
-    AskShares { view: View, key: DiceKeyId },
+    AskShares {
+        /// The coin's view.
+        view: View,
+        /// The key under which it is made.
+        key: DiceKeyId,
+    },
     /// A transaction on its way to a leader.
     Transaction(SignedTransaction),
     /// Asks a neighbour for the genesis, whose hash is the network that both named in the handshake.
@@ -35,13 +57,17 @@ pub(super) enum Packet {
 }
 
 impl Packet {
-    pub(super) fn encode(&self) -> Bytes {
+    /// The message's bytes.
+    #[cfg_attr(not(feature = "simulation"), expect(unreachable_pub, reason = "for simulations"))]
+    pub fn encode(&self) -> Bytes {
         let bytes = encode(self);
         assert!(bytes.len() <= PAYLOAD_BYTES, "the limits of the parts add up");
         Bytes::from(bytes)
     }
 
-    pub(super) fn decode(bytes: &[u8]) -> Result<Self, Malformed> {
+    /// Reads a message of a neighbour.
+    #[cfg_attr(not(feature = "simulation"), expect(unreachable_pub, reason = "for simulations"))]
+    pub fn decode(bytes: &[u8]) -> Result<Self, Malformed> {
         decode(bytes, PAYLOAD_BYTES)
     }
 

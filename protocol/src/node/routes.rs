@@ -4,12 +4,15 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use super::packet::Packet;
+#[cfg(feature = "simulation")]
+use super::simulated::To;
 use super::{Gossip, Node, OFFER_INTERVAL, OFFERED_AT_ONCE, mesh_input};
 use crate::beacon::{self, DiceKeyId};
-use crate::block::View;
+use crate::block::{BlockHash, Header, View};
 use crate::chain::{NotAuthentic, SignedTransaction, Slot, SubmitRefusal};
-use crate::consensus::{self, Block, Demand, Message, Statement, Vote};
+use crate::consensus::{self, Block, Demand, Message, Proposal, Statement, Vote};
 use crate::event::{Action, Endpoint, Event, Fault, Key, LinkId, Notice};
+use crate::hooks::Flaw;
 use crate::identity::PeerId;
 use crate::journal::Entry;
 use crate::mesh::{self, Attempt};
@@ -128,6 +131,12 @@ impl Node {
     }
 
     fn on_mesh(&mut self, output: mesh::Output) {
+        #[cfg(feature = "simulation")]
+        let Some(output) = self.hold_incoming(output) else { return };
+        self.take_in(output);
+    }
+
+    pub(super) fn take_in(&mut self, output: mesh::Output) {
         match output {
             mesh::Output::Send { link, frame } => {
                 self.actions.push_back(Action::Send { link, frame });
@@ -234,7 +243,7 @@ impl Node {
         if self.chain.contains(&signed.id()) {
             return self.relay();
         }
-        let transaction = match signed.verify(self.chain.network()) {
+        let transaction = match self.chain.verify(signed) {
             Ok(transaction) => transaction,
             Err(NotAuthentic::Malformed(malformed)) => {
                 return self.penalise(link, malformed.into());
@@ -304,14 +313,35 @@ impl Node {
 
     /// R1: one's own finalize vote for a block with rolls takes one's share of the coin along.
     fn attach(&mut self, message: Message) -> Packet {
+        if self.hooks.has(Flaw::ShareOnNotarize)
+            && let Message::Vote(vote) | Message::Proposal(Proposal { vote, .. }) = &message
+            && let Statement::Notarize { view, block, .. } = vote.statement
+        {
+            self.share_early(view, block);
+        }
         if let Message::Vote(vote) = &message
             && let Statement::Finalize { view, block } = vote.statement
-            && self.consensus.header(&block).is_some_and(|header| header.commitments.has_rolls)
-            && let Some((key, share)) = self.vote_for_rolls(view, &block)
+            && let Some(header) = self.consensus.header(&block)
+            && header.commitments.has_rolls
         {
-            return Packet::Finalize { vote: *vote, key, share };
+            let by_height = self.hooks.has(Flaw::CoinByHeight);
+            let view = if by_height { View(header.height.0) } else { view };
+            if let Some((key, share)) = self.vote_for_rolls(view, &block) {
+                return Packet::Finalize { vote: *vote, key, share };
+            }
         }
         Packet::Consensus(message)
+    }
+
+    /// What [`Flaw::ShareOnNotarize`] does.
+    fn share_early(&mut self, view: View, block: BlockHash) {
+        let has_rolls = |header: &Header| header.commitments.has_rolls;
+        if self.consensus.header(&block).is_some_and(has_rolls)
+            && let Some(index) = self.consensus.index()
+            && let Some((key, share)) = self.vote_for_rolls(view, &block)
+        {
+            self.broadcast(&Packet::Share { view, key, index, share }, Attempt::default());
+        }
     }
 
     fn on_beacon(&mut self, key: DiceKeyId, output: beacon::Output) {
@@ -446,6 +476,11 @@ impl Node {
     /// Passes the message that is being handled on to those who do not hear its author.
     pub(super) fn relay(&mut self) {
         if let Some(Gossip { link, attempt, author, message, lane }) = self.gossip.take() {
+            #[cfg(feature = "simulation")]
+            let Some(message) = self.hold_outgoing(To::Others { link, attempt, author }, message)
+            else {
+                return;
+            };
             let from = Some(link);
             let input = mesh::Input::Broadcast { lane, author, attempt, message, from };
             self.mesh.handle(self.now, input);
@@ -454,6 +489,10 @@ impl Node {
 
     pub(super) fn broadcast(&mut self, packet: &Packet, attempt: Attempt) {
         let (lane, message) = (packet.lane(), packet.encode());
+        #[cfg(feature = "simulation")]
+        self.observe(packet);
+        #[cfg(feature = "simulation")]
+        let Some(message) = self.hold_outgoing(To::Everybody { attempt }, message) else { return };
         let author = Some(self.address.peer);
         let input = mesh::Input::Broadcast { lane, author, attempt, message, from: None };
         self.mesh.handle(self.now, input);
@@ -461,6 +500,10 @@ impl Node {
 
     fn unicast(&mut self, link: LinkId, packet: &Packet) {
         let (lane, message) = (packet.lane(), packet.encode());
+        #[cfg(feature = "simulation")]
+        self.observe(packet);
+        #[cfg(feature = "simulation")]
+        let Some(message) = self.hold_outgoing(To::Link(link), message) else { return };
         self.mesh.handle(self.now, mesh::Input::Unicast { link, lane, message });
     }
 }

@@ -50,6 +50,8 @@ struct World {
     next_link: u64,
     /// A digest over everything that any node did, in order.
     digest: crate::wire::Hasher,
+    #[cfg(feature = "simulation")]
+    simulation: crate::simulation::Simulation,
 }
 
 enum Step {
@@ -126,6 +128,8 @@ impl World {
             sequence: 0,
             next_link: 0,
             digest: Hash::hasher("bitcraps test digest"),
+            #[cfg(feature = "simulation")]
+            simulation: Default::default(),
         }
     }
 
@@ -140,7 +144,11 @@ impl World {
             config: Config::default(),
             past: place.past,
         };
-        let node = Node::new(setup, self.now, place.journal.clone()).unwrap();
+        let records = place.journal.clone();
+        #[cfg(not(feature = "simulation"))]
+        let node = Node::new(setup, self.now, records).unwrap();
+        #[cfg(feature = "simulation")]
+        let node = Node::simulated(setup, &self.simulation, self.now, records).unwrap();
         place.node = Some(node);
         self.carry_out(index);
         let unix_ms = START_MS + self.now.as_micros() / 1_000;
@@ -566,4 +574,104 @@ fn the_same_seed_gives_the_same_actions_in_another_process() {
 fn craps_refusals_reach_the_player_in_words() {
     let refusal = Refusal::Rejected(Rejection::Table(craps::Refusal::NotSeated));
     assert!(refusal.to_string().contains("seat"), "{refusal}");
+}
+
+#[cfg(feature = "simulation")]
+mod simulated {
+    use super::*;
+    use crate::consensus::{Message, Statement};
+    use crate::node::{Packet, To};
+    use crate::simulation::{Observation, Signatures, Simulation};
+
+    fn play(simulation: Simulation) -> World {
+        let mut world = World::asleep(4, 0, |_, _| true, true);
+        world.simulation = simulation;
+        (0..4).for_each(|index| world.start(index));
+        world.open_table();
+        world.do_it(1, Operation::Sit { table: TABLE });
+        world.bet(1, "pass", 100);
+        world.roll(1);
+        world.assert_equal_states();
+        world
+    }
+
+    #[test]
+    fn clear_links_and_cheap_signatures_change_neither_the_chain_nor_the_dice() {
+        let facts = |simulation| {
+            let world = play(simulation);
+            let dice = world.places[0].notices.iter().find_map(|notice| match notice {
+                Notice::Rolled { dice, .. } => Some(*dice),
+                _ => None,
+            });
+            (world.now, world.node(0).status().height, dice)
+        };
+        let ordinary = facts(Simulation::default());
+        for signatures in [Signatures::remembered(), Signatures::StandIn([5; 32])] {
+            let simulation = Simulation { signatures, clear_links: true, ..Default::default() };
+            assert_eq!(facts(simulation), ordinary);
+        }
+    }
+
+    #[test]
+    fn remembered_verdicts_give_the_very_same_run() {
+        let digest = |signatures| {
+            let mut world = play(Simulation { signatures, ..Default::default() });
+            Hash::from(&mut world.digest)
+        };
+        assert_eq!(digest(Signatures::Strict), digest(Signatures::remembered()));
+    }
+
+    #[test]
+    fn what_is_held_back_leaves_only_when_released() {
+        let mut world = World::asleep(4, 0, |_, _| true, true);
+        for index in 0..4 {
+            let held = index == 3;
+            world.simulation = Simulation { holds_outgoing: held, ..Default::default() };
+            world.start(index);
+        }
+        world.run_until(Duration::from_secs(60), |_| false);
+        let now = world.now;
+        let (mut votes, mut others) = (0, 0);
+        let node = world.places[3].node.as_mut().unwrap();
+        while let Some(outgoing) = node.outgoing() {
+            match outgoing.packet().unwrap() {
+                Packet::Consensus(Message::Vote(_) | Message::Proposal(_)) => {
+                    assert!(matches!(outgoing.to, To::Everybody { .. } | To::Others { .. }));
+                    votes += 1;
+                }
+                _ => others += 1,
+            }
+            node.release(now, outgoing);
+        }
+        assert!(votes > 0 && others > 0, "{votes} votes and {others} others");
+        world.carry_out(3);
+        world.assert_equal_states();
+    }
+
+    #[test]
+    fn an_observed_node_tells_its_votes_its_certificates_and_its_shares() {
+        let mut world = play(Simulation { observed: true, ..Default::default() });
+        let own = world.node(2).consensus.index().unwrap();
+        let node = world.places[2].node.as_mut().unwrap();
+        let mut counts = [0; 6];
+        while let Some(observation) = node.observation() {
+            let kind = match observation {
+                Observation::Vote(vote) => {
+                    assert_eq!(vote.voter, own);
+                    match vote.statement {
+                        Statement::Notarize { .. } => 0,
+                        Statement::Finalize { .. } => 1,
+                        Statement::Nullify { .. } => continue,
+                    }
+                }
+                Observation::Notarization(_) => 2,
+                Observation::Finalization(_) => 3,
+                Observation::Nullification(_) => continue,
+                Observation::Share { with: Some(_), .. } => 4,
+                Observation::Share { with: None, .. } => continue,
+            };
+            counts[kind] += 1;
+        }
+        assert!(counts[..5].iter().all(|count| *count > 0), "{counts:?}");
+    }
 }

@@ -12,12 +12,13 @@ use alloc::vec::Vec;
 use core::fmt;
 
 use serde::{Deserialize, Serialize};
+use snow::Builder;
 use snow::params::{CipherChoice, DHChoice, HashChoice};
 use snow::resolvers::{CryptoResolver, DefaultResolver};
 use snow::types::{Cipher, Dh, Hash, Random};
-use snow::{Builder, HandshakeState, StatelessTransportState};
 use zeroize::Zeroizing;
 
+use super::channel::{Channel, Transport};
 use super::{NOISE_BYTES, TAG_BYTES};
 use crate::event::Fault;
 use crate::identity::{
@@ -46,6 +47,8 @@ pub struct LocalIdentity {
     static_key: Zeroizing<[u8; KEY_BYTES]>,
     pub(super) initiator: Vec<u8>,
     pub(super) responder: Vec<u8>,
+    #[cfg(feature = "simulation")]
+    is_clear: bool,
 }
 
 impl LocalIdentity {
@@ -70,12 +73,49 @@ impl LocalIdentity {
             initiator: credentials(Role::Initiator),
             responder: credentials(Role::Responder),
             static_key,
+            #[cfg(feature = "simulation")]
+            is_clear: false,
+        }
+    }
+
+    /// Prepares handshakes in which both sides name themselves, prove nothing, and go on in plain
+    /// text. For big simulations; both sides of a link must agree.
+    #[cfg(feature = "simulation")]
+    pub fn in_the_clear(address: Address, network: NetworkId, work_bits: u8) -> Self {
+        let credentials = encode(&Credentials { network, address, signature: Signature([0; 64]) });
+        Self {
+            address,
+            network,
+            work_bits,
+            initiator: credentials.clone(),
+            responder: credentials,
+            static_key: Zeroizing::new([0; KEY_BYTES]),
+            is_clear: true,
         }
     }
 
     /// This node's own address.
     pub const fn address(&self) -> Address {
         self.address
+    }
+
+    /// Begins a handshake's cryptography.
+    fn channel(&self, rng: Rng, role: Role) -> Channel {
+        #[cfg(feature = "simulation")]
+        if self.is_clear {
+            return Channel::Clear;
+        }
+        let parameters = PROTOCOL.parse().expect("a Noise protocol name");
+        let prologue = [b"bitcraps/session/".as_slice(), &VERSION.to_le_bytes()].concat();
+        let builder = Builder::with_resolver(parameters, Box::new(Injected(rng)))
+            .prologue(&prologue)
+            .and_then(|builder| builder.local_private_key(&*self.static_key))
+            .expect("each is set once");
+        let noise = match role {
+            Role::Initiator => builder.build_initiator(),
+            Role::Responder => builder.build_responder(),
+        };
+        Channel::Noise(Box::new(noise.expect("XX needs a local static key only, and it is set")))
     }
 
     const fn credentials(&self, role: Role) -> &Vec<u8> {
@@ -137,12 +177,12 @@ pub(super) enum Progress {
     /// The second message is to be sent, and the third awaited.
     Answered { handshake: Box<Handshake>, second: Vec<u8> },
     /// The other side is known; the initiator has the third message to send.
-    Done { address: Address, transport: StatelessTransportState, third: Option<Vec<u8>> },
+    Done { address: Address, transport: Transport, third: Option<Vec<u8>> },
 }
 
 /// A handshake that waits for the other side's next message.
 pub(super) struct Handshake {
-    noise: HandshakeState,
+    channel: Channel,
     awaits: Step,
     credentials: Vec<u8>,
     network: NetworkId,
@@ -163,18 +203,8 @@ impl Handshake {
     }
 
     fn new(identity: &LocalIdentity, rng: Rng, role: Role, awaits: Step) -> Self {
-        let parameters = PROTOCOL.parse().expect("a Noise protocol name");
-        let prologue = [b"bitcraps/session/".as_slice(), &VERSION.to_le_bytes()].concat();
-        let builder = Builder::with_resolver(parameters, Box::new(Injected(rng)))
-            .prologue(&prologue)
-            .and_then(|builder| builder.local_private_key(&*identity.static_key))
-            .expect("each is set once");
-        let noise = match role {
-            Role::Initiator => builder.build_initiator(),
-            Role::Responder => builder.build_responder(),
-        };
         Self {
-            noise: noise.expect("XX needs a local static key only, and it is set"),
+            channel: identity.channel(rng, role),
             awaits,
             credentials: identity.credentials(role).clone(),
             network: identity.network,
@@ -191,7 +221,7 @@ impl Handshake {
     pub(super) fn read(mut self: Box<Self>, message: &[u8]) -> Result<Progress, Fault> {
         match self.awaits {
             Step::First => {
-                self.noise.read_message(message, &mut []).map_err(|_| Fault::Handshake)?;
+                self.channel.read(message, &mut [])?;
                 let second = self.write_credentials();
                 self.awaits = Step::Third;
                 Ok(Progress::Answered { handshake: self, second })
@@ -211,8 +241,7 @@ impl Handshake {
     /// Reads the other side's credentials and checks them, the cheapest check first.
     fn check(&mut self, message: &[u8], role: Role) -> Result<Address, Fault> {
         let mut payload = [0; CREDENTIALS_BYTES];
-        let length =
-            self.noise.read_message(message, &mut payload).map_err(|_| Fault::Handshake)?;
+        let length = self.channel.read(message, &mut payload)?;
         let credentials: Credentials = decode(&payload[..length], CREDENTIALS_BYTES)?;
         if credentials.network != self.network {
             return Err(Fault::WrongNetwork);
@@ -220,7 +249,7 @@ impl Handshake {
         if !credentials.address.is_worth(self.work_bits) {
             return Err(Fault::TooLittleWork);
         }
-        let key = self.noise.get_remote_static().expect("messages 2 and 3 of XX carry it");
+        let Some(key) = self.channel.remote_static() else { return Ok(credentials.address) };
         credentials
             .address
             .peer
@@ -241,16 +270,13 @@ impl Handshake {
 
     fn write(&mut self, payload: &[u8]) -> Vec<u8> {
         let mut message = vec![0; MESSAGE_BYTES];
-        let length = self
-            .noise
-            .write_message(payload, &mut message)
-            .expect("it is our turn, and the longest message fits");
+        let length = self.channel.write(payload, &mut message);
         message.truncate(length);
         message
     }
 
-    fn finish(self) -> StatelessTransportState {
-        self.noise.into_stateless_transport_mode().expect("all three messages are through")
+    fn finish(self) -> Transport {
+        self.channel.finish()
     }
 }
 

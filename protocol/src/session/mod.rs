@@ -15,6 +15,7 @@
 //! link itself may repeat, delay or lose frames, so those that come at the wrong time are ignored;
 //! there a message is one record, and one that would need more is refused.
 
+mod channel;
 mod handshake;
 mod record;
 #[cfg(test)]

@@ -8,12 +8,11 @@ use alloc::vec;
 use alloc::vec::Vec;
 use core::fmt;
 
-use bytes::{Buf, Bytes};
-use snow::StatelessTransportState;
-
+use super::channel::Transport;
 use super::{FrameKind, TAG_BYTES};
 use crate::event::{Fault, LinkKind};
 use crate::wire::limits::MESSAGE_BYTES;
+use bytes::{Buf, Bytes};
 
 const NONCE_BYTES: usize = 8;
 /// Bytes of a frame before the encrypted record: its kind and its nonce.
@@ -31,7 +30,7 @@ pub(super) const fn piece_bytes(frame_bytes: usize) -> usize {
 
 /// An established session's two directions.
 pub(super) struct Records {
-    transport: StatelessTransportState,
+    transport: Transport,
     kind: LinkKind,
     piece_bytes: usize,
     next_nonce: u64,
@@ -42,11 +41,7 @@ pub(super) struct Records {
 
 impl Records {
     /// Goes on with the keys of a finished handshake on a link whose frames hold `frame_bytes`.
-    pub(super) fn new(
-        transport: StatelessTransportState,
-        kind: LinkKind,
-        frame_bytes: usize,
-    ) -> Self {
+    pub(super) fn new(transport: Transport, kind: LinkKind, frame_bytes: usize) -> Self {
         let received = match kind {
             LinkKind::Stream => Received::InOrder { next: 0 },
             LinkKind::Datagram => Received::Window(Window::default()),
@@ -76,9 +71,7 @@ impl Records {
         let mut frame = vec![0; HEADER_BYTES + plain.len() + TAG_BYTES];
         frame[0] = FrameKind::Record.byte();
         frame[1..HEADER_BYTES].copy_from_slice(&self.next_nonce.to_le_bytes());
-        self.transport
-            .write_message(self.next_nonce, &plain, &mut frame[HEADER_BYTES..])
-            .expect("a piece fits a Noise message, and nobody sends 2^64 records");
+        self.transport.seal(self.next_nonce, &plain, &mut frame[HEADER_BYTES..]);
         self.next_nonce += 1;
         Bytes::from(frame)
     }
@@ -95,7 +88,7 @@ impl Records {
             };
         }
         let mut plain = vec![0; length];
-        self.transport.read_message(nonce, sealed, &mut plain).map_err(|_| Fault::Decryption)?;
+        self.transport.open(nonce, sealed, &mut plain)?;
         self.received.record(nonce);
         let mut piece = Bytes::from(plain);
         let flags = piece.try_get_u8().map_err(|_| Fault::Malformed)?;

@@ -1,0 +1,198 @@
+//! Is the simulator awake? Each canary is a core that is broken in one way, under conditions in
+//! which that matters; a simulator that lets one live is no simulator.
+
+use bitcraps_protocol::simulation::Flaw;
+
+use crate::adversary::Scheme;
+use crate::checks::Check;
+use crate::config::{Config, Faults, LinkConfig, Workload};
+use crate::decision::Decision;
+use crate::run::{self, Watch};
+
+/// One deliberately broken core.
+#[derive(Debug)]
+pub struct Canary {
+    /// What is broken.
+    pub flaw: Flaw,
+    /// Its name, as in a configuration.
+    pub name: &'static str,
+    /// Seeds within which it must be caught.
+    pub within: u64,
+    /// The conditions in which it is tried.
+    setting: Setting,
+}
+
+/// Under which conditions a flaw shows.
+#[derive(Clone, Copy, Debug)]
+struct Setting {
+    nodes: u16,
+    strategies: &'static [&'static str],
+    /// Loss and delay enough for views to fail.
+    rough: bool,
+    /// Datagrams, of which one in five is lost.
+    lossy: bool,
+    crashes: u16,
+    scheme: Option<Scheme>,
+}
+
+const CALM: Setting =
+    Setting { nodes: 4, strategies: &[], rough: false, lossy: false, crashes: 0, scheme: None };
+const ROUGH: Setting = Setting { rough: true, ..CALM };
+const CRASHES: Setting = Setting { crashes: 12, ..ROUGH };
+
+const fn canary(flaw: Flaw, name: &'static str, within: u64, setting: Setting) -> Canary {
+    Canary { flaw, name, within, setting }
+}
+
+/// All canaries.
+pub const CANARIES: [Canary; Flaw::ALL.len()] = [
+    canary(Flaw::QuorumTwoFPlusOne, "quorum-2f+1", 10, Setting { nodes: 5, ..CALM }),
+    canary(Flaw::QuorumTwoF, "quorum-2f", 10, CALM),
+    canary(Flaw::VotesNotDurable, "votes-not-durable", 10, CALM),
+    canary(Flaw::NullifyAfterFinalize, "nullify-after-finalize", 200, ROUGH),
+    canary(Flaw::PromiseForgotten, "promise-forgotten", 200, ROUGH),
+    canary(Flaw::PromiseReplaced, "promise-replaced", 500, ROUGH),
+    canary(Flaw::HighestTooLow, "highest-too-low", 100, ROUGH),
+    canary(
+        Flaw::HighestNotShown,
+        "highest-not-shown",
+        200,
+        Setting {
+            strategies: &["desynchronise"],
+            lossy: true,
+            scheme: Some(Scheme::OneHolder),
+            ..ROUGH
+        },
+    ),
+    canary(Flaw::NotarizationNotDurable, "notarization-not-durable", 100, CRASHES),
+    canary(Flaw::BodyNotDurable, "body-not-durable", 100, CRASHES),
+    canary(
+        Flaw::FinalizeOther,
+        "finalize-other",
+        200,
+        Setting { strategies: &["equivocate"], ..ROUGH },
+    ),
+    canary(Flaw::NoDomainSeparation, "no-domain-separation", 10, CALM),
+    canary(
+        Flaw::VotersRepeated,
+        "voters-repeated",
+        100,
+        Setting { strategies: &["forged-certificate"], ..CALM },
+    ),
+    canary(
+        Flaw::JustificationUnchecked,
+        "justification-unchecked",
+        100,
+        Setting { strategies: &["stale-parent"], ..CALM },
+    ),
+    canary(
+        Flaw::ThresholdTooLow,
+        "threshold-too-low",
+        20,
+        Setting { strategies: &["censor"], ..CALM },
+    ),
+    canary(Flaw::ShareOnNotarize, "share-on-notarize", 20, CALM),
+    canary(Flaw::CoinByHeight, "coin-by-height", 100, ROUGH),
+    canary(Flaw::RedrawOnNullify, "redraw-on-nullify", 100, ROUGH),
+    canary(Flaw::ChipsFromNothing, "chips-from-nothing", 50, CALM),
+    canary(Flaw::NonceReused, "nonce-reused", 20, CALM),
+];
+
+/// Broken cores that cannot be tried yet, and why.
+pub const ABSENT: [(&str, &str); 1] =
+    [("honest-shares-published", "there is no key generation on the chain yet")];
+
+/// What came of one canary.
+#[derive(Debug)]
+pub struct Fate {
+    /// The name.
+    pub name: &'static str,
+    /// Which check caught it under which seed, the how-manieth that was tried; `None` if it lives.
+    pub caught: Option<Caught>,
+}
+
+/// How a canary was caught.
+#[derive(Debug)]
+pub struct Caught {
+    /// What noticed.
+    pub check: Check,
+    /// What it said.
+    pub message: String,
+    /// The seed.
+    pub seed: u64,
+    /// How many seeds were tried.
+    pub tried: u64,
+    /// The run that caught it, to be shortened and done again.
+    pub config: Config,
+    /// The decisions of that run.
+    pub decisions: Vec<Decision>,
+}
+
+/// The flaw of this name.
+pub fn flaw(name: &str) -> Option<Flaw> {
+    CANARIES.iter().find(|canary| canary.name == name).map(|canary| canary.flaw)
+}
+
+impl Canary {
+    /// The run that tries it under a seed.
+    pub fn config(&self, seed: u64) -> Config {
+        let Setting { nodes, strategies, rough, lossy, crashes, scheme } = self.setting;
+        let base = Config::default();
+        let rates = |most: u32| if rough { most } else { 0 };
+        Config {
+            seed,
+            nodes,
+            byzantine: u16::from(!strategies.is_empty()),
+            strategies: strategies.iter().map(|name| (*name).to_owned()).collect(),
+            flaws: vec![self.name.to_owned()],
+            scheme,
+            link: LinkConfig { datagram: lossy, ..base.link.clone() },
+            faults: Faults {
+                loss_ppm: if lossy { 200_000 } else { 0 },
+                delay_ppm: rates(100_000),
+                delay_most_ms: u64::from(rates(1_500)),
+                cuts: rates(3) as u16,
+                crashes,
+                ..Faults::default()
+            },
+            workload: Workload { every_ms: 40, tables: 2, operations: 0, mix: [4, 4, 4, 3, 0] },
+            ..base
+        }
+    }
+
+    /// Tries seeds until one catches it. What the sound core would not survive either catches
+    /// nothing.
+    pub fn hunt(&self) -> Fate {
+        let caught = (1..=self.within).find_map(|seed| {
+            let config = self.config(seed);
+            let outcome = run::run(&config, None, Watch::default());
+            let violation = outcome.report.violation?;
+            let sound = Config { flaws: Vec::new(), ..config.clone() };
+            if run::run(&sound, None, Watch::default()).report.violation.is_some() {
+                return None;
+            }
+            Some(Caught {
+                check: violation.check,
+                message: violation.message,
+                seed,
+                tried: seed,
+                config,
+                decisions: outcome.decisions,
+            })
+        });
+        Fate { name: self.name, caught }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_flaw_has_its_canary() {
+        for flaw in Flaw::ALL {
+            assert_eq!(CANARIES.iter().filter(|canary| canary.flaw == flaw).count(), 1, "{flaw:?}");
+        }
+        assert!(CANARIES.iter().all(|canary| canary.config(1).check().is_ok()));
+    }
+}

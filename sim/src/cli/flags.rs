@@ -1,0 +1,173 @@
+//! Flags that make a configuration.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::{Context as _, bail};
+use bitcraps_sim::config::{Config, Profile, parse_topology};
+use bitcraps_sim::latency::Latency;
+use bitcraps_sim::topology::Topology;
+use clap::Args;
+
+/// What to run.
+#[derive(Clone, Debug, Default, Args)]
+pub(crate) struct RunFlags {
+    /// Draws everything from the seed, as a swarm does.
+    #[arg(long, conflicts_with_all = ["profile", "config"])]
+    draw: bool,
+    /// Starts from a ready-made kind of network.
+    #[arg(long, value_enum)]
+    profile: Option<Profile>,
+    /// Starts from a configuration in JSON, as a report holds it.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// n, the validators.
+    #[arg(long)]
+    nodes: Option<u16>,
+    /// Nodes that are not validators.
+    #[arg(long)]
+    players: Option<u16>,
+    /// How many validators are hostile.
+    #[arg(long)]
+    byzantine: Option<u16>,
+    /// What they do; several are shared out among them.
+    #[arg(long = "strategy", value_name = "NAME")]
+    strategies: Vec<String>,
+    /// Breaks every node's core in this way; see `canary`.
+    #[arg(long = "flaw", value_name = "NAME")]
+    flaws: Vec<String>,
+    /// full, star, ring, small-world[:NEIGHBOURS], radio[:RADIUS] or islands[:COUNT].
+    #[arg(long, value_parser = parse_topology)]
+    topology: Option<Topology>,
+    /// Every frame takes this many milliseconds.
+    #[arg(long, value_name = "MS")]
+    latency: Option<u64>,
+    /// Links lose, repeat and reorder.
+    #[arg(long)]
+    datagram: bool,
+    /// Links run without encryption: as many times faster as sealing costs more than the rest.
+    #[arg(long)]
+    clear: bool,
+    /// How long things go wrong: `60s`, `5m`.
+    #[arg(long, value_parser = duration)]
+    until: Option<Duration>,
+    /// K, how many blocks everybody must see final once all is healed.
+    #[arg(long)]
+    blocks: Option<u64>,
+    /// Crashes with restart.
+    #[arg(long)]
+    crashes: Option<u16>,
+    /// Partitions.
+    #[arg(long)]
+    cuts: Option<u16>,
+    /// Frames lost, in a million.
+    #[arg(long)]
+    loss_ppm: Option<u32>,
+    /// Mean milliseconds between two deeds of players.
+    #[arg(long, value_name = "MS")]
+    every: Option<u64>,
+}
+
+impl RunFlags {
+    /// The configuration of a seed.
+    pub(crate) fn config(&self, seed: u64) -> anyhow::Result<Config> {
+        let mut config = match (self.draw, self.profile, &self.config) {
+            (true, ..) => Config::drawn(seed),
+            (false, Some(profile), _) => Config::of(profile),
+            (false, None, Some(path)) => {
+                let text = std::fs::read_to_string(path)
+                    .with_context(|| format!("reading {}", path.display()))?;
+                Config::from_json(&text)?
+            }
+            (false, None, None) => Config::default(),
+        };
+        config.seed = seed;
+        set(&mut config.nodes, self.nodes);
+        set(&mut config.players, self.players);
+        set(&mut config.byzantine, self.byzantine);
+        set(&mut config.topology, self.topology);
+        set(&mut config.blocks, self.blocks);
+        set(&mut config.faults.crashes, self.crashes);
+        set(&mut config.faults.cuts, self.cuts);
+        set(&mut config.faults.loss_ppm, self.loss_ppm);
+        set(&mut config.workload.every_ms, self.every);
+        set(
+            &mut config.link.latency,
+            self.latency.map(|ms| Latency::Constant { micros: ms * 1_000 }),
+        );
+        config.link.datagram |= self.datagram;
+        config.link.clear |= self.clear;
+        if !self.strategies.is_empty() {
+            config.strategies.clone_from(&self.strategies);
+        }
+        if !self.flaws.is_empty() {
+            config.flaws.clone_from(&self.flaws);
+        }
+        if let Some(until) = self.until {
+            config.faulty_ms = u64::try_from(until.as_millis()).context("too long")?;
+            config.stabilises_ms = config.faulty_ms;
+        }
+        config.check()?;
+        Ok(config)
+    }
+
+    /// The configuration of a swarm's seed: drawn unless a profile or a file is given.
+    pub(crate) fn drawn_unless_given(&self, seed: u64) -> anyhow::Result<Config> {
+        let draw = self.profile.is_none() && self.config.is_none();
+        Self { draw, ..self.clone() }.config(seed)
+    }
+}
+
+fn set<T>(field: &mut T, flag: Option<T>) {
+    if let Some(flag) = flag {
+        *field = flag;
+    }
+}
+
+/// Reads `FIRST..LAST`.
+pub(crate) fn seeds(text: &str) -> anyhow::Result<(u64, u64)> {
+    let (first, last) = text.split_once("..").context("a range is written FIRST..LAST")?;
+    Ok((first.parse()?, last.trim_start_matches('=').parse()?))
+}
+
+/// Reads `I/M`, I counted from 0.
+pub(crate) fn shard(text: &str) -> anyhow::Result<(u64, u64)> {
+    let (index, count) = text.split_once('/').context("a shard is written I/M")?;
+    let (index, count): (u64, u64) = (index.parse()?, count.parse()?);
+    if index >= count {
+        bail!("shards are counted from 0 to {}", count.saturating_sub(1));
+    }
+    Ok((index, count))
+}
+
+/// Reads `90s`, `10m` or `2h`.
+pub(crate) fn duration(text: &str) -> anyhow::Result<Duration> {
+    let units = [("ms", 1), ("s", 1_000), ("m", 60_000), ("h", 3_600_000)];
+    let found = units.iter().find_map(|(unit, millis)| {
+        let number: u64 = text.strip_suffix(unit)?.parse().ok()?;
+        Some(Duration::from_millis(number.checked_mul(*millis)?))
+    });
+    found.context("a time is written 500ms, 90s, 10m or 2h")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ranges_shards_and_times_are_read() {
+        assert_eq!(seeds("3..17").unwrap(), (3, 17));
+        assert_eq!(shard("2/8").unwrap(), (2, 8));
+        assert!(shard("8/8").is_err());
+        assert_eq!(duration("2m").unwrap(), Duration::from_secs(120));
+        assert_eq!(duration("250ms").unwrap(), Duration::from_millis(250));
+        assert!(duration("2").is_err());
+    }
+
+    #[test]
+    fn flags_come_before_what_is_drawn() {
+        let flags = RunFlags { nodes: Some(9), draw: true, ..RunFlags::default() };
+        let config = flags.config(5).unwrap();
+        assert_eq!((config.seed, config.nodes), (5, 9));
+    }
+}

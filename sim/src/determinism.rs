@@ -1,0 +1,56 @@
+//! The same seed in several processes, perhaps of several builds: whether it is the same run.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context as _, bail};
+
+use crate::compare;
+use crate::run::Report;
+
+/// A seed whose runs differ.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Difference {
+    /// The seed.
+    pub seed: u64,
+    /// The fingerprints.
+    pub digests: [String; 2],
+    /// Where the traces part.
+    pub where_they_part: String,
+}
+
+/// Runs a seed once with each program, each time in a process of its own.
+pub fn check(programs: &[PathBuf; 2], seed: u64) -> anyhow::Result<Option<Difference>> {
+    let [one, other] = programs;
+    let digests = [run(one, seed, None)?, run(other, seed, None)?];
+    if digests[0] == digests[1] {
+        return Ok(None);
+    }
+    let directory = std::env::temp_dir();
+    let name = |side: &str| directory.join(format!("bitcraps-sim-{}-{side}", std::process::id()));
+    let paths = [name("one"), name("other")];
+    run(one, seed, Some(&paths[0]))?;
+    run(other, seed, Some(&paths[1]))?;
+    let traces = [compare::read(&paths[0])?, compare::read(&paths[1])?];
+    paths.iter().for_each(|path| drop(std::fs::remove_file(path)));
+    let where_they_part = compare::describe(&traces[0], &traces[1])
+        .unwrap_or_else(|| "with a trace they do not differ".to_owned());
+    Ok(Some(Difference { seed, digests, where_they_part }))
+}
+
+fn run(program: &Path, seed: u64, trace: Option<&Path>) -> anyhow::Result<String> {
+    let mut command = Command::new(program);
+    command.args(["run", "--draw", "--json", "--seed", &seed.to_string()]);
+    if let Some(trace) = trace {
+        command.arg("--trace").arg(trace);
+    }
+    let output = command.output().with_context(|| format!("running {}", program.display()))?;
+    let Ok(report) = serde_json::from_slice::<Report>(&output.stdout) else {
+        bail!(
+            "{} said nothing of seed {seed}: {}",
+            program.display(),
+            String::from_utf8_lossy(&output.stderr)
+        );
+    };
+    Ok(report.digest)
+}

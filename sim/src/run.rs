@@ -1,0 +1,354 @@
+//! One run: a while in which things go wrong, then everything is healed and progress is demanded.
+
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+use std::fs::File;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+use std::time::Instant;
+
+use bitcraps_protocol::event::CommandId;
+use bitcraps_protocol::time::Time;
+use serde::{Deserialize, Serialize};
+
+use crate::checks::{Check, Tally, Violation};
+use crate::config::Config;
+use crate::decision::Decision;
+use crate::network::Traffic;
+use crate::recorder::Timeline;
+use crate::topology;
+use crate::world::World;
+
+/// What a run is to leave behind besides its report.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Watch<'a> {
+    /// A trace of every event.
+    pub trace: Option<&'a Path>,
+    /// A timeline, with flights sent in this span of microseconds.
+    pub timeline: Option<(u64, u64)>,
+}
+
+/// What came of a run.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Report {
+    /// What was run.
+    pub config: Config,
+    /// The run's fingerprint, in hexadecimal.
+    pub digest: String,
+    /// What does not hold, if something does not.
+    pub violation: Option<Violation>,
+    /// Events carried out.
+    pub events: u64,
+    /// Simulated microseconds.
+    pub simulated_us: u64,
+    /// Real microseconds; no part of the digest.
+    pub real_us: u64,
+    /// What the network did.
+    pub traffic: Traffic,
+    /// What honest nodes got done.
+    pub tally: Tally,
+    /// Faults and rare states by name.
+    pub counters: std::collections::BTreeMap<String, u64>,
+    /// How the second phase went, if it was reached.
+    pub liveness: Option<Liveness>,
+}
+
+/// How much of the time allowed after healing was needed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Liveness {
+    /// Nodes that had to make progress.
+    pub core: u32,
+    /// The greatest distance between two of them.
+    pub diameter: u32,
+    /// B = (f + c) · timeout + d · Δ, in microseconds.
+    pub bound_us: u64,
+    /// What was needed.
+    pub needed_us: u64,
+}
+
+impl Liveness {
+    /// What was needed of what was allowed, in thousandths.
+    pub const fn permille(&self) -> u64 {
+        match (self.needed_us * 1_000).checked_div(self.bound_us) {
+            Some(permille) => permille,
+            None => 0,
+        }
+    }
+}
+
+/// A report with what it took to get there.
+#[derive(Debug)]
+pub struct Outcome {
+    /// The report.
+    pub report: Report,
+    /// Every decision that was made, to do it again.
+    pub decisions: Vec<Decision>,
+    /// The timeline, if one was asked for.
+    pub timeline: Option<Timeline>,
+}
+
+/// Leaders besides f bad ones in a row that may fail before blocks follow one another: the view
+/// under way, the one that ends the outage, and one for each of two doublings that a restart
+/// forgot.
+const VIEWS_BESIDES: u64 = 4;
+
+/// How often progress is looked at.
+const LOOK_EVERY_US: u64 = 50_000;
+
+/// Looks without any change of honest nodes' states after which a run counts as stuck for good.
+const LASSO_LOOKS: usize = 64;
+
+/// Runs a configuration: with decisions drawn from its seed, or exactly the listed ones.
+pub fn run(config: &Config, listed: Option<&[Decision]>, watch: Watch<'_>) -> Outcome {
+    let started = Instant::now();
+    let mut slot = None;
+    let result = catch_unwind(AssertUnwindSafe(|| {
+        let world = slot.insert(World::new(config.clone(), listed));
+        if let Some(path) = watch.trace {
+            let file = File::create(path).expect("the trace's file can be made");
+            world.recorder.trace_into(file).expect("the trace can be written");
+        }
+        if let Some(span) = watch.timeline {
+            world.recorder.keep_timeline(span);
+        }
+        phases(world)
+    }));
+    let Some(mut world) = slot else {
+        return stillborn(config, started, result.err());
+    };
+    let (violation, liveness) = match result {
+        Ok((liveness, Ok(()))) => (None, liveness),
+        Ok((liveness, Err(violation))) => (Some(violation), liveness),
+        Err(panic) => (Some(panicked(world.now, panic.as_ref())), None),
+    };
+    world.recorder.finish().expect("the trace can be written");
+    let counters = world.counters.iter().map(|(name, count)| (name.to_string(), *count));
+    let report = Report {
+        digest: format!("{:016x}", world.digest.value()),
+        violation,
+        events: world.events,
+        simulated_us: world.now.as_micros(),
+        real_us: started.elapsed().as_micros() as u64,
+        traffic: world.network.traffic,
+        tally: world.checks.tally.clone(),
+        counters: counters.collect(),
+        liveness,
+        config: config.clone(),
+    };
+    let timeline = world.recorder.take_timeline();
+    Outcome { report, decisions: world.decisions.made().to_vec(), timeline }
+}
+
+fn stillborn(
+    config: &Config,
+    started: Instant,
+    panic: Option<Box<dyn std::any::Any + Send>>,
+) -> Outcome {
+    let violation = panic.map(|panic| panicked(Time::ZERO, panic.as_ref()));
+    let report = Report {
+        config: config.clone(),
+        digest: String::new(),
+        violation,
+        events: 0,
+        simulated_us: 0,
+        real_us: started.elapsed().as_micros() as u64,
+        traffic: Traffic::default(),
+        tally: Tally::default(),
+        counters: Default::default(),
+        liveness: None,
+    };
+    Outcome { report, decisions: Vec::new(), timeline: None }
+}
+
+thread_local! {
+    /// Where the last panic of this thread was.
+    static LOCATION: RefCell<String> = const { RefCell::new(String::new()) };
+}
+
+/// Lets panics be told in reports, with their place, and nowhere else.
+pub fn quiet_panics() {
+    std::panic::set_hook(Box::new(|info| {
+        let location = info.location().map(ToString::to_string).unwrap_or_default();
+        LOCATION.with(|last| *last.borrow_mut() = location);
+    }));
+}
+
+fn panicked(now: Time, panic: &(dyn std::any::Any + Send)) -> Violation {
+    let text = panic.downcast_ref::<String>().cloned();
+    let text = text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()));
+    let text = text.unwrap_or_else(|| "a panic without a message".to_owned());
+    let message = LOCATION.with(|location| format!("{text} ({})", location.borrow()));
+    Violation { at: now.as_micros(), check: Check::Panic, place: None, message }
+}
+
+fn phases(world: &mut World) -> (Option<Liveness>, Result<(), Violation>) {
+    let faulty = Time::from_micros(world.config.faulty_ms * 1_000);
+    if let Err(violation) = world.run_until(faulty) {
+        return (None, Err(violation));
+    }
+    let (liveness, result) = demand_progress(world);
+    let result = result.and_then(|()| account(world));
+    (Some(liveness), result)
+}
+
+/// Heals a core of n − f sound validators, leaves the hostile ones as they are and the others dead,
+/// and demands blocks and transfers within the bound.
+fn demand_progress(world: &mut World) -> (Liveness, Result<(), Violation>) {
+    let core = choose_core(world);
+    for place in 0..world.places.len() {
+        if !core.contains(&place) && !world.roles.byzantine.contains(&place) {
+            world.stop(place);
+            world.places[place].gone = true;
+        }
+    }
+    world.heal_links();
+    core.iter().for_each(|place| world.start(*place));
+    let start = world.now;
+    let goal = world.checks.tally.height + world.config.blocks;
+    let owed = owed(world, &core);
+    let diameter = topology::diameter(&world.links, &core);
+    let bound_us = bound(world, diameter);
+    let mut liveness = Liveness { core: core.len() as u32, diameter, bound_us, needed_us: 0 };
+    let mut seen = Vec::new();
+    loop {
+        let next = Time::from_micros(world.now.as_micros() + LOOK_EVERY_US);
+        if let Err(violation) = world.run_until(next) {
+            return (liveness, Err(violation));
+        }
+        liveness.needed_us = (world.now - start).as_micros() as u64;
+        let missing = missing(world, &core, goal, &owed);
+        if missing.is_empty() {
+            return (liveness, Ok(()));
+        }
+        seen.push(condition(world, &core));
+        if liveness.needed_us > bound_us {
+            let message = format!(
+                "after {} ms, {}: {}",
+                liveness.needed_us / 1_000,
+                lasso(&seen),
+                missing.join("; ")
+            );
+            let at = world.now.as_micros();
+            let violation = Violation { at, check: Check::Liveness, place: None, message };
+            return (liveness, Err(violation));
+        }
+    }
+}
+
+/// n − f sound validators and all players that are sound, connected without anybody else.
+fn choose_core(world: &World) -> BTreeSet<usize> {
+    let faulty = world.roles.faulty();
+    let mut core: BTreeSet<usize> =
+        (0..world.places.len()).filter(|place| !faulty.contains(place)).collect();
+    let nodes = usize::from(world.config.nodes);
+    let quorum = nodes - usize::from(world.config.tolerated());
+    if !topology::connected(&world.links, &core) {
+        // Only a node with a broken disk can be what joins them; it goes on, and counts as faulty.
+        core.extend((0..world.places.len()).filter(|it| !world.roles.byzantine.contains(it)));
+    }
+    for victim in (0..nodes).rev() {
+        let validators = core.iter().filter(|place| **place < nodes).count();
+        if validators <= quorum || !core.remove(&victim) {
+            continue;
+        }
+        if !topology::connected(&world.links, &core) {
+            core.insert(victim);
+        }
+    }
+    core
+}
+
+/// B = (f + c) · timeout_max + d · Δ, where Δ is what one hop may take with everything that a slow
+/// link still has to send, and a wait for the idle interval with each block.
+fn bound(world: &World, diameter: u32) -> u64 {
+    let f = u64::from(world.config.tolerated());
+    let timeout = world.timeout_max().as_micros() as u64;
+    let hop = world.config.link.latency.most() + world.config.disk.most();
+    let blocks = world.config.blocks + 2;
+    (f + VIEWS_BESIDES) * timeout + blocks * 4 * u64::from(diameter.max(1)) * hop
+}
+
+/// Transfers that were accepted by the core and have not come to an end.
+fn owed(world: &World, core: &BTreeSet<usize>) -> Vec<(usize, CommandId)> {
+    let of = |place: &usize| {
+        let pending = world.places[*place].commands.iter().filter(|(_, transfer)| **transfer);
+        pending.map(|(id, _)| (*place, *id)).collect::<Vec<_>>()
+    };
+    core.iter().flat_map(of).collect()
+}
+
+/// What is still to happen, in words.
+fn missing(
+    world: &World,
+    core: &BTreeSet<usize>,
+    goal: u64,
+    owed: &[(usize, CommandId)],
+) -> Vec<String> {
+    let mut missing = Vec::new();
+    for place in core {
+        let height = world.places[*place].height.0;
+        if height < goal {
+            let why = world.node(*place).map(|node| node.waiting_for()).unwrap_or_default();
+            missing.push(format!("node {place} is at {height} of {goal}, {why}"));
+        }
+    }
+    let open = owed.iter().filter(|(place, id)| world.places[*place].commands.contains_key(id));
+    missing.extend(open.map(|(place, id)| format!("node {place} waits for {}", id.short())));
+    missing
+}
+
+/// What honest nodes have come to, apart from their views' numbers.
+fn condition(world: &World, core: &BTreeSet<usize>) -> u64 {
+    let mut digest = crate::digest::Digest::default();
+    for place in core {
+        digest.word(world.places[*place].height.0);
+        let why = world.node(*place).map(|node| node.waiting_for()).unwrap_or_default();
+        let words: String = why.chars().filter(|letter| !letter.is_ascii_digit()).collect();
+        digest.bytes(words.as_bytes());
+    }
+    digest.value()
+}
+
+/// Whether the last conditions repeat.
+fn lasso(seen: &[u64]) -> String {
+    let tail = &seen[seen.len().saturating_sub(4 * LASSO_LOOKS)..];
+    let period = (1..=LASSO_LOOKS).find(|period| {
+        tail.len() >= 2 * period && tail.windows(period + 1).all(|it| it[0] == it[*period])
+    });
+    match period {
+        Some(period) => {
+            format!("livelock with period {} ms", period as u64 * LOOK_EVERY_US / 1_000)
+        }
+        None => "slow".to_owned(),
+    }
+}
+
+/// Every frame is somewhere.
+fn account(world: &World) -> Result<(), Violation> {
+    let Traffic { sent, duplicated, delivered, lost, overflowed, cut, dead, .. } =
+        world.network.traffic;
+    let in_flight = world.in_flight();
+    let accounted = delivered + lost + overflowed + cut + dead + in_flight;
+    if sent + duplicated == accounted {
+        return Ok(());
+    }
+    let message = format!(
+        "{sent} frames and {duplicated} copies were sent; {delivered} delivered, {lost} lost, \
+         {overflowed} dropped, {cut} cut off, {dead} too late, {in_flight} under way"
+    );
+    let at = world.now.as_micros();
+    Err(Violation { at, check: Check::Accounting, place: None, message })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lasso_is_told_from_slow_progress() {
+        let turning: Vec<u64> = (0..400).map(|look| look % 3).collect();
+        assert_eq!(lasso(&turning), "livelock with period 150 ms");
+        let growing: Vec<u64> = (0..400).collect();
+        assert_eq!(lasso(&growing), "slow");
+    }
+}

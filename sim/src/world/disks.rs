@@ -1,0 +1,91 @@
+//! Journals: what is written, when it is durable, and what a crash leaves of it.
+
+use bitcraps_protocol::event::{Event, Position, Record};
+use bitcraps_protocol::journal::Entry;
+use bitcraps_protocol::time::Time;
+
+use super::{Step, World};
+use crate::checks::Check;
+use crate::disk::Crash;
+use crate::queue::Queue as _;
+use crate::recorder::Kind;
+
+impl World {
+    pub(super) fn persist(&mut self, place: usize, position: Position, record: Record) {
+        self.digest.word(position.0);
+        self.digest.bytes(&record.bytes);
+        if self.is_sound(place) {
+            match Entry::from_bytes(&record.bytes) {
+                Ok(entry) => self.checks.written(self.now, place, &entry),
+                Err(_) => {
+                    self.violate(Check::Recovery, place, "a record cannot be read back".into());
+                }
+            }
+        }
+        let it = &mut self.places[place];
+        let Some(count) = it.disk.append(position, record) else {
+            // A driver that cannot write must stop.
+            self.count("disk full");
+            self.places[place].disk.crash(Crash { kept_permille: 0, lied: 0 });
+            return self.stop(place);
+        };
+        let delay = self.config.disk.draw(&mut it.syncs);
+        let at = Time::from_micros(self.now.as_micros() + delay).max(it.synced_at);
+        it.synced_at = at;
+        let (life, count) = (it.life, count as u32);
+        self.queue.push(at, Step::Synced { place: place as u32, life, count });
+    }
+
+    pub(super) fn synced(&mut self, place: usize, life: u32, count: u32) {
+        let it = &mut self.places[place];
+        if it.life != life || it.process.is_none() {
+            return;
+        }
+        let before = it.disk.durable();
+        let Some(position) = it.disk.synced(count as usize) else { return };
+        self.note(Kind::Persisted, place, position.0);
+        self.promise(place, before);
+        self.give(place, Event::Persisted { position });
+    }
+
+    /// Tells the checks which votes have become durable since there were `before` records.
+    fn promise(&mut self, place: usize, before: usize) {
+        let disk = &self.places[place].disk;
+        let new = disk.records().get(before..disk.durable()).unwrap_or_default().to_vec();
+        if self.is_sound(place) {
+            for record in new {
+                if let Ok(Entry::Vote(vote)) = Entry::from_bytes(&record.bytes) {
+                    self.checks.promised(self.now, place, vote);
+                }
+            }
+        }
+    }
+
+    pub(super) fn crash(&mut self, place: usize, kept_permille: u32, lied: u32) {
+        if self.places[place].process.is_none() {
+            return;
+        }
+        self.count("crash");
+        let before = self.places[place].disk.durable();
+        let (lost, broken) = self.places[place].disk.crash(Crash { kept_permille, lied });
+        // What survived without having been synced is as good as durable.
+        self.promise(place, before);
+        if lost > 0 {
+            self.count("records lost in a crash");
+        }
+        if lost > 0 && kept_permille > 0 {
+            self.count("torn tail");
+        }
+        if broken > 0 {
+            self.count("disk lied");
+        }
+        self.stop(place);
+    }
+
+    pub(super) fn wipe(&mut self, place: usize) {
+        self.count("disk wiped");
+        self.stop(place);
+        self.places[place].disk.wipe();
+        self.places[place].lost = true;
+    }
+}

@@ -1,0 +1,644 @@
+//! One world: nodes in places, links between them, a queue of what happens next. It owns time,
+//! disks, clocks and links, and does to them what the [decisions](crate::decision) say.
+
+mod disks;
+mod links;
+
+use std::collections::BTreeMap;
+
+use bitcraps_protocol::block::{Height, ValidatorIndex};
+use bitcraps_protocol::chain::{Genesis, ValidatorCard};
+use bitcraps_protocol::consensus::ValidatorSet;
+use bitcraps_protocol::craps::Chips;
+use bitcraps_protocol::event::{Action, Command, CommandId, Event, Notice, Refusal};
+use bitcraps_protocol::identity::{Address, Context, Epoch, Keypair, ProofOfWork};
+use bitcraps_protocol::node::{self, Node, Past, Setup};
+use bitcraps_protocol::rng::Rng;
+use bitcraps_protocol::simulation::{Flaw, Flaws, Observation, Signatures, Simulation};
+use bitcraps_protocol::time::{BlockTime, Time};
+use bitcraps_protocol::wire::Text;
+use bytes::Bytes;
+
+use crate::adversary::{Hostile, Part};
+use crate::canary;
+use crate::checks::{Check, Checks, Violation};
+use crate::clock::{Clock, START_UNIX_MS};
+use crate::config::{Config, root};
+use crate::decision::{Decisions, TimedFault};
+use crate::digest::Digest;
+use crate::disk::Disk;
+use crate::network::Network;
+use crate::plan::{self, Roles};
+use crate::process::Process;
+use crate::queue::{Calendar, Queue};
+use crate::recorder::{Kind, Recorder};
+use crate::topology::Links;
+use crate::workload::Player;
+
+/// Leading zero bits of the proofs of work: the least that is any, since it is not what is tested.
+const PROOF_OF_WORK_BITS: u8 = 1;
+
+/// What every validator and player owns at first.
+const CHIPS: u64 = 100_000;
+
+/// How often a driver tells the wall clock.
+const WALL_CLOCK_MICROS: u64 = 10_000_000;
+
+/// Actions that one event may give rise to, besides a few for each link.
+const ACTIONS_PER_EVENT: usize = 4_096;
+
+/// One node's place in the world; it outlives the processes that run there.
+#[derive(Debug)]
+pub struct Place {
+    /// Its key and proof of work.
+    pub keypair: Keypair,
+    /// The proof of work.
+    pub proof: ProofOfWork,
+    /// What runs there now.
+    pub process: Option<Process>,
+    /// Its journal.
+    pub disk: Disk,
+    /// Its clocks.
+    pub clock: Clock,
+    /// How many processes ran there.
+    pub life: u32,
+    /// The next wake-up in the queue.
+    wake: Option<Time>,
+    /// When everything written so far is durable.
+    synced_at: Time,
+    /// Whether it is cut off for good.
+    pub gone: bool,
+    /// Whether its journal is younger than its key.
+    pub lost: bool,
+    syncs: Rng,
+    /// Commands that were accepted here and whose end is not known.
+    pub commands: BTreeMap<CommandId, bool>,
+    /// The newest final height it has reported.
+    pub height: Height,
+}
+
+/// What happens next.
+#[derive(Clone, Debug)]
+enum Step {
+    Deliver { edge: u32, generation: u32, frame: Bytes },
+    Sent { edge: u32, generation: u32 },
+    Synced { place: u32, life: u32, count: u32 },
+    Wake { place: u32 },
+    Dial { pair: u32 },
+    WallClock { place: u32, life: u32 },
+    Timed { index: u32 },
+    Play,
+    Pause,
+}
+
+/// Counters of faults that happened and of rare states that were reached, by name.
+pub type Counters = BTreeMap<&'static str, u64>;
+
+/// Everything.
+#[derive(Debug)]
+pub struct World {
+    /// What it was made from.
+    pub config: Config,
+    /// Who is hostile or has a broken disk.
+    pub roles: Roles,
+    /// Simulated time.
+    pub now: Time,
+    /// Everybody.
+    pub places: Vec<Place>,
+    /// All links.
+    pub network: Network,
+    /// Who could be linked to whom.
+    pub links: Links,
+    /// What was and is to be decided.
+    pub decisions: Decisions,
+    /// What must hold.
+    pub checks: Checks,
+    /// What it adds up to.
+    pub digest: Digest,
+    /// Who watches, if somebody does.
+    pub recorder: Recorder,
+    /// Faults and rare states.
+    pub counters: Counters,
+    /// Events so far.
+    pub events: u64,
+    timed: Vec<(u64, TimedFault)>,
+    queue: Calendar<Step>,
+    player: Player,
+    genesis: Genesis,
+    settings: node::Config,
+    simulation: Simulation,
+    seeds: Rng,
+    paused: bool,
+}
+
+impl World {
+    /// The world of a configuration, in which everybody has just started. With a list of
+    /// decisions, those and no others are made.
+    pub fn new(config: Config, listed: Option<&[crate::decision::Decision]>) -> Self {
+        let rng = root(config.seed);
+        let roles = Roles::drawn(&config, &rng);
+        let (decisions, timed) = match listed {
+            Some(list) => Decisions::listed(list),
+            None => {
+                let timed = plan::draw(&config, &roles, &rng);
+                (Decisions::drawn(&timed), timed)
+            }
+        };
+        let honest = (0..config.places()).filter(|place| !roles.byzantine.contains(place));
+        let honest = honest.collect();
+        let links = config.topology.links(config.places(), &honest, &mut rng.fork("topology"));
+        let network = Network::new(&config, &links, &rng);
+        let (genesis, identities) = found(&config, &rng);
+        let degree = (0..config.places()).map(|place| network.pairs_of(place).len()).max();
+        let mut settings = node::Config::default();
+        settings.mesh.links = settings.mesh.links.max(2 * degree.unwrap_or(0) + 8);
+        let mut drift = rng.fork("clocks");
+        let places = identities.into_iter().enumerate().map(|(index, (keypair, proof))| Place {
+            keypair,
+            proof,
+            process: None,
+            disk: Disk::default(),
+            clock: clock(&config, &mut drift),
+            life: 0,
+            wake: None,
+            synced_at: Time::ZERO,
+            gone: false,
+            lost: false,
+            syncs: rng.fork(&format!("disk {index}")),
+            commands: BTreeMap::new(),
+            height: Height(0),
+        });
+        let places: Vec<Place> = places.collect();
+        let peers = genesis.validators.iter().map(|card| card.address.peer).collect();
+        let context = Context { network: genesis.network(), epoch: Epoch(0) };
+        let validators = ValidatorSet::new(peers, &context);
+        let mut world = Self {
+            checks: Checks::new(&roles, validators, context, &genesis, &places),
+            player: Player::new(&config, &rng),
+            roles,
+            now: Time::ZERO,
+            places,
+            network,
+            links,
+            decisions,
+            digest: Digest::default(),
+            recorder: Recorder::default(),
+            counters: Counters::new(),
+            events: 0,
+            timed,
+            queue: Calendar::default(),
+            genesis,
+            settings,
+            simulation: simulation(&config),
+            seeds: rng.fork("processes"),
+            paused: false,
+            config,
+        };
+        for index in 0..world.timed.len() {
+            let at = Time::from_micros(world.timed[index].0);
+            world.queue.push(at, Step::Timed { index: index as u32 });
+        }
+        world.queue.push(Time::ZERO, Step::Play);
+        (0..world.places.len()).for_each(|place| world.start(place));
+        world
+    }
+
+    /// Goes on until this simulated time, or until something is violated.
+    pub fn run_until(&mut self, end: Time) -> Result<(), Violation> {
+        self.queue.push(end, Step::Pause);
+        self.paused = false;
+        while !self.paused {
+            let Some((now, step)) = self.queue.pop() else { break };
+            self.now = now;
+            self.events += 1;
+            self.step(step);
+            if let Some(violation) = self.checks.violation() {
+                return Err(violation);
+            }
+        }
+        Ok(())
+    }
+
+    /// Frames on their way or held up.
+    pub fn in_flight(&self) -> u64 {
+        let delivers = |step: &&Step| matches!(step, Step::Deliver { .. });
+        self.queue.iter().filter(delivers).count() as u64 + self.network.held()
+    }
+
+    /// Counts a fault or a rare state.
+    pub fn count(&mut self, what: &'static str) {
+        *self.counters.entry(what).or_default() += 1;
+    }
+
+    /// Something does not hold.
+    pub fn violate(&mut self, check: Check, place: usize, message: String) {
+        self.checks.violate(self.now, check, place, message);
+    }
+
+    /// The node that runs in a place.
+    pub fn node(&self, place: usize) -> Option<&Node> {
+        self.places[place].process.as_ref().and_then(Process::node)
+    }
+
+    /// The address of a place.
+    pub fn address(&self, place: usize) -> Address {
+        let Place { keypair, proof, .. } = &self.places[place];
+        Address { peer: keypair.peer(), proof: *proof }
+    }
+
+    /// Whether a place is honest and its disk keeps its word. It may lose its disk all the same:
+    /// then it must ask the others before it votes.
+    pub fn is_sound(&self, place: usize) -> bool {
+        !self.roles.byzantine.contains(&place) && !self.roles.liars.contains(&place)
+    }
+
+    /// The network's beginning.
+    pub const fn genesis(&self) -> &Genesis {
+        &self.genesis
+    }
+
+    /// The longest that nodes let a view take.
+    pub const fn timeout_max(&self) -> core::time::Duration {
+        self.settings.consensus.timeout_max
+    }
+
+    /// Does for a place's player what it asks for.
+    pub fn submit(&mut self, place: usize, command: Command) -> Option<Result<CommandId, Refusal>> {
+        let now = self.places[place].clock.local(self.now);
+        let process = self.places[place].process.as_mut()?;
+        let outcome = process.submit(now, command, &mut self.decisions);
+        self.note(Kind::Submit, place, u64::from(outcome.is_ok()));
+        self.carry_out(place);
+        Some(outcome)
+    }
+
+    /// Starts a process in a place from what its disk holds.
+    pub fn start(&mut self, place: usize) {
+        if self.places[place].process.is_some() || self.places[place].gone {
+            return;
+        }
+        let it = &mut self.places[place];
+        it.life += 1;
+        it.disk.full = false;
+        let (life, local) = (it.life, it.clock.local(self.now));
+        let seed = self.seeds.fork(&format!("{place} {life}")).bytes32();
+        let setup = || Setup {
+            genesis: self.genesis.clone(),
+            keypair: it.keypair.clone(),
+            proof: it.proof,
+            seed,
+            config: self.settings,
+            past: if it.lost { Past::Lost } else { Past::Known },
+        };
+        let process = if self.roles.byzantine.contains(&place) {
+            let nth = self.roles.byzantine.range(..place).count();
+            let part = Part::of(&self.config, place, nth);
+            let rng = self.seeds.fork(&format!("hostile {place} {life}"));
+            Hostile::new(part, setup, &self.simulation, rng, local, it.disk.image())
+                .map(|hostile| Process::Hostile(Box::new(hostile)))
+        } else {
+            Node::simulated(setup(), &self.simulation, local, it.disk.image())
+                .map(|node| Process::Honest(Box::new(node)))
+        };
+        let process = match process {
+            Ok(process) => process,
+            Err(reason) => {
+                return self.violate(Check::Recovery, place, reason.to_string());
+            }
+        };
+        it.height = process.node().map(|node| node.status().height).unwrap_or_default();
+        let height = it.height;
+        it.synced_at = self.now;
+        it.process = Some(process);
+        if life > 1 {
+            self.count("restarted");
+        }
+        self.checks.restarted(place, height);
+        self.note(Kind::Start, place, u64::from(life));
+        self.carry_out(place);
+        self.queue.push(self.now, Step::WallClock { place: place as u32, life });
+        for pair in self.network.pairs_of(place).to_vec() {
+            self.dial(pair);
+        }
+    }
+
+    /// Ends the process in a place; its links go down.
+    pub fn stop(&mut self, place: usize) {
+        let it = &mut self.places[place];
+        if it.process.take().is_none() {
+            return;
+        }
+        it.commands.clear();
+        self.note(Kind::Stop, place, 0);
+        for pair in self.network.pairs_of(place).to_vec() {
+            self.disconnect(pair, Some(place));
+        }
+    }
+
+    /// Gives an event to the process in a place, and does what it wants.
+    fn give(&mut self, place: usize, event: Event) {
+        let now = self.places[place].clock.local(self.now);
+        if let Some(process) = &mut self.places[place].process {
+            process.handle(now, event, &mut self.decisions);
+            self.carry_out(place);
+        }
+    }
+
+    fn carry_out(&mut self, place: usize) {
+        let mut actions = 0;
+        let before = self.places[place].height;
+        while let Some(action) = self.places[place].process.as_mut().and_then(Process::poll) {
+            actions += 1;
+            self.execute(place, action);
+        }
+        match &mut self.places[place].process {
+            Some(Process::Hostile(hostile)) => {
+                for (what, times) in hostile.take_followed() {
+                    *self.counters.entry(what).or_default() += times;
+                }
+            }
+            Some(Process::Honest(node)) => {
+                let sound = !self.roles.faulty().contains(&place);
+                while let Some(observation) = node.observation() {
+                    if sound && let Observation::Share { view, with, .. } = observation {
+                        self.checks.shared(self.now, place, view, with);
+                    }
+                }
+            }
+            None => {}
+        }
+        if actions > ACTIONS_PER_EVENT + 64 * self.network.pairs_of(place).len() {
+            self.violate(Check::Bounds, place, format!("one event led to {actions} actions"));
+        }
+        if self.places[place].height > before
+            && self.is_sound(place)
+            && let Some(node) = self.places[place].process.as_ref().and_then(Process::node)
+        {
+            self.checks.state(self.now, place, self.places[place].height, node.state());
+        }
+        self.rearm(place);
+    }
+
+    fn execute(&mut self, place: usize, action: Action) {
+        match action {
+            Action::Send { link, frame } => self.send(place, link, frame),
+            Action::Persist { position, record } => self.persist(place, position, record),
+            Action::Load { key } => {
+                self.digest.word(6);
+                let bytes = self.places[place].disk.load(&key);
+                let now = self.places[place].clock.local(self.now);
+                if let Some(process) = &mut self.places[place].process {
+                    process.handle(now, Event::Loaded { key, bytes }, &mut self.decisions);
+                }
+            }
+            // Who is linked to whom is the world's business.
+            Action::Dial { .. } => {}
+            Action::Close { link, reason } => {
+                self.note(Kind::Close, place, link.0);
+                self.recorder.say(self.now, place, || format!("closes a link: {reason:?}"));
+                let pair = links::edge_of(link) / 2;
+                if self.network.is_up(links::edge_of(link), links::generation_of(link)) {
+                    self.disconnect(pair, Some(place));
+                    self.dial_later(pair);
+                }
+            }
+            Action::Notify(notice) => self.on_notice(place, notice),
+        }
+    }
+
+    fn on_notice(&mut self, place: usize, notice: Notice) {
+        let sound = self.is_sound(place);
+        match notice {
+            Notice::Finalized { height, view, hash, transactions, .. } => {
+                self.note(Kind::Finalized, place, view.0);
+                self.digest.bytes(&hash.0);
+                self.places[place].height = height;
+                if sound {
+                    self.checks.finalized(self.now, place, height, view, hash);
+                    self.checks.tally.transactions += u64::from(transactions);
+                }
+            }
+            Notice::Entered { view } => {
+                self.note(Kind::Entered, place, view.0);
+                if sound {
+                    self.checks.entered(view);
+                }
+            }
+            Notice::Evidence { validator, what } => {
+                self.count("evidence found");
+                self.recorder.say(self.now, place, || format!("accuses {validator}: it {what}"));
+                if sound {
+                    self.checks.accused(self.now, place, validator, what);
+                }
+            }
+            Notice::Misbehaved { peer, fault, .. } => {
+                self.count("peer blamed");
+                self.recorder.say(self.now, place, || format!("blames {peer:?}: {fault:?}"));
+                let culprit = peer
+                    .and_then(|peer| self.places.iter().position(|it| it.keypair.peer() == peer));
+                if sound && let Some(culprit) = culprit {
+                    self.checks.blamed(self.now, place, culprit, fault);
+                }
+            }
+            Notice::Done { id, .. } => {
+                self.count("command done");
+                self.places[place].commands.remove(&id);
+            }
+            Notice::Failed { id, rejection } => {
+                self.count("command failed");
+                self.recorder.say(self.now, place, || format!("command fails: {rejection}"));
+                self.places[place].commands.remove(&id);
+            }
+            Notice::Rolled { table, round, dice } => {
+                self.note(Kind::Rolled, place, u64::from(dice.total()));
+                if sound {
+                    self.checks.rolled(self.now, place, table, round, dice);
+                }
+            }
+            Notice::Settled { table, round, dice } => {
+                if sound {
+                    self.checks.settled(self.now, place, table, round, dice);
+                }
+            }
+            Notice::Halted { reason } => {
+                self.count("halted");
+                if sound {
+                    self.violate(Check::Halted, place, reason);
+                }
+            }
+            Notice::Abstains { .. } => self.count("validator abstained"),
+            Notice::PeerUp { .. } | Notice::PeerDown { .. } => {}
+        }
+    }
+
+    fn step(&mut self, step: Step) {
+        match step {
+            Step::Deliver { edge, generation, frame } => {
+                self.deliver(edge as usize, generation, frame);
+            }
+            Step::Sent { edge, generation } => {
+                if self.network.is_up(edge as usize, generation) {
+                    let place = self.network.sender(edge as usize);
+                    self.note(Kind::Sent, place, u64::from(edge));
+                    let link = links::link_id(edge as usize, generation);
+                    self.give(place, Event::Sent { link });
+                }
+            }
+            Step::Synced { place, life, count } => self.synced(place as usize, life, count),
+            Step::Wake { place } => self.wake(place as usize),
+            Step::Dial { pair } => self.dial(pair as usize),
+            Step::WallClock { place, life } => {
+                let it = &self.places[place as usize];
+                if it.life == life && it.process.is_some() {
+                    let unix_ms = it.clock.unix_ms(self.now);
+                    self.note(Kind::WallClock, place as usize, unix_ms);
+                    self.give(place as usize, Event::WallClock { unix_ms });
+                    let at = Time::from_micros(self.now.as_micros() + WALL_CLOCK_MICROS);
+                    self.queue.push(at, Step::WallClock { place, life });
+                }
+            }
+            Step::Timed { index } => {
+                let (_, fault) = self.timed[index as usize].clone();
+                if self.network.faulty {
+                    self.inflict(fault);
+                }
+            }
+            Step::Play => {
+                let wait = self.play();
+                let at = Time::from_micros(self.now.as_micros() + wait);
+                self.queue.push(at, Step::Play);
+            }
+            Step::Pause => self.paused = true,
+        }
+    }
+
+    fn wake(&mut self, place: usize) {
+        let it = &mut self.places[place];
+        if it.wake != Some(self.now) {
+            return;
+        }
+        it.wake = None;
+        let local = it.clock.local(self.now);
+        let due = it.process.as_ref().and_then(Process::deadline).is_some_and(|at| at <= local);
+        if due {
+            self.note(Kind::Tick, place, 0);
+            self.give(place, Event::Tick);
+        } else {
+            self.rearm(place);
+        }
+    }
+
+    /// Makes sure that the place is woken up by its deadline.
+    fn rearm(&mut self, place: usize) {
+        let it = &mut self.places[place];
+        let Some(deadline) = it.process.as_ref().and_then(Process::deadline) else { return };
+        let local = it.clock.local(self.now);
+        if deadline <= local {
+            let message = format!("its deadline {deadline:?} is not after {local:?}");
+            return self.violate(Check::Deadline, place, message);
+        }
+        let at = it.clock.simulated(deadline);
+        if it.wake.is_none_or(|wake| at < wake) {
+            it.wake = Some(at);
+            self.queue.push(at, Step::Wake { place: place as u32 });
+        }
+    }
+
+    /// Lets the players do something; how long until the next time, in microseconds.
+    fn play(&mut self) -> u64 {
+        let mut player = std::mem::take(&mut self.player);
+        let wait = player.play(self);
+        self.player = player;
+        wait
+    }
+
+    /// Enters an event into the digest, and tells whoever watches.
+    fn note(&mut self, kind: Kind, place: usize, what: u64) {
+        self.digest.time(self.now);
+        self.digest.word((place as u64) << 8 | kind as u64);
+        self.digest.word(what);
+        self.recorder.note(self.now, kind, place, what, self.digest);
+    }
+
+    /// Does what a timed decision says.
+    fn inflict(&mut self, fault: TimedFault) {
+        self.digest.bytes(format!("{fault:?}").as_bytes());
+        self.recorder.inflict(self.now, &fault);
+        match fault {
+            TimedFault::Crash { place, kept_permille, lied } => {
+                self.crash(usize::from(place), kept_permille, lied);
+            }
+            TimedFault::Wipe { place } => self.wipe(usize::from(place)),
+            TimedFault::Full { place } => {
+                self.places[usize::from(place)].disk.full = true;
+            }
+            TimedFault::Restart { place } => self.start(usize::from(place)),
+            TimedFault::Cut { id, left, right, one_way, breaks } => {
+                self.cut(id, crate::network::Cut { left, right, one_way, breaks });
+            }
+            TimedFault::Heal { id } => self.heal(id),
+            TimedFault::Jump { place, by_ms } => {
+                self.count("wall clock jumped");
+                self.places[usize::from(place)].clock.wall_error_ms += by_ms;
+                let unix_ms = self.places[usize::from(place)].clock.unix_ms(self.now);
+                self.give(usize::from(place), Event::WallClock { unix_ms });
+            }
+        }
+    }
+}
+
+/// What is different about all nodes of a world.
+fn simulation(config: &Config) -> Simulation {
+    let flaws = config.flaws.iter().filter_map(|name| canary::flaw(name));
+    Simulation {
+        flaws: flaws.fold(Flaws::NONE, Flaws::and),
+        signatures: Signatures::remembered(),
+        clear_links: config.link.clear,
+        observed: true,
+        ..Simulation::default()
+    }
+}
+
+/// Identities and the genesis they agree on.
+fn found(config: &Config, rng: &Rng) -> (Genesis, Vec<(Keypair, ProofOfWork)>) {
+    let mut seeds = rng.fork("identities");
+    let identity = |_| {
+        let keypair = Keypair::from_seed(seeds.bytes32());
+        let proof = ProofOfWork::mine(keypair.peer(), PROOF_OF_WORK_BITS);
+        (keypair, proof)
+    };
+    let identities: Vec<_> = (0..config.places()).map(identity).collect();
+    let of = |(keypair, proof): &(Keypair, ProofOfWork)| {
+        (Address { peer: keypair.peer(), proof: *proof }, Chips(CHIPS))
+    };
+    let members = &identities[..usize::from(config.nodes)];
+    let cards = members.iter().map(|(keypair, proof)| ValidatorCard::new(keypair, *proof));
+    let mut deal = rng.fork("genesis");
+    let genesis = Genesis::insecure(
+        Text::new("simulated").expect("a short name"),
+        cards.collect(),
+        identities.iter().map(of).collect(),
+        BlockTime(START_UNIX_MS),
+        PROOF_OF_WORK_BITS,
+        &mut deal,
+    );
+    let mut genesis = genesis.expect("a checked configuration makes a genesis");
+    if simulation(config).flaws.has(Flaw::ThresholdTooLow) {
+        genesis = genesis.with_dice_threshold(config.tolerated() + 1, &mut deal);
+    }
+    (genesis, identities)
+}
+
+fn clock(config: &Config, rng: &mut Rng) -> Clock {
+    let most = u64::from(config.faults.drift_ppm);
+    Clock {
+        offset_micros: rng.below(1_000_000_000),
+        drift_ppm: rng.below(2 * most + 1) as i64 - most as i64,
+        wall_error_ms: rng.below(200) as i64 - 100,
+    }
+}
+
+/// The place of a validator.
+pub const fn place_of(validator: ValidatorIndex) -> usize {
+    validator.0 as usize
+}
