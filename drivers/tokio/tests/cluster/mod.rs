@@ -71,6 +71,16 @@ impl Cluster {
         for index in 0..size {
             cluster.restart(index).await;
         }
+        // Making the dice key changes the state without anybody's asking.
+        until("everybody has a share of the dice key", async || {
+            for member in cluster.running() {
+                let dice = member.client.status().await.unwrap().dice;
+                let all = dice.version.is_some() && dice.usable_shares == dice.members;
+                all.then_some(())?;
+            }
+            Some(())
+        })
+        .await;
         cluster
     }
 
