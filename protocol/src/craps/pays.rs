@@ -1,8 +1,10 @@
 //! Pay tables that houses choose, with the published ones as their standard.
 
 use alloc::collections::BTreeMap;
+use core::fmt;
 
-use serde::{Deserialize, Serialize};
+use serde::de::{self, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::{Bet, Chips, HardNumber, Number, Ratio, RepeaterPlus};
 
