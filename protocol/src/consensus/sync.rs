@@ -70,8 +70,9 @@ const WANTED: usize = 16;
 /// Questions for one block; then it is forgotten until something names it again.
 const TRIES: usize = 64;
 
-/// Bytes after which an answer of decided blocks is sent.
-const REPLY_BYTES: usize = limits::BODY_BYTES / 2;
+/// Bytes after which an answer of decided blocks is sent: it fits one record of a session, so that
+/// datagram links carry it too.
+const REPLY_BYTES: usize = 48 * 1024;
 
 impl Sync {
     pub(super) const fn new(now: Time) -> Self {
