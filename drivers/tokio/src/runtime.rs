@@ -218,7 +218,8 @@ pub(crate) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send 
 /// Tells how `host` ends, when it does.
 fn watch_over(host: Host) -> watch::Receiver<Option<Exit>> {
     let (sender, receiver) = watch::channel(None);
-    tokio::task::spawn_blocking(move || sender.send_replace(Some(host.join())));
+    // A thread of its own: a runtime that is dropped would wait for a blocking task.
+    std::thread::spawn(move || sender.send_replace(Some(host.join())));
     receiver
 }
 

@@ -39,6 +39,13 @@ impl Node {
         let (data_dir, address) = support::one_validator(directory.path());
         let running = Running::start(&support::config(&data_dir), false).await.unwrap();
         let client = Client::new(&data_dir);
+        // Making the dice key changes the state without anybody's asking.
+        let made = async {
+            while client.status().await.unwrap().dice.version.is_none() {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        timeout(PATIENCE, made).await.unwrap();
         Self { running, client, data_dir, address, _directory: directory }
     }
 

@@ -13,7 +13,7 @@ use crate::block::{BlockHash, Height};
 use crate::event::{Fault, LinkId};
 use crate::identity::PeerId;
 use crate::time::Time;
-use crate::wire::{List, encode, limits};
+use crate::wire::{List, encode};
 
 /// What is known about neighbours and asked of them.
 #[derive(Debug)]

@@ -26,10 +26,11 @@ impl Shares {
     pub(super) fn new(genesis: &Genesis, faulty: &BTreeSet<usize>) -> Self {
         let tolerated = genesis.validators.len().saturating_sub(1) / 3;
         Self {
-            threshold: usize::from(genesis.dealt().map_or_else(
-                || genesis.dice_threshold(),
-                |dealt| dealt.key.threshold,
-            )),
+            threshold: usize::from(
+                genesis
+                    .dealt()
+                    .map_or_else(|| genesis.dice_threshold(), |dealt| dealt.key.threshold),
+            ),
             faulty: faulty.range(..genesis.validators.len()).count(),
             behind: tolerated + 1,
             finalize: Known::new(),
