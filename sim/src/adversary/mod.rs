@@ -1,5 +1,5 @@
 //! A hostile validator: an honest node whose messages pass through the rules of a
-//! [strategy](strategies), or two of them with one key ([`Scenario`]).
+//! strategy, or two of them with one key ([`Scenario`]).
 //!
 //! It sees what its node sees, changes what it says, and signs with its own key only. Every
 //! chance it takes is a [decision](crate::decision), so that a run can be done again and shortened.
