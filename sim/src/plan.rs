@@ -32,6 +32,11 @@ impl Roles {
         }
     }
 
+    /// Whether this one counts among the f.
+    pub fn is_faulty(&self, place: usize) -> bool {
+        [&self.byzantine, &self.liars, &self.wiped].into_iter().any(|those| those.contains(&place))
+    }
+
     /// Everybody who counts among the f.
     pub fn faulty(&self) -> BTreeSet<usize> {
         [&self.byzantine, &self.liars, &self.wiped].into_iter().flatten().copied().collect()

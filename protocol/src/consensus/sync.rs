@@ -26,6 +26,8 @@ pub(super) struct Sync {
     fetch: Option<Fetch>,
     /// The highest decided block that was received.
     gathered: Height,
+    /// No neighbour's status speaks of a higher final block.
+    claimed: Height,
     status_at: Time,
     /// When anybody may be asked the same thing again.
     next_ask: Time,
@@ -81,6 +83,7 @@ impl Sync {
             wanted: BTreeMap::new(),
             fetch: None,
             gathered: Height(0),
+            claimed: Height(0),
             status_at: now,
             next_ask: now,
         }
@@ -144,6 +147,7 @@ impl Consensus {
     fn on_status(&mut self, link: LinkId, status: Status) {
         if let Some(known) = self.sync.links.get_mut(&link) {
             known.status = Some(status);
+            self.sync.claimed = self.sync.claimed.max(status.finalized);
         }
         if status.view < self.view {
             self.help(link);
@@ -229,6 +233,9 @@ impl Consensus {
     }
 
     fn ask_for_wanted(&mut self) {
+        if self.sync.wanted.is_empty() {
+            return;
+        }
         let now = self.now;
         let tree = &self.tree;
         self.sync.wanted.retain(|hash, wanted| tree.header(hash).is_none() && wanted.tries < TRIES);
@@ -265,9 +272,16 @@ impl Consensus {
             return;
         }
         let from = self.next_unknown_height();
+        if self.sync.claimed < from {
+            return;
+        }
         let has_more = |link: &Link| link.status.is_some_and(|status| status.finalized >= from);
         let ahead = self.sync.links.iter().filter(|(_, link)| has_more(link));
-        let Some((link, _)) = ahead.min_by_key(|(_, link)| link.failures) else { return };
+        let Some((link, _)) = ahead.min_by_key(|(_, link)| link.failures) else {
+            // Whoever claimed it is gone, or failed to show it.
+            self.sync.claimed = self.tree.root().height;
+            return;
+        };
         let link = *link;
         let expires = self.now + self.config.answer_timeout * 4;
         self.sync.fetch = Some(Fetch { link, from, expires });

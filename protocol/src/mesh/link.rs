@@ -1,6 +1,6 @@
 //! One link: its session, who is at the other end, and what flows in both directions.
 
-use alloc::collections::{BTreeSet, VecDeque};
+use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
 use bytes::Bytes;
@@ -8,13 +8,12 @@ use bytes::Bytes;
 use super::Config;
 use super::budget::Budget;
 use super::lanes::{Lane, Lanes, Overflow};
-use super::packet::{NEIGHBOURS_OVERHEAD_BYTES, Packet};
+use super::neighbours::{Announcement, Neighbourhood};
+use super::packet::Shorthand;
 use crate::event::{Direction, Endpoint, Fault};
-use crate::identity::{Address, PeerId};
+use crate::identity::Address;
 use crate::session::{Outcome, Session};
 use crate::time::Time;
-use crate::wire::List;
-use crate::wire::limits::NEIGHBOURS;
 
 /// What a link needs now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,17 +32,10 @@ pub(super) struct Peer {
     pub(super) admission: u64,
     /// How many links had been admitted when it was last heard here.
     pub(super) heard: u64,
-    /// Whom it says it is linked to; at most [`NEIGHBOURS`].
-    pub(super) neighbours: BTreeSet<PeerId>,
-    /// Whom it was told this node is linked to.
-    told: Vec<PeerId>,
-}
-
-impl Peer {
-    /// Whether it needs nobody to relay what `author` says.
-    pub(super) fn hears(&self, author: PeerId) -> bool {
-        self.address.peer == author || self.neighbours.contains(&author)
-    }
+    /// Whom it can hear without a relay: itself and whom it says it is linked to.
+    pub(super) hears: Neighbourhood,
+    /// What it was told last about this node's neighbours.
+    told: Bytes,
 }
 
 #[derive(Debug)]
@@ -96,8 +88,8 @@ impl Link {
     }
 
     pub(super) fn admit(&mut self, address: Address, admission: u64) {
-        let neighbours = BTreeSet::new();
-        self.peer = Some(Peer { address, admission, heard: 0, neighbours, told: Vec::new() });
+        let hears = Neighbourhood::of([Shorthand::of(address.peer)]);
+        self.peer = Some(Peer { address, admission, heard: 0, hears, told: Bytes::new() });
     }
 
     pub(super) fn receive(&mut self, now: Time, frame: &Bytes) -> Result<Vec<Outcome>, Fault> {
@@ -121,9 +113,8 @@ impl Link {
     /// out here, so the frames must leave now.
     pub(super) fn next_frames(&mut self, config: &Config) -> Option<Vec<Bytes>> {
         let next = self.lanes.next_bytes()?;
-        let in_flight: usize = self.in_flight.iter().sum();
-        let fits =
-            in_flight + next <= config.window_bytes && self.in_flight.len() < config.window_frames;
+        let fits = self.in_flight_bytes + next <= config.window_bytes
+            && self.in_flight.len() < config.window_frames;
         if !fits && !self.in_flight.is_empty() {
             return None;
         }
@@ -144,18 +135,12 @@ impl Link {
         self.moved = now;
     }
 
-    /// What to tell the other end about this node's `peers`, if it does not know it yet. As many as
-    /// fit, lowest keys first: to be told of fewer costs it only repetitions.
-    pub(super) fn news(&mut self, peers: &BTreeSet<PeerId>) -> Option<Packet> {
-        let room = self.session.capacity().saturating_sub(NEIGHBOURS_OVERHEAD_BYTES) / 32;
-        let peer = self.peer.as_mut()?;
-        let others = peers.iter().copied().filter(|other| *other != peer.address.peer);
-        let others: Vec<PeerId> = others.take(room.min(NEIGHBOURS)).collect();
-        if others == peer.told {
-            return None;
-        }
-        peer.told.clone_from(&others);
-        Some(Packet::Neighbours(List::new(others).expect("taken no more than that")))
+    /// What to tell the other end about this node's neighbours, if it does not know it yet.
+    pub(super) fn news(&mut self, announcement: &mut Announcement) -> Option<Bytes> {
+        let packet = announcement.within(self.session.capacity());
+        let peer = self.peer.as_mut().filter(|peer| peer.told != packet)?;
+        peer.told = packet.clone();
+        Some(packet)
     }
 
     pub(super) fn deadline(&self, config: &Config) -> Time {

@@ -17,11 +17,13 @@ mod budget;
 mod config;
 mod lanes;
 mod link;
+mod neighbours;
 mod packet;
 mod seen;
 #[cfg(test)]
 mod tests;
 
+use alloc::collections::btree_map::Entry;
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::vec::Vec;
 use core::cmp::Reverse;
@@ -39,7 +41,8 @@ use crate::session::{LocalIdentity, Outcome, Session};
 use crate::time::Time;
 use crate::wire::limits::MESSAGE_BYTES;
 use link::{Due, Link};
-use packet::Packet;
+use neighbours::{Announcement, Neighbourhood, Neighbourhoods};
+use packet::{Packet, Shorthand};
 use seen::Seen;
 
 /// Bytes of the longest message that the mesh carries for upper layers.
@@ -213,6 +216,11 @@ pub struct Mesh {
     /// At most [`Config::links`]; the victim is the newcomer.
     links: BTreeMap<LinkId, Link>,
     seen: Seen,
+    /// The established links to each peer.
+    linked: BTreeMap<PeerId, BTreeSet<LinkId>>,
+    neighbourhoods: Neighbourhoods,
+    /// No link needs anything before.
+    look_at: Option<Time>,
     /// Counts the links that were admitted, to tell newer ones from older ones.
     admissions: u64,
     announced: Option<Time>,
@@ -229,6 +237,9 @@ impl Mesh {
             config,
             rng,
             links: BTreeMap::new(),
+            linked: BTreeMap::new(),
+            neighbourhoods: Neighbourhoods::default(),
+            look_at: None,
             admissions: 0,
             announced: None,
             announce_at: None,
@@ -249,6 +260,7 @@ impl Mesh {
             Input::Sent { link } => {
                 if let Some(known) = self.links.get_mut(&link) {
                     known.sent(now);
+                    self.look_at(link);
                     self.flush(now, link);
                 }
             }
@@ -273,8 +285,13 @@ impl Mesh {
 
     /// When to call [`handle`](Self::handle) with [`Input::Tick`] if nothing else happens before.
     pub fn deadline(&self) -> Option<Time> {
-        let links = self.links.values().map(|link| link.deadline(&self.config));
-        links.chain(self.announce_at).min()
+        self.look_at.into_iter().chain(self.announce_at).min()
+    }
+
+    /// Looks at the links again when this one may need something.
+    fn look_at(&mut self, link: LinkId) {
+        let deadline = self.links.get(&link).map(|known| known.deadline(&self.config));
+        self.look_at = self.look_at.into_iter().chain(deadline).min();
     }
 
     /// The established links.
@@ -292,7 +309,7 @@ impl Mesh {
 
     /// Whether an established link leads to `peer`.
     pub fn is_linked(&self, peer: PeerId) -> bool {
-        self.peers().any(|known| known.address.peer == peer)
+        self.linked.contains_key(&peer)
     }
 
     fn link_up(
@@ -321,6 +338,7 @@ impl Mesh {
             Direction::Inbound => (Session::accept(&self.identity, rng, mtu, kind), None),
         };
         self.links.insert(link, Link::new(now, session, direction, endpoint, &self.config));
+        self.look_at(link);
         if let Some(frame) = first {
             self.send(now, link, frame);
         }
@@ -349,6 +367,11 @@ impl Mesh {
         }
         let Some(known) = self.links.get_mut(&link) else { return };
         known.admit(address, self.admissions);
+        if let Some(peer) = known.peer() {
+            self.neighbourhoods.add(link, peer.hears.clone());
+        }
+        self.linked.entry(address.peer).or_default().insert(link);
+        self.look_at(link);
         self.admissions += 1;
         self.outputs.push_back(Output::PeerUp { link, peer: address });
         self.neighbourhood_changed(now);
@@ -366,12 +389,14 @@ impl Mesh {
 
     /// The links to `peer` that this side has to close because a better one is known to live.
     fn duplicates(&self, peer: PeerId) -> Vec<LinkId> {
+        let links = self.linked.get(&peer).filter(|links| links.len() > 1);
         let own = self.identity.address().peer;
-        let mut ranked: Vec<_> = self
-            .links
-            .iter()
-            .filter_map(|(&link, known)| {
-                let there = known.peer().filter(|there| there.address.peer == peer)?;
+        let mut ranked: Vec<_> = links
+            .into_iter()
+            .flatten()
+            .filter_map(|&link| {
+                let known = self.links.get(&link)?;
+                let there = known.peer()?;
                 let initiator = match known.direction {
                     Direction::Inbound => peer,
                     Direction::Outbound => own,
@@ -404,7 +429,10 @@ impl Mesh {
         let (message, gossip) = match packet {
             Packet::Ping => return,
             Packet::Neighbours(neighbours) => {
-                peer.neighbours = neighbours.iter().copied().collect();
+                let itself = Shorthand::of(sender);
+                let hears = Neighbourhood::of(neighbours.into_vec().into_iter().chain([itself]));
+                self.neighbourhoods.remove(link, &peer.hears);
+                peer.hears = self.neighbourhoods.add(link, hears);
                 return;
             }
             Packet::Payload(message) => (message, None),
@@ -429,18 +457,14 @@ impl Mesh {
     ) {
         assert!(message.len() <= PAYLOAD_BYTES, "{} bytes are no message", message.len());
         self.seen.insert(attempt, &message);
-        let targets: Vec<LinkId> = self
-            .links
-            .iter()
-            .filter_map(|(&link, known)| {
-                let peer = known.peer()?;
-                let wants = match from {
-                    None => true,
-                    Some(from) => from != link && !author.is_some_and(|author| peer.hears(author)),
-                };
-                wants.then_some(link)
-            })
-            .collect();
+        let mut targets: Vec<LinkId> = match from {
+            None => self.neighbourhoods.without(None).collect(),
+            Some(from) => self.neighbourhoods.without(author).filter(|it| *it != from).collect(),
+        };
+        if targets.is_empty() {
+            return;
+        }
+        targets.sort_unstable();
         let packet = Packet::Gossip { attempt, body: message }.encode();
         for link in targets {
             self.push(now, link, lane, packet.clone());
@@ -484,6 +508,7 @@ impl Mesh {
     fn send(&mut self, now: Time, link: LinkId, frame: Bytes) {
         if let Some(known) = self.links.get_mut(&link) {
             known.leaves(now, frame.len());
+            self.look_at(link);
             self.outputs.push_back(Output::Send { link, frame });
         }
     }
@@ -505,6 +530,13 @@ impl Mesh {
     fn remove(&mut self, now: Time, link: LinkId) -> bool {
         let Some(known) = self.links.remove(&link) else { return false };
         if let Some(peer) = known.peer() {
+            self.neighbourhoods.remove(link, &peer.hears);
+            if let Entry::Occupied(mut links) = self.linked.entry(peer.address.peer) {
+                links.get_mut().remove(&link);
+                if links.get().is_empty() {
+                    links.remove();
+                }
+            }
             self.outputs.push_back(Output::PeerDown { link, peer: peer.address.peer });
             self.neighbourhood_changed(now);
         }
@@ -518,6 +550,19 @@ impl Mesh {
 
     /// Does everything that is due.
     fn keep_time(&mut self, now: Time) {
+        if self.look_at.is_some_and(|at| at <= now) {
+            self.look(now);
+        }
+        // An announcement can overflow a link's lane, and losing that link is news again.
+        while self.announce_at.is_some_and(|at| at <= now) {
+            self.announce_at = None;
+            self.announced = Some(now);
+            self.announce(now);
+        }
+    }
+
+    /// Looks what links need.
+    fn look(&mut self, now: Time) {
         let due: Vec<(LinkId, Due)> = self
             .links
             .iter()
@@ -529,24 +574,19 @@ impl Mesh {
                 Due::Ping => self.push(now, link, Lane::Control, Packet::Ping.encode()),
             }
         }
-        // An announcement can overflow a link's lane, and losing that link is news again.
-        while self.announce_at.is_some_and(|at| at <= now) {
-            self.announce_at = None;
-            self.announced = Some(now);
-            self.announce(now);
-        }
+        self.look_at = self.links.values().map(|link| link.deadline(&self.config)).min();
     }
 
-    /// Tells every peer whose knowledge has aged which other peers are linked here.
+    /// Tells every peer whose knowledge has aged which peers are linked here.
     fn announce(&mut self, now: Time) {
-        let peers: BTreeSet<PeerId> = self.peers().map(|peer| peer.address.peer).collect();
-        let news: Vec<(LinkId, Packet)> = self
+        let mut announcement = Announcement::of(self.linked.keys().copied());
+        let news: Vec<(LinkId, Bytes)> = self
             .links
             .iter_mut()
-            .filter_map(|(&link, known)| Some((link, known.news(&peers)?)))
+            .filter_map(|(&link, known)| Some((link, known.news(&mut announcement)?)))
             .collect();
         for (link, packet) in news {
-            self.push(now, link, Lane::Control, packet.encode());
+            self.push(now, link, Lane::Control, packet);
         }
     }
 }

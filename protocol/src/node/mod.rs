@@ -125,6 +125,9 @@ pub struct Node {
     coins: BTreeMap<View, (Coin, CoinProof)>,
     /// Views whose rolls are final and wait for their coin, with the key that it is made under.
     rolling: BTreeMap<View, DiceKeyId>,
+    /// Whether the finalized state, `rolling` or `coins` have changed since keys and rolls were
+    /// last followed.
+    to_follow: bool,
     /// Commands of this node that are not final yet. Bounded by the mempool's bound per sender.
     commands: BTreeSet<CommandId>,
     demand: Demand,
@@ -200,6 +203,7 @@ impl Node {
             wall: None,
             coins: BTreeMap::new(),
             rolling: BTreeMap::new(),
+            to_follow: true,
             commands: BTreeSet::new(),
             demand: Demand::default(),
             offer_at: now,

@@ -75,11 +75,15 @@ impl Node {
         self.work_on_key();
         loop {
             self.drain();
-            self.follow_keys();
+            if self.to_follow {
+                self.follow_keys();
+            }
             if self.tick_what_is_due() {
                 continue;
             }
-            self.follow_rolls();
+            if self.to_follow {
+                self.follow_rolls();
+            }
             self.offer();
             let demand = self.measure_demand();
             if demand == self.demand {
@@ -355,6 +359,7 @@ impl Node {
             beacon::Output::Known { proof, coin } => {
                 let view = proof.view;
                 self.coins.insert(view, (coin, proof));
+                self.to_follow = true;
                 if self.rolling.contains_key(&view) {
                     self.show_dice(view);
                 }
@@ -373,6 +378,7 @@ impl Node {
     fn decide(&mut self, block: &Arc<Block>) {
         let hash = block.hash();
         let finalized = self.chain.finalize(&hash);
+        self.to_follow = true;
         let effects = finalized.effects;
         if effects.key_generation {
             self.expect_work();
@@ -404,8 +410,11 @@ impl Node {
 
     /// Tells the beacon which final rolls wait for their coin, and shows dice that are known.
     fn follow_rolls(&mut self) {
+        self.to_follow = false;
         let pending = self.pending();
         if pending != self.rolling {
+            // A beacon that only they needed may go.
+            self.to_follow = true;
             let before = core::mem::replace(&mut self.rolling, pending.clone());
             for (view, key) in before.iter().filter(|(view, _)| !pending.contains_key(view)) {
                 self.tell_beacon(*key, beacon::Input::Recorded { view: *view });
@@ -438,8 +447,8 @@ impl Node {
             let wait = core::time::Duration::from_millis(due.0 - clock.0);
             self.table_due = Some(self.now + wait);
         }
-        let unrecorded = self.chain.unrecorded(&tip);
-        let coin = unrecorded.iter().any(|view| self.coins.contains_key(view));
+        let coin = !self.coins.is_empty()
+            && self.chain.unrecorded(&tip).iter().any(|view| self.coins.contains_key(view));
         Demand {
             content: coin || self.chain.has_content(&tip, clock),
             brisk: self.chain.is_brisk(&tip),

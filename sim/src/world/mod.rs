@@ -3,12 +3,13 @@
 
 mod disks;
 mod links;
+mod written;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use bitcraps_protocol::block::{Height, ValidatorIndex};
 use bitcraps_protocol::chain::{Genesis, ValidatorCard};
-use bitcraps_protocol::consensus::ValidatorSet;
+use bitcraps_protocol::consensus::{ValidatorSet, Vote};
 use bitcraps_protocol::craps::Chips;
 use bitcraps_protocol::event::{Action, Command, CommandId, Event, Notice, Refusal};
 use bitcraps_protocol::identity::{Address, Context, Epoch, Keypair, ProofOfWork};
@@ -34,6 +35,7 @@ use crate::queue::{Calendar, Queue};
 use crate::recorder::{Kind, Recorder};
 use crate::topology::Links;
 use crate::workload::Player;
+use written::Written;
 
 /// Leading zero bits of the proofs of work: the least that is any, since it is not what is tested.
 const PROOF_OF_WORK_BITS: u8 = 1;
@@ -70,6 +72,8 @@ pub struct Place {
     pub gone: bool,
     /// Whether its journal is younger than its key.
     pub lost: bool,
+    /// Votes in its journal that are not durable yet, by how many records there are with each.
+    promises: VecDeque<(usize, Vote)>,
     syncs: Rng,
     /// Commands that were accepted here and whose end is not known.
     pub commands: BTreeMap<CommandId, bool>,
@@ -121,6 +125,8 @@ pub struct World {
     pub counters: Counters,
     /// Events so far.
     pub events: u64,
+    /// Records that were checked before, when another node wrote the same.
+    written: Written,
     timed: Vec<(u64, TimedFault)>,
     queue: Calendar<Step>,
     player: Player,
@@ -164,6 +170,7 @@ impl World {
             synced_at: Time::ZERO,
             gone: false,
             lost: false,
+            promises: VecDeque::new(),
             syncs: rng.fork(&format!("disk {index}")),
             commands: BTreeMap::new(),
             height: Height(0),
@@ -185,6 +192,7 @@ impl World {
             recorder: Recorder::default(),
             counters: Counters::new(),
             events: 0,
+            written: Written::default(),
             timed,
             queue: Calendar::default(),
             genesis,
@@ -358,7 +366,7 @@ impl World {
                 }
             }
             Some(Process::Honest(node)) => {
-                let sound = !self.roles.faulty().contains(&place);
+                let sound = !self.roles.is_faulty(place);
                 while let Some(observation) = node.observation() {
                     if sound && let Observation::Share { view, with, .. } = observation {
                         self.checks.shared(self.now, place, view, with);
