@@ -456,14 +456,14 @@ impl Mesh {
         from: Option<LinkId>,
     ) {
         assert!(message.len() <= PAYLOAD_BYTES, "{} bytes are no message", message.len());
-        self.seen.insert(attempt, &message);
         let mut targets: Vec<LinkId> = match from {
             None => self.neighbourhoods.without(None).collect(),
             Some(from) => self.neighbourhoods.without(author).filter(|it| *it != from).collect(),
         };
-        if targets.is_empty() {
+        if from.is_some() && targets.is_empty() {
             return;
         }
+        self.seen.insert(attempt, &message);
         targets.sort_unstable();
         let packet = Packet::Gossip { attempt, body: message }.encode();
         for link in targets {

@@ -135,6 +135,8 @@ pub struct Node {
     offer_attempt: Attempt,
     /// When a table falls due, if the wall clock is right.
     table_due: Option<Time>,
+    /// When anything but the mesh has something to do.
+    due: Option<Time>,
     gossip: Option<Gossip>,
     halted: Option<String>,
     actions: VecDeque<Action>,
@@ -209,6 +211,7 @@ impl Node {
             offer_at: now,
             offer_attempt: Attempt::default(),
             table_due: None,
+            due: None,
             gossip: None,
             halted: None,
             actions: VecDeque::new(),
@@ -257,7 +260,17 @@ impl Node {
         if self.halted.is_some() {
             return;
         }
-        self.route(event);
+        let is_due = self.due.is_some_and(|due| due <= now);
+        match event {
+            // A link has room again: that concerns the mesh alone, unless it has more to say.
+            Event::Sent { link } if !is_due => {
+                self.mesh.handle(now, mesh::Input::Sent { link });
+                if self.pass_frames_on() {
+                    return;
+                }
+            }
+            event => self.route(event),
+        }
         self.settle_down();
     }
 
@@ -322,18 +335,14 @@ impl Node {
         if self.halted.is_some() {
             return None;
         }
+        self.mesh.deadline().into_iter().chain(self.due).min()
+    }
+
+    /// When anything but the mesh has something to do.
+    fn find_due(&self) -> Option<Time> {
         let offer = self.has_something_to_offer().then_some(self.offer_at);
-        [
-            self.mesh.deadline(),
-            self.consensus.deadline(),
-            self.beacons_deadline(),
-            self.work_at,
-            offer,
-            self.table_due,
-        ]
-        .into_iter()
-        .flatten()
-        .min()
+        let [consensus, beacons] = [self.consensus.deadline(), self.beacons_deadline()];
+        [consensus, beacons, self.work_at, offer, self.table_due].into_iter().flatten().min()
     }
 
     /// The finalized state: accounts and tables.

@@ -92,8 +92,21 @@ impl Node {
             self.demand = demand;
             self.consensus.handle(self.now, consensus::Input::Demand(demand));
         }
+        self.due = self.find_due();
         let now = self.now;
         assert!(self.deadline().is_none_or(|deadline| deadline > now), "deadlines lie ahead");
+    }
+
+    /// Hands frames of the mesh to the driver; whether the mesh had nothing else to say.
+    pub(super) fn pass_frames_on(&mut self) -> bool {
+        while let Some(output) = self.mesh.poll() {
+            let is_frame = matches!(output, mesh::Output::Send { .. });
+            self.on_mesh(output);
+            if !is_frame {
+                return false;
+            }
+        }
+        true
     }
 
     /// Ticks the machines whose deadline has passed: an event may come late, and then reaches only

@@ -178,7 +178,9 @@ impl World {
         let places: Vec<Place> = places.collect();
         let peers = genesis.validators.iter().map(|card| card.address.peer).collect();
         let context = Context { network: genesis.network(), epoch: Epoch(0) };
-        let validators = ValidatorSet::new(peers, &context);
+        let simulation = simulation(&config);
+        let validators =
+            ValidatorSet::new(peers, &context).checked_by(simulation.signatures.clone());
         let mut world = Self {
             checks: Checks::new(&roles, validators, context, &genesis, &places),
             player: Player::new(&config, &rng),
@@ -197,7 +199,7 @@ impl World {
             queue: Calendar::default(),
             genesis,
             settings,
-            simulation: simulation(&config),
+            simulation,
             seeds: rng.fork("processes"),
             paused: false,
             config,
