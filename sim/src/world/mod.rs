@@ -2,28 +2,27 @@
 //! disks, clocks and links, and does to them what the [decisions](crate::decision) say.
 
 mod disks;
+mod founding;
 mod links;
 mod written;
 
 use std::collections::{BTreeMap, VecDeque};
 
 use bitcraps_protocol::block::{Height, ValidatorIndex};
-use bitcraps_protocol::chain::{Genesis, ValidatorCard};
+use bitcraps_protocol::chain::Genesis;
 use bitcraps_protocol::consensus::{ValidatorSet, Vote};
-use bitcraps_protocol::craps::Chips;
 use bitcraps_protocol::event::{Action, Command, CommandId, Event, Notice, Refusal};
 use bitcraps_protocol::identity::{Address, Context, Epoch, Keypair, ProofOfWork};
 use bitcraps_protocol::node::{self, Node, Past, Setup};
 use bitcraps_protocol::rng::Rng;
-use bitcraps_protocol::simulation::{Flaw, Flaws, Observation, Signatures, Simulation};
-use bitcraps_protocol::time::{BlockTime, Time};
-use bitcraps_protocol::wire::Text;
+use bitcraps_protocol::simulation::{Flaws, Observation, Signatures, Simulation};
+use bitcraps_protocol::time::Time;
 use bytes::Bytes;
 
 use crate::adversary::{Hostile, Part};
 use crate::canary;
 use crate::checks::{Check, Checks, Violation};
-use crate::clock::{Clock, START_UNIX_MS};
+use crate::clock::Clock;
 use crate::config::{Config, root};
 use crate::decision::{Decisions, TimedFault};
 use crate::digest::Digest;
@@ -35,13 +34,8 @@ use crate::queue::{Calendar, Queue};
 use crate::recorder::{Kind, Recorder};
 use crate::topology::Links;
 use crate::workload::Player;
+use founding::found;
 use written::Written;
-
-/// Leading zero bits of the proofs of work: the least that is any, since it is not what is tested.
-const PROOF_OF_WORK_BITS: u8 = 1;
-
-/// What every validator and player owns at first.
-const CHIPS: u64 = 100_000;
 
 /// How often a driver tells the wall clock.
 const WALL_CLOCK_MICROS: u64 = 10_000_000;
@@ -154,7 +148,7 @@ impl World {
         let honest = honest.collect();
         let links = config.topology.links(config.places(), &honest, &mut rng.fork("topology"));
         let network = Network::new(&config, &links, &rng);
-        let (genesis, identities) = found(&config, &rng);
+        let (genesis, identities) = (*found(&config, &rng)).clone();
         let degree = (0..config.places()).map(|place| network.pairs_of(place).len()).max();
         let mut settings = node::Config::default();
         settings.mesh.links = settings.mesh.links.max(2 * degree.unwrap_or(0) + 8);
@@ -602,41 +596,15 @@ fn simulation(config: &Config) -> Simulation {
     let flaws = config.flaws.iter().filter_map(|name| canary::flaw(name));
     Simulation {
         flaws: flaws.fold(Flaws::NONE, Flaws::and),
-        signatures: Signatures::remembered(),
+        signatures: if config.stand_in {
+            Signatures::StandIn(root(config.seed).fork("signatures").bytes32())
+        } else {
+            Signatures::remembered()
+        },
         clear_links: config.link.clear,
         observed: true,
         ..Simulation::default()
     }
-}
-
-/// Identities and the genesis they agree on.
-fn found(config: &Config, rng: &Rng) -> (Genesis, Vec<(Keypair, ProofOfWork)>) {
-    let mut seeds = rng.fork("identities");
-    let identity = |_| {
-        let keypair = Keypair::from_seed(seeds.bytes32());
-        let proof = ProofOfWork::mine(keypair.peer(), PROOF_OF_WORK_BITS);
-        (keypair, proof)
-    };
-    let identities: Vec<_> = (0..config.places()).map(identity).collect();
-    let of = |(keypair, proof): &(Keypair, ProofOfWork)| {
-        (Address { peer: keypair.peer(), proof: *proof }, Chips(CHIPS))
-    };
-    let members = &identities[..usize::from(config.nodes)];
-    let cards = members.iter().map(|(keypair, proof)| ValidatorCard::new(keypair, *proof));
-    let mut deal = rng.fork("genesis");
-    let genesis = Genesis::insecure(
-        Text::new("simulated").expect("a short name"),
-        cards.collect(),
-        identities.iter().map(of).collect(),
-        BlockTime(START_UNIX_MS),
-        PROOF_OF_WORK_BITS,
-        &mut deal,
-    );
-    let mut genesis = genesis.expect("a checked configuration makes a genesis");
-    if simulation(config).flaws.has(Flaw::ThresholdTooLow) {
-        genesis = genesis.with_dice_threshold(config.tolerated() + 1, &mut deal);
-    }
-    (genesis, identities)
 }
 
 fn clock(config: &Config, rng: &mut Rng) -> Clock {
