@@ -48,7 +48,7 @@ impl Links {
         on_credit: impl Fn() + Send + Sync + 'static,
     ) -> LinkInbound {
         let up = |link| LinkUp { link, kind, mtu, direction, endpoint, sink };
-        let link = self.inbox.open_link(Arc::new(on_credit), up);
+        let link = self.inbox.open_link(std::sync::Arc::new(on_credit), up);
         LinkInbound { link, inbox: self.inbox.clone() }
     }
 
