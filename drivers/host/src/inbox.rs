@@ -16,7 +16,7 @@ use bitcraps_protocol::node::Node;
 use bytes::Bytes;
 
 use crate::links::LinkSink;
-use crate::sync::{Arc, Bug, Condvar, Mutex, MutexGuard, has, lock, wait_while};
+use crate::sync::{Arc, Bug, Condvar, Mutex, MutexGuard, StdArc, has, lock, wait_while};
 
 /// Frames of one link that may wait.
 pub const CREDIT_FRAMES: usize = if cfg!(loom) { 1 } else { 64 };
@@ -47,7 +47,7 @@ pub type Observer = Box<dyn FnMut(&Notice) -> ControlFlow<()> + Send>;
 pub type Dialer = Box<dyn FnMut(Endpoint) + Send>;
 
 /// Told that a link may receive again.
-pub(crate) type OnCredit = std::sync::Arc<dyn Fn() + Send + Sync>;
+pub(crate) type OnCredit = StdArc<dyn Fn() + Send + Sync>;
 
 /// Something for the loop.
 pub enum Input {

@@ -1,6 +1,8 @@
 //! Every lock and condition variable of this crate is named here, so that loom's can take their
 //! place (`--cfg loom`, see `models.rs`). No foreign code ever runs under one of these locks.
 
+/// For closures, which loom's cannot hold.
+pub(crate) use std::sync::Arc as StdArc;
 use std::sync::PoisonError;
 use std::time::Duration;
 
