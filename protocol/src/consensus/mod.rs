@@ -436,6 +436,7 @@ impl Consensus {
             self.resend();
         }
         self.keep_asking();
+        self.keep_complete();
         self.keep_in_sync();
     }
 

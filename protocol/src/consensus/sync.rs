@@ -5,6 +5,7 @@
 
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
+use core::time::Duration;
 
 use super::{
     Block, Certificate, Consensus, DECIDED_PER_REPLY, Decided, Message, Output, Request, Status,
@@ -193,11 +194,15 @@ impl Consensus {
         }
     }
 
-    /// Remembers to ask for a block until it is here.
-    pub(super) fn want(&mut self, hash: BlockHash) {
-        if self.sync.wanted.len() < WANTED {
-            let fresh = Wanted { ask_at: self.now, tries: 0 };
-            self.sync.wanted.entry(hash).or_insert(fresh);
+    /// Remembers to ask for a block, after `wait` at the latest, until it is here.
+    pub(super) fn want(&mut self, hash: BlockHash, wait: Duration) {
+        let ask_at = self.now + wait;
+        if let Some(wanted) = self.sync.wanted.get_mut(&hash) {
+            if wanted.tries == 0 {
+                wanted.ask_at = wanted.ask_at.min(ask_at);
+            }
+        } else if self.sync.wanted.len() < WANTED {
+            self.sync.wanted.insert(hash, Wanted { ask_at, tries: 0 });
         }
     }
 

@@ -10,12 +10,13 @@ use bytes::Bytes;
 use super::world::{commitments, context, genesis, key, machine, validators};
 use crate::block::{BlockHash, Header, ValidatorIndex, View};
 use crate::consensus::{
-    Block, Certificate, Consensus, Demand, Input, Justification, Message, Nullification, Output,
-    Proposal, Request, Statement, Vote,
+    Block, Certificate, Config, Consensus, Demand, Input, Justification, Message, Notarization,
+    Nullification, Output, Proposal, Request, Statement, Vote,
 };
 use crate::event::{Fault, LinkId, Position};
 use crate::identity::Signature;
 use crate::journal::Entry;
+use crate::rng::Rng;
 use crate::time::{BlockTime, Time};
 use crate::wire::Hash;
 
@@ -179,8 +180,7 @@ fn a_nullify_counts_only_once_the_notarization_it_rests_on_is_here() {
     let proposal = first_proposal();
     let hash = proposal.block.hash();
     let votes: Vec<Vote> = others.iter().map(|index| notarize(*index, 1, hash)).collect();
-    let notarization =
-        super::super::Notarization::assemble(View(1), hash, votes.iter(), 3).unwrap();
+    let notarization = Notarization::assemble(View(1), hash, votes.iter(), 3).unwrap();
 
     // View 2 as seen by somebody who has heard nothing of view 1.
     for (count, index) in others.iter().enumerate() {
@@ -267,4 +267,61 @@ fn votes_of_a_far_future_are_not_kept_but_make_one_ask() {
     assert!(matches!(outputs.as_slice(), [Output::Send { message: Message::Status(_), .. }]));
     assert_eq!(receive(&mut node, Message::Vote(vote)), vec![]);
     assert!(node.rounds.is_empty());
+}
+
+/// A quorum's notarization of a block, by everybody but `except`.
+fn notarization(block: &Block, except: usize) -> Notarization {
+    let (view, hash) = (block.header.view, block.hash());
+    let voters = (0..4).filter(|index| *index != except);
+    let votes: Vec<Vote> = voters.map(|index| notarize(index, view.0, hash)).collect();
+    Notarization::assemble(view, hash, votes.iter(), 3).unwrap()
+}
+
+fn asks_for(outputs: &[Output], block: &Block) -> bool {
+    let message = Message::Request(Request::Block { hash: block.hash() });
+    outputs.contains(&Output::Send { link: LINK, message })
+}
+
+#[test]
+fn whoever_misses_a_parents_body_asks_for_it_without_leading_and_then_votes() {
+    let me = follower(2);
+    let mut node = ready(me);
+    let first = first_proposal().block;
+    let why = Justification { parent: Some(notarization(&first, me)), skipped: None };
+    let second = block(2, &first.header, first.hash(), why);
+    let proposal = Proposal { block: second.clone(), vote: notarize(leader(2), 2, second.hash()) };
+    let outputs = receive(&mut node, Message::Proposal(proposal));
+    assert_eq!(node.view(), View(2));
+    assert!(asks_for(&outputs, &first), "{outputs:?}");
+
+    let outputs = receive(&mut node, Message::Block(first.clone()));
+    assert_eq!(outputs, vec![Output::Validate(Arc::new(first.clone()))]);
+    for block in [first.hash(), second.hash()] {
+        node.handle(Time::ZERO, Input::Validated { block, valid: true });
+    }
+    let time = BlockTime(0);
+    let own = vote(me, Statement::Notarize { view: View(2), block: second.hash(), time });
+    let outputs = drain(&mut node);
+    assert!(
+        outputs
+            .iter()
+            .any(|output| matches!(output, Output::Persist(_, Entry::Vote(vote)) if *vote == own))
+    );
+}
+
+#[test]
+fn a_notarized_body_that_does_not_come_is_asked_for_by_an_observer_too() {
+    let rng = Rng::new([0; 32]);
+    let config = Config::default();
+    let mut node =
+        Consensus::new(context(), validators(4), None, genesis(), config, Time::ZERO, rng);
+    node.handle(Time::ZERO, Input::LinkUp { link: LINK, peer: key(9).peer() });
+    let first = first_proposal().block;
+    let certificate = Certificate::Notarization(notarization(&first, 0));
+    let outputs = receive(&mut node, Message::Certificate(certificate));
+    assert!(!asks_for(&outputs, &first), "it is likely on its way");
+    let later = Time::ZERO + config.answer_timeout / 2;
+    assert_eq!(node.deadline(), Some(later));
+    node.handle(later, Input::Tick);
+    assert!(asks_for(&drain(&mut node), &first));
 }
