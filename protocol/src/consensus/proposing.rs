@@ -45,6 +45,7 @@ impl Consensus {
         let Some(vote) = proposal.vote.verify(&self.validators, &self.context) else {
             return self.blame(link, Fault::BadSignature);
         };
+        self.recognise(vote.get());
         if !self.take_justification(&proposal.block) {
             return self.blame(link, Fault::BadBlock);
         }
