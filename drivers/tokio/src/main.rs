@@ -8,6 +8,8 @@ mod hand;
 mod node;
 mod odds;
 mod output;
+mod receipt;
+mod stats;
 mod words;
 
 use std::io::IsTerminal as _;

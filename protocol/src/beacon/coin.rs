@@ -170,6 +170,16 @@ impl CoinProof {
         self.verify_by(&Hooks::default(), key, network, epoch)
     }
 
+    /// The coin `id` that these shares determine if they are good, which is not checked here: for
+    /// coins on a chain, whose validators have. `None` if one is no share at all.
+    pub fn combine(&self, id: &CoinId) -> Option<Coin> {
+        let shares = self.shares.iter().map(|(index, share)| {
+            let point = *Element::decode(&share.point)?.point();
+            Some(VerifiedShare { index: *index, share: *share, point })
+        });
+        Some(id.input().combine(&shares.collect::<Option<Vec<_>>>()?))
+    }
+
     pub(crate) fn verify_by(
         &self,
         hooks: &Hooks,

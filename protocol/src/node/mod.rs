@@ -390,6 +390,7 @@ impl Node {
                 table: roll.table,
                 round: roll.round,
                 dice: Dice::from_bytes(coin.dice_bytes(roll.table.0, roll.round.0)),
+                view,
             })
         })
     }

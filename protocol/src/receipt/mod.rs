@@ -1,6 +1,6 @@
 //! The receipt of a roll: a file that proves to anybody, without a network, what was bet, what was
 //! thrown and what it paid. [`Receipt`] is the value, [`Receipt::verify`] the check, [`Rolls`] what
-//! a node keeps in order to hand receipts out.
+//! a node keeps in order to hand receipts out, [`History`] the dice of all rolls.
 //!
 //! A receipt rests on one thing that its reader trusts, a genesis or any header of the network
 //! ([`Trust`]), and follows from it step by step ([`Step`]): the validators, a quorum's signatures
@@ -17,6 +17,7 @@
 //! The JSON form, which the command writes, carries the same bytes in hexadecimal beside what they
 //! show. `verify.py`, beside this file, reads the same format with other hands.
 
+mod history;
 mod rolls;
 #[cfg(test)]
 mod tests;
@@ -35,6 +36,7 @@ use crate::craps::{Chips, Dice, Moment, Player, Round, Rules, Settlement};
 use crate::identity::PeerId;
 use crate::wire::{List, Malformed, decode, encode, limits};
 
+pub use history::History;
 pub use rolls::{BYTES, Material, NoReceipt, ROLLS, Rolls};
 pub use verify::{Asked, Failed, Passed, Proven, Step, Trust, Verdict, Why};
 

@@ -113,7 +113,7 @@ impl Rolls {
             }
         }
         for (index, item) in body.items().enumerate() {
-            if let Some((table, throw)) = throw(&item) {
+            if let Some((table, _, throw)) = throw(&item) {
                 let proof = body.prove(index).expect("an index of the body's own");
                 self.keep(header, finalization, table, (throw, proof), state);
             }
@@ -200,11 +200,14 @@ impl Rolls {
     }
 }
 
-/// Whose dice an entry of a block throws, if it throws any.
-fn throw(item: &Item<'_>) -> Option<(TableId, Throw)> {
+/// Whose dice an entry of a block throws, if it throws any, and which roll of the table that is, if
+/// the entry says so.
+pub(super) fn throw(item: &Item<'_>) -> Option<(TableId, Option<Round>, Throw)> {
     match item {
         Item::Transaction(signed) => match signed.read().ok()?.operation {
-            Operation::Roll { table, .. } => Some((table, Throw::Shooter((*signed).clone()))),
+            Operation::Roll { table, round } => {
+                Some((table, Some(round), Throw::Shooter((*signed).clone())))
+            }
             Operation::Transfer { .. }
             | Operation::OpenTable { .. }
             | Operation::CloseTable { .. }
@@ -217,7 +220,7 @@ fn throw(item: &Item<'_>) -> Option<(TableId, Throw)> {
             | Operation::Fund { .. }
             | Operation::Draw { .. } => None,
         },
-        Item::Roll(table) => Some((*table, Throw::House)),
+        Item::Roll(table) => Some((*table, None, Throw::House)),
         Item::Coin(_) | Item::KeyGeneration(_) => None,
     }
 }

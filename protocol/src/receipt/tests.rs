@@ -9,7 +9,7 @@ use super::*;
 use crate::beacon::{CoinId, SealingSecret};
 use crate::block::{Parent, View};
 use crate::chain::{
-    Chain, Genesis, Nonce, Operation, Slot, Transaction, ValidatorCard, VerifiedTransaction,
+    Body, Chain, Genesis, Nonce, Operation, Slot, Transaction, ValidatorCard, VerifiedTransaction,
 };
 use crate::consensus::{Finalization, Statement};
 use crate::craps::Bet;
@@ -33,6 +33,9 @@ struct Net {
     nonces: Vec<u64>,
     /// Whether the next block bears signatures.
     is_signed: bool,
+    /// The dice of all rolls, read from the blocks.
+    history: History,
+    dice: Vec<(TableId, Round, Dice)>,
 }
 
 fn keypair(index: u16) -> Keypair {
@@ -61,12 +64,17 @@ impl Net {
         .unwrap();
         let slot = Slot { time: genesis.time, ..Slot::default() };
         let peers = keys.iter().map(Keypair::peer).collect();
+        let key = genesis.dealt().unwrap().key.hash();
+        let mut history = History::new(key);
+        history.know(key, 0);
         let mut net = Self {
             chain: Chain::new(&genesis),
             rolls: Rolls::new(List::new(peers).unwrap()),
             tip: (genesis.network(), slot),
             nonces: vec![0; keys.len()],
             is_signed: true,
+            history,
+            dice: Vec::new(),
             genesis,
             keys,
         };
@@ -127,6 +135,7 @@ impl Net {
         };
         assert_eq!(self.chain.check(&header, &body), Ok(()));
         self.chain.finalize(&header.hash());
+        self.dice.extend(self.history.note(&header, &Body::of(&header, &body).unwrap()));
         let finalization = self.is_signed.then(|| self.sign(&header));
         self.rolls.note(&header, &body, finalization.as_ref(), self.chain.state());
         self.tip = (header.hash(), slot);
@@ -412,6 +421,19 @@ fn what_the_owner_moves_while_the_dice_roll_is_no_part_of_the_payout() {
     let receipt = net.receipt(Round(1), None);
     assert!(net.verify(&receipt).is_ok());
     assert!(receipt.claim.payouts.iter().all(|(whose, _)| *whose != net.keys[0].peer()));
+}
+
+#[test]
+fn the_history_is_read_from_the_blocks() {
+    let mut net = Net::new(4, "test");
+    for _ in 0..5 {
+        net.roll();
+    }
+    let table = &net.chain.state().table(TABLE).unwrap().table;
+    let expected = (1..).map(Round).zip(table.history());
+    let expected: Vec<_> = expected.map(|(round, dice)| (TABLE, round, dice)).collect();
+    assert_eq!(net.dice, expected);
+    assert_eq!(expected.len(), 5);
 }
 
 /// Answers: how large is a receipt, and how long do making and checking it take?
