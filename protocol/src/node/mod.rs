@@ -386,7 +386,7 @@ impl Node {
         let rolls = pending.filter(move |roll| roll.view == view);
         let coin = self.coins.get(&view).map(|(coin, _)| coin);
         coin.into_iter().flat_map(move |coin| {
-            rolls.clone().map(|roll| Notice::Rolled {
+            rolls.clone().map(move |roll| Notice::Rolled {
                 table: roll.table,
                 round: roll.round,
                 dice: Dice::from_bytes(coin.dice_bytes(roll.table.0, roll.round.0)),
