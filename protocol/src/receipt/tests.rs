@@ -2,8 +2,6 @@
 
 use alloc::boxed::Box;
 use alloc::vec;
-use std::eprintln;
-use std::time::Instant;
 
 use super::*;
 use crate::beacon::{CoinId, SealingSecret};
@@ -440,8 +438,11 @@ fn the_history_is_read_from_the_blocks() {
 ///
 /// `cargo test --release -p bitcraps-protocol receipt::tests::figures -- --ignored --nocapture`
 #[test]
-#[ignore = "prints figures; run it with --release"]
+#[ignore = "prints figures"]
+#[expect(clippy::print_stdout, clippy::disallowed_types, reason = "measures, for reading")]
 fn figures() {
+    use std::time::Instant;
+
     for size in [4, 31, 100] {
         let mut net = Net::new(size, "figures");
         let round = net.roll();
@@ -454,7 +455,7 @@ fn figures() {
         let begun = Instant::now();
         assert!(net.verify(&Receipt::decode(&bytes).unwrap()).is_ok());
         let verified = begun.elapsed();
-        eprintln!(
+        std::println!(
             "n = {size:>3}: receipt {} bytes, made in {made:?}, verified in {verified:?}",
             bytes.len()
         );
