@@ -6,7 +6,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails where it is surprised")]
 
-use std::io::{BufRead as _, BufReader};
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
@@ -37,10 +37,10 @@ fn python() -> Option<String> {
         return Some(python);
     }
     assert_eq!(named, None, "BITCRAPS_PYTHON has no blake3 or no pynacl");
-    eprintln!(
-        "LEFT OUT: the verifier in Python; it needs `pip install blake3 pynacl`, or a Python that \
-         has both, named by BITCRAPS_PYTHON"
-    );
+    // Not by `eprintln`, which is shown only if a test fails.
+    let left_out = "LEFT OUT: the verifier in Python; it needs `pip install blake3 pynacl`, or a \
+                    Python that has both, named by BITCRAPS_PYTHON";
+    writeln!(std::io::stderr(), "{left_out}").unwrap();
     None
 }
 

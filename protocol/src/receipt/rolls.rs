@@ -1,7 +1,7 @@
 //! What a node keeps of its newest rolls in order to prove them later: the state around a roll is
 //! gone as soon as the next block is final, so the proofs are made when the roll's own block is.
 
-use alloc::collections::{BTreeMap, VecDeque};
+use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::vec::Vec;
 use core::fmt;
 
@@ -35,6 +35,8 @@ pub struct Rolls {
     validators: List<PeerId, { limits::VALIDATORS }>,
     kept: BTreeMap<(TableId, Round), Kept>,
     order: VecDeque<(TableId, Round)>,
+    /// Those of them without a coin.
+    awaited: BTreeSet<(TableId, Round)>,
     bytes: usize,
 }
 
@@ -89,7 +91,8 @@ pub enum NoReceipt {
 impl Rolls {
     /// Nothing yet, on a network of these validators.
     pub fn new(validators: List<PeerId, { limits::VALIDATORS }>) -> Self {
-        Self { validators, kept: BTreeMap::new(), order: VecDeque::new(), bytes: 0 }
+        let (kept, order) = (BTreeMap::new(), VecDeque::new());
+        Self { validators, kept, order, awaited: BTreeSet::new(), bytes: 0 }
     }
 
     /// Takes note of the next final block: its rolls, and the coins of earlier ones. `state` is the
@@ -102,15 +105,20 @@ impl Rolls {
         state: &State,
     ) {
         self.follow(header, finalization);
-        let is_awaited = self.order.iter().rev().any(|roll| self.kept[roll].coin.is_none());
-        if !header.commitments.has_rolls && !is_awaited {
+        if !header.commitments.has_rolls && self.awaited.is_empty() {
             return;
         }
         let body = Body::of(header, body).expect("a final block was executed here");
         for proof in body.coins.iter() {
-            for kept in self.kept.values_mut().filter(|kept| kept.header.view == proof.view) {
-                kept.coin.get_or_insert_with(|| proof.clone());
-            }
+            let kept = &mut self.kept;
+            self.awaited.retain(|roll| match kept.get_mut(roll) {
+                Some(kept) if kept.header.view == proof.view => {
+                    kept.coin = Some(proof.clone());
+                    false
+                }
+                Some(_) => true,
+                None => false,
+            });
         }
         for (index, item) in body.items().enumerate() {
             if let Some((table, _, throw)) = throw(&item) {
@@ -167,6 +175,7 @@ impl Rolls {
         let kept = Kept { header: *header, trail: Vec::new(), finalization, evidence, coin: None };
         self.kept.insert(roll, kept);
         self.order.push_back(roll);
+        self.awaited.insert(roll);
         while self.order.len() > ROLLS || self.bytes > BYTES {
             let oldest = self.order.pop_front().and_then(|roll| self.kept.remove(&roll));
             self.bytes -= oldest.expect("what is in the order is kept").evidence.len();
