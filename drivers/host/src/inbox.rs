@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::ops::ControlFlow;
 use std::time::Duration;
 
+use bitcraps_protocol::block::Height;
 use bitcraps_protocol::event::{
     Command, CommandId, Direction, Endpoint, Event, LinkId, LinkKind, Notice, Refusal,
 };
@@ -40,6 +41,9 @@ pub type Reply = Box<dyn FnOnce(Result<CommandId, Refusal>) + Send>;
 /// Looks at the node on its own thread.
 pub type Question = Box<dyn FnOnce(&Node) + Send>;
 
+/// Gets records of final blocks, or why they cannot be read.
+pub type Readout = Box<dyn FnOnce(Result<Vec<(Height, Bytes)>, String>) + Send>;
+
 /// Is shown every notice until it breaks off.
 pub type Observer = Box<dyn FnMut(&Notice) -> ControlFlow<()> + Send>;
 
@@ -59,6 +63,8 @@ pub enum Input {
     Submit(Box<Command>, Reply),
     /// Somebody wants to look at the node.
     Query(Question),
+    /// Somebody wants to read final blocks, from this height on.
+    Blocks(Height, Readout),
     /// Somebody wants to hear notices.
     Subscribe(Observer),
     /// A transport, by its tag, can dial.
@@ -217,7 +223,11 @@ impl Input {
     /// Whether it counts against [`REQUESTS`].
     fn is_request(&self) -> bool {
         match self {
-            Self::Submit(..) | Self::Query(_) | Self::Subscribe(_) | Self::Dialer(..) => true,
+            Self::Submit(..)
+            | Self::Query(_)
+            | Self::Blocks(..)
+            | Self::Subscribe(_)
+            | Self::Dialer(..) => true,
             Self::Event(event) => matches!(event, Event::Discovered { .. }),
             Self::LinkUp(_) => false,
         }
@@ -368,6 +378,7 @@ mod tests {
                 Input::LinkUp(up) => format!("{} up", up.link),
                 Input::Submit(..) => "submit".into(),
                 Input::Query(_) => "query".into(),
+                Input::Blocks(..) => "blocks".into(),
                 Input::Subscribe(_) => "subscribe".into(),
                 Input::Dialer(transport, _) => format!("dialer {transport}"),
             })
