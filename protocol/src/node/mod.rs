@@ -34,10 +34,11 @@ use crate::hooks::Hooks;
 use crate::identity::{Address, Context, Epoch, Keypair, PeerId, ProofOfWork};
 use crate::journal::Entry;
 use crate::mesh::{self, Attempt, Mesh};
+use crate::receipt::Rolls;
 use crate::rng::Rng;
 use crate::session::LocalIdentity;
 use crate::time::{BlockTime, Time};
-use crate::wire::Hash;
+use crate::wire::{Hash, List};
 
 pub use crate::consensus::Past;
 #[cfg(not(feature = "simulation"))]
@@ -128,6 +129,8 @@ pub struct Node {
     /// Whether the finalized state, `rolling` or `coins` have changed since keys and rolls were
     /// last followed.
     to_follow: bool,
+    /// What proves the newest rolls.
+    rolls: Rolls,
     /// Commands of this node that are not final yet. Bounded by the mempool's bound per sender.
     commands: BTreeSet<CommandId>,
     demand: Demand,
@@ -181,6 +184,8 @@ impl Node {
             .index(&keypair.peer())
             .map(|index| Participant::new(network, index, &keypair));
         let header = genesis_header(&genesis, &chain);
+        let peers = genesis.validators.iter().map(|card| card.address.peer).collect();
+        let rolls = Rolls::new(List::new(peers).expect("as many as the genesis lists"));
         Ok(Self {
             address: Address { peer: keypair.peer(), proof },
             mesh: Mesh::new(identity, rng.fork("mesh"), config.mesh),
@@ -206,6 +211,7 @@ impl Node {
             coins: BTreeMap::new(),
             rolling: BTreeMap::new(),
             to_follow: true,
+            rolls,
             commands: BTreeSet::new(),
             demand: Demand::default(),
             offer_at: now,
@@ -242,6 +248,8 @@ impl Node {
                     ))
                 })?;
                 self.chain.finalize(&header.hash());
+                let finalization = decided.finalization.as_ref();
+                self.rolls.note(header, body, finalization, self.chain.state());
             }
             self.consensus.restore(entry);
             count += 1;
@@ -355,6 +363,16 @@ impl Node {
         &self.genesis
     }
 
+    /// What proves the newest rolls of this chain.
+    pub const fn rolls(&self) -> &Rolls {
+        &self.rolls
+    }
+
+    /// The header of the newest final block, which names the validators of its epoch.
+    pub const fn header(&self) -> &Header {
+        self.consensus.finalized()
+    }
+
     /// This node's address.
     pub const fn address(&self) -> Address {
         self.address
@@ -381,10 +399,11 @@ impl Node {
         let rolls = pending.filter(move |roll| roll.view == view);
         let coin = self.coins.get(&view).map(|(coin, _)| coin);
         coin.into_iter().flat_map(move |coin| {
-            rolls.clone().map(|roll| Notice::Rolled {
+            rolls.clone().map(move |roll| Notice::Rolled {
                 table: roll.table,
                 round: roll.round,
                 dice: Dice::from_bytes(coin.dice_bytes(roll.table.0, roll.round.0)),
+                view,
             })
         })
     }
