@@ -282,12 +282,7 @@ fn owed(world: &World, core: &BTreeSet<usize>) -> Vec<(usize, CommandId)> {
 }
 
 /// Whether everybody in the core has seen enough blocks, and every transfer came to an end.
-fn is_done(
-    world: &World,
-    core: &BTreeSet<usize>,
-    goal: u64,
-    owed: &[(usize, CommandId)],
-) -> bool {
+fn is_done(world: &World, core: &BTreeSet<usize>, goal: u64, owed: &[(usize, CommandId)]) -> bool {
     core.iter().all(|place| world.places[*place].height.0 >= goal)
         && owed.iter().all(|(place, id)| !world.places[*place].commands.contains_key(id))
 }

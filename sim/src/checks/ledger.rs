@@ -4,6 +4,7 @@
 use bitcraps_protocol::block::Height;
 use bitcraps_protocol::chain::{Body, Genesis, Nonce, State};
 use bitcraps_protocol::identity::{NetworkId, PeerId};
+use bitcraps_protocol::simulation::Signatures;
 use bitcraps_protocol::wire::Hash;
 
 use super::{Check, Known, Verdict};
@@ -12,6 +13,7 @@ use super::{Check, Known, Verdict};
 #[derive(Debug)]
 pub(super) struct Ledger {
     network: NetworkId,
+    signatures: Signatures,
     supply: u128,
     roots: Known<Height, Hash>,
     /// The newest final block whose transactions were looked at, and the nonces used up to there.
@@ -20,10 +22,17 @@ pub(super) struct Ledger {
 }
 
 impl Ledger {
-    pub(super) fn new(genesis: &Genesis) -> Self {
+    pub(super) fn new(genesis: &Genesis, signatures: Signatures) -> Self {
         let supply = genesis.allocations.iter().map(|(_, chips)| u128::from(chips.0)).sum();
         let network = genesis.network();
-        Self { network, supply, roots: Known::new(), height: Height(0), used: Known::new() }
+        Self {
+            network,
+            signatures,
+            supply,
+            roots: Known::new(),
+            height: Height(0),
+            used: Known::new(),
+        }
     }
 
     /// The final block of this height holds these bytes: no nonce is used twice.
@@ -36,7 +45,7 @@ impl Ledger {
             return Err((Check::StateRoot, format!("no body at height {height}")));
         };
         for signed in body.transactions.iter() {
-            let Ok(verified) = signed.clone().verify(self.network) else {
+            let Ok(verified) = signed.clone().verify_with(&self.signatures, self.network) else {
                 let message = format!("a bad signature in the block of height {height}");
                 return Err((Check::Certificate, message));
             };
@@ -93,7 +102,8 @@ mod tests {
 
     fn ledger() -> Ledger {
         let network = Hash::default();
-        Ledger { network, supply: 100, roots: Known::new(), height: Height(0), used: Known::new() }
+        let (signatures, height) = (Signatures::Strict, Height(0));
+        Ledger { network, signatures, supply: 100, roots: Known::new(), height, used: Known::new() }
     }
 
     fn check(verdict: Verdict) -> Option<Check> {

@@ -37,6 +37,12 @@ use crate::workload::Player;
 use founding::found;
 use written::Written;
 
+/// Nodes above which each is given less memory than a process of its own would have.
+const MANY_PLACES: usize = 64;
+
+/// Gossip messages that each of many nodes remembers: several views' worth.
+const MANY_SEEN: usize = 2_048;
+
 /// How often a driver tells the wall clock.
 const WALL_CLOCK_MICROS: u64 = 10_000_000;
 
@@ -152,6 +158,9 @@ impl World {
         let degree = (0..config.places()).map(|place| network.pairs_of(place).len()).max();
         let mut settings = node::Config::default();
         settings.mesh.links = settings.mesh.links.max(2 * degree.unwrap_or(0) + 8);
+        if config.places() > MANY_PLACES {
+            settings.mesh.seen_messages = MANY_SEEN;
+        }
         let mut drift = rng.fork("clocks");
         let places = identities.into_iter().enumerate().map(|(index, (keypair, proof))| Place {
             keypair,
@@ -176,7 +185,14 @@ impl World {
         let validators =
             ValidatorSet::new(peers, &context).checked_by(simulation.signatures.clone());
         let mut world = Self {
-            checks: Checks::new(&roles, validators, context, &genesis, &places),
+            checks: Checks::new(
+                &roles,
+                validators,
+                context,
+                &genesis,
+                simulation.signatures.clone(),
+                &places,
+            ),
             player: Player::new(&config, &rng),
             roles,
             now: Time::ZERO,
