@@ -139,6 +139,9 @@ impl Link {
     pub(super) fn news(&mut self, announcement: &mut Announcement) -> Option<Bytes> {
         let packet = announcement.within(self.session.capacity());
         let peer = self.peer.as_mut().filter(|peer| peer.told != packet)?;
+        if peer.told.is_empty() && announcement.names_nobody_but(peer.address.peer) {
+            return None;
+        }
         peer.told = packet.clone();
         Some(packet)
     }

@@ -529,6 +529,7 @@ impl Mesh {
     /// Forgets a link; whether it was known.
     fn remove(&mut self, now: Time, link: LinkId) -> bool {
         let Some(known) = self.links.remove(&link) else { return false };
+        self.look_at = self.look_at.filter(|_| !self.links.is_empty());
         if let Some(peer) = known.peer() {
             self.neighbourhoods.remove(link, &peer.hears);
             if let Entry::Occupied(mut links) = self.linked.entry(peer.address.peer) {

@@ -71,6 +71,11 @@ impl Announcement {
         Self { peers: peers.into_iter().collect(), packets: BTreeMap::new() }
     }
 
+    /// Whether there is nothing in it that this peer does not know.
+    pub(super) fn names_nobody_but(&self, peer: PeerId) -> bool {
+        self.peers == [Shorthand::of(peer)]
+    }
+
     /// The packet for a link that carries messages of so many bytes. It names as many as fit, lowest
     /// keys first: to be told of fewer costs only repetitions.
     pub(super) fn within(&mut self, capacity: usize) -> Bytes {
