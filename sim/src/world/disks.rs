@@ -61,9 +61,9 @@ impl World {
     /// Tells the checks which votes have become durable.
     fn promise(&mut self, place: usize) {
         let it = &mut self.places[place];
-        while let Some((_, vote)) =
-            it.promises.pop_front_if(|(count, _)| *count <= it.disk.durable())
-        {
+        let durable = it.disk.durable();
+        while let Some((_, vote)) = it.promises.front().copied().filter(|(at, _)| *at <= durable) {
+            it.promises.pop_front();
             self.checks.promised(self.now, place, vote);
         }
     }
