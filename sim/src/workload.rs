@@ -61,12 +61,8 @@ impl Player {
         let Some(operation) = self.operation(world, place, &workload, &mut rng) else {
             return wait;
         };
-        let must_succeed = matches!(operation, Operation::Transfer { .. });
         match world.submit(place, Command::Operate(operation)) {
-            Some(Ok(id)) => {
-                world.count("operation accepted");
-                world.places[place].commands.insert(id, must_succeed);
-            }
+            Some(Ok(_)) => world.count("operation accepted"),
             Some(Err(_)) => world.count("operation refused"),
             None => {}
         }

@@ -7,7 +7,7 @@ mod links;
 use std::collections::BTreeMap;
 
 use bitcraps_protocol::block::{Height, ValidatorIndex};
-use bitcraps_protocol::chain::{Genesis, ValidatorCard};
+use bitcraps_protocol::chain::{Genesis, Operation, ValidatorCard};
 use bitcraps_protocol::consensus::ValidatorSet;
 use bitcraps_protocol::craps::Chips;
 use bitcraps_protocol::event::{Action, Command, CommandId, Event, Notice, Refusal};
@@ -71,7 +71,8 @@ pub struct Place {
     /// Whether its journal is younger than its key.
     pub lost: bool,
     syncs: Rng,
-    /// Commands that were accepted here and whose end is not known.
+    /// Commands that were accepted by the process here and whose end is not known, and whether each
+    /// is a transfer.
     pub commands: BTreeMap<CommandId, bool>,
     /// The newest final height it has reported.
     pub height: Height,
@@ -265,8 +266,13 @@ impl World {
     /// Does for a place's player what it asks for.
     pub fn submit(&mut self, place: usize, command: Command) -> Option<Result<CommandId, Refusal>> {
         let now = self.places[place].clock.local(self.now);
+        let transfer = matches!(command, Command::Operate(Operation::Transfer { .. }));
         let process = self.places[place].process.as_mut()?;
         let outcome = process.submit(now, command, &mut self.decisions);
+        if let Ok(id) = &outcome {
+            // Before anything is carried out: a full disk may end the process, and with it this.
+            self.places[place].commands.insert(*id, transfer);
+        }
         self.note(Kind::Submit, place, u64::from(outcome.is_ok()));
         self.carry_out(place);
         Some(outcome)
