@@ -210,8 +210,9 @@ pub enum Output {
     Validate(Arc<Block>),
     /// Fetch a decided block from the journal. Answered with [`Input::Loaded`].
     Load(Height),
-    /// The block is final; its parent was reported before.
-    Decide(Arc<Block>),
+    /// The block is final; its parent was reported before. With its own finalization, unless it
+    /// became final as an ancestor.
+    Decide(Arc<Block>, Option<Finalization>),
     /// A validator contradicted itself; reported once per validator.
     Accuse(Evidence),
     /// The node is in this view now.

@@ -297,9 +297,10 @@ impl Consensus {
                 .get(&block.header.view)
                 .and_then(|round| round.finalization.clone())
                 .filter(|it| it.block == *hash);
+            let own = finalization.clone();
             let decided = Decided { block: (*block).clone(), notarization, finalization };
             self.persist(Entry::Decided(decided));
-            self.outputs.push_back(Output::Decide(block));
+            self.outputs.push_back(Output::Decide(block, own));
         }
         self.settle(finalization.view);
     }

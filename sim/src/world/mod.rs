@@ -455,7 +455,7 @@ impl World {
                 self.recorder.say(self.now, place, || format!("command fails: {rejection}"));
                 self.places[place].commands.remove(&id);
             }
-            Notice::Rolled { table, round, dice } => {
+            Notice::Rolled { table, round, dice, .. } => {
                 self.note(Kind::Rolled, place, u64::from(dice.total()));
                 if sound {
                     self.checks.rolled(self.now, place, table, round, dice);
