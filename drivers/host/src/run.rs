@@ -84,10 +84,7 @@ impl Loop {
     /// Runs until asked to stop or unable to go on.
     pub(crate) fn run(mut self) -> Exit {
         let Err(exit) = self.turn_for_ever();
-        // The last word should be seen; a reader is in the way for an instant only.
-        while !self.status.try_publish(self.node.status()) {
-            std::thread::yield_now();
-        }
+        self.status.publish_last(self.node.status());
         exit
     }
 

@@ -40,7 +40,8 @@ fn python() -> Option<String> {
     // Not by `eprintln`, which is shown only if a test fails.
     let left_out = "LEFT OUT: the verifier in Python; it needs `pip install blake3 pynacl`, or a \
                     Python that has both, named by BITCRAPS_PYTHON";
-    writeln!(std::io::stderr(), "{left_out}").unwrap();
+    let mut stderr = std::io::stderr();
+    writeln!(stderr, "{left_out}").unwrap();
     None
 }
 
