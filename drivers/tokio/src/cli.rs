@@ -411,6 +411,13 @@ pub(crate) struct Verify {
     pub(crate) player: Option<String>,
 }
 
+impl Verify {
+    /// Whether it needs no data directory.
+    pub(crate) fn names_what_to_trust(&self) -> bool {
+        self.genesis.is_some() || self.header.is_some()
+    }
+}
+
 #[derive(Debug, Args)]
 pub(crate) struct Odds {
     /// Which bet, such as place:6 [default: all that such a table offers]
