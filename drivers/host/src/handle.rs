@@ -2,13 +2,21 @@
 
 use std::ops::ControlFlow;
 
+use bitcraps_protocol::block::Height;
 use bitcraps_protocol::event::{Command, CommandId, Notice, Refusal};
 use bitcraps_protocol::node::{Node, Status};
+use bytes::Bytes;
 
 use crate::inbox::{Input, Shared};
 use crate::links::Links;
 use crate::status::StatusCell;
 use crate::sync::Arc;
+
+/// Blocks read at one time: the node does nothing else meanwhile.
+pub const BLOCKS: usize = 32;
+
+/// Bytes of blocks read at one time; the block that reaches this is still read.
+pub const BLOCK_BYTES: usize = 1024 * 1024;
 
 /// Talks to a node on its own thread. Cheap to copy, usable from any thread, never waits.
 ///
@@ -38,6 +46,12 @@ impl Handle {
     /// Shows the node to `question`.
     pub fn query(&self, question: impl FnOnce(&Node) + Send + 'static) {
         self.request(Input::Query(Box::new(question)));
+    }
+
+    /// Reads final blocks as they were journalled (see [`bitcraps_protocol::journal::Entry`]) from
+    /// height `from` on: at most [`BLOCKS`], or about [`BLOCK_BYTES`]; fewer where they end.
+    pub fn blocks(&self, from: Height, reply: impl FnOnce(Vec<Bytes>) + Send + 'static) {
+        self.request(Input::Blocks(from, Box::new(reply)));
     }
 
     /// Shows `observer` every notice from now on, until it breaks off.

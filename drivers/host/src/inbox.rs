@@ -10,6 +10,7 @@ use std::ops::ControlFlow;
 use std::sync::PoisonError;
 use std::time::Duration;
 
+use bitcraps_protocol::block::Height;
 use bitcraps_protocol::event::{
     Command, CommandId, Direction, Endpoint, Event, LinkId, LinkKind, Notice, Refusal,
 };
@@ -41,6 +42,9 @@ pub type Reply = Box<dyn FnOnce(Result<CommandId, Refusal>) + Send>;
 /// Looks at the node on its own thread.
 pub type Question = Box<dyn FnOnce(&Node) + Send>;
 
+/// Gets final blocks as they were journalled, one height after the other.
+pub type BlocksReply = Box<dyn FnOnce(Vec<Bytes>) + Send>;
+
 /// Is shown every notice until it breaks off.
 pub type Observer = Box<dyn FnMut(&Notice) -> ControlFlow<()> + Send>;
 
@@ -60,6 +64,8 @@ pub enum Input {
     Submit(Box<Command>, Reply),
     /// Somebody wants to look at the node.
     Query(Question),
+    /// Somebody wants to read some final blocks, from this height on.
+    Blocks(Height, BlocksReply),
     /// Somebody wants to hear notices.
     Subscribe(Observer),
     /// A transport, by its tag, can dial.
@@ -219,7 +225,11 @@ impl Input {
     /// Whether it counts against [`REQUESTS`].
     fn is_request(&self) -> bool {
         match self {
-            Self::Submit(..) | Self::Query(_) | Self::Subscribe(_) | Self::Dialer(..) => true,
+            Self::Submit(..)
+            | Self::Query(_)
+            | Self::Blocks(..)
+            | Self::Subscribe(_)
+            | Self::Dialer(..) => true,
             Self::Event(event) => matches!(event, Event::Discovered { .. }),
             Self::LinkUp(_) => false,
         }
@@ -368,6 +378,7 @@ mod tests {
                 Input::LinkUp(up) => format!("{} up", up.link),
                 Input::Submit(..) => "submit".into(),
                 Input::Query(_) => "query".into(),
+                Input::Blocks(..) => "blocks".into(),
                 Input::Subscribe(_) => "subscribe".into(),
                 Input::Dialer(transport, _) => format!("dialer {transport}"),
             })

@@ -23,7 +23,7 @@ mod run;
 mod status;
 mod sync;
 
-pub use handle::Handle;
+pub use handle::{BLOCK_BYTES, BLOCKS, Handle};
 pub use host::{Exit, FailureKind, Host, Options, StartError};
 pub use identity::Identity;
 pub use links::{LinkInbound, LinkSink, Links};

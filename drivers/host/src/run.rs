@@ -8,11 +8,14 @@ use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::time::Duration;
 
-use bitcraps_protocol::event::{Action, Command, Endpoint, Event, LinkId, Notice};
+use bitcraps_protocol::block::Height;
+use bitcraps_protocol::event::{Action, Command, Endpoint, Event, Key, LinkId, Notice};
 use bitcraps_protocol::node::Node;
 use bitcraps_protocol::time::Time;
+use bytes::Bytes;
 
 use crate::clock::{self, Clock};
+use crate::handle::{BLOCK_BYTES, BLOCKS};
 use crate::host::{Exit, FailureKind};
 use crate::inbox::{Dialer, Inbox, Input, LinkUp, Observer, Reply, Taken};
 use crate::journal::Journal;
@@ -145,6 +148,10 @@ impl Loop {
                 question(&self.node);
                 Ok(())
             }
+            Input::Blocks(from, reply) => {
+                reply(self.blocks(from)?);
+                Ok(())
+            }
             Input::Subscribe(observer) => {
                 if self.observers.len() < OBSERVERS {
                     self.observers.push(observer);
@@ -183,6 +190,17 @@ impl Loop {
     fn submit(&mut self, command: Command, reply: Reply) -> Result<(), Exit> {
         reply(self.node.submit(self.clock.now(), command));
         self.perform()
+    }
+
+    fn blocks(&mut self, from: Height) -> Result<Vec<Bytes>, Exit> {
+        let (mut blocks, mut size, mut height) = (Vec::new(), 0, from);
+        while blocks.len() < BLOCKS && size < BLOCK_BYTES {
+            let Some(block) = self.journal.load(Key::Block(height))? else { break };
+            size += block.len();
+            blocks.push(block);
+            height = height.next();
+        }
+        Ok(blocks)
     }
 
     fn handle(&mut self, event: Event) -> Result<(), Exit> {

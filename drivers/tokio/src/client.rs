@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use bitcraps_host::api::{
-    AccountView, EventView, Failure, InvitationRequest, InvitationView, OperationRequest,
+    AccountView, EventView, Failure, InvitationRequest, InvitationView, OddsView, OperationRequest,
     StatusView, SupplyView, TableSummary, TableView, TransactionRequest, TransactionState,
     TransactionView,
 };
@@ -26,8 +26,8 @@ use crate::api::{FailureBody, SOCKET_NAME};
 
 /// Bytes of the longest answer that is read.
 const ANSWER_BYTES: usize = 16 * 1024 * 1024;
-/// Bytes of the longest event that is read.
-const EVENT_BYTES: usize = 64 * 1024;
+/// Bytes of the longest line that is read.
+const LINE_BYTES: usize = 256 * 1024;
 /// How long a node may take to answer; above its own longest wait.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(40);
 
@@ -60,7 +60,10 @@ pub enum ClientError {
 }
 
 /// Events as they come; see [`Client::events`].
-pub struct Events {
+pub struct Events(Lines);
+
+/// An answer that comes line by line.
+pub struct Lines {
     body: Incoming,
     rest: BytesMut,
 }
@@ -96,6 +99,16 @@ impl Client {
         self.get(&format!("/v1/tables/{table}")).await
     }
 
+    /// What the bets of a table are worth by its own rules.
+    pub async fn odds(&self, table: u32) -> Result<Vec<OddsView>, ClientError> {
+        self.get(&format!("/v1/tables/{table}/odds")).await
+    }
+
+    /// A table's hands as a hand file, line by line.
+    pub async fn hands(&self, table: u32) -> Result<Lines, ClientError> {
+        self.lines(&format!("/v1/tables/{table}/hands")).await
+    }
+
     /// Makes a ticket.
     pub async fn invite(&self, request: &InvitationRequest) -> Result<InvitationView, ClientError> {
         self.post("/v1/invitations", request).await
@@ -127,11 +140,15 @@ impl Client {
 
     /// Events from now on: from when this returns, none is lost without notice.
     pub async fn events(&self) -> Result<Events, ClientError> {
-        let response = self.send(Method::GET, "/v1/events", Bytes::new()).await?;
+        Ok(Events(self.lines("/v1/events").await?))
+    }
+
+    async fn lines(&self, path: &str) -> Result<Lines, ClientError> {
+        let response = self.send(Method::GET, path, Bytes::new()).await?;
         if !response.status().is_success() {
             return Err(failure(&collect(response).await?));
         }
-        Ok(Events { body: response.into_body(), rest: BytesMut::new() })
+        Ok(Lines { body: response.into_body(), rest: BytesMut::new() })
     }
 
     async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, ClientError> {
@@ -192,13 +209,25 @@ impl Client {
 impl Events {
     /// The next event; `None` when the node has stopped. Nothing is lost if the future is dropped.
     pub async fn next(&mut self) -> Result<Option<EventView>, ClientError> {
+        let Some(line) = self.0.next().await? else { return Ok(None) };
+        serde_json::from_slice(&line).map(Some).map_err(broken)
+    }
+}
+
+impl Lines {
+    /// The next line, with its end, unless it is a failure; `None` after the last one. Nothing is
+    /// lost if the future is dropped.
+    pub async fn next(&mut self) -> Result<Option<Bytes>, ClientError> {
         loop {
             if let Some(end) = self.rest.iter().position(|byte| *byte == b'\n') {
-                let line = self.rest.split_to(end + 1);
-                return serde_json::from_slice(&line).map(Some).map_err(broken);
+                let line = self.rest.split_to(end + 1).freeze();
+                if line.starts_with(b"{\"error\"") {
+                    return Err(failure(&line));
+                }
+                return Ok(Some(line));
             }
-            if self.rest.len() > EVENT_BYTES {
-                return Err(ClientError::Broken("an event is too long".into()));
+            if self.rest.len() > LINE_BYTES {
+                return Err(ClientError::Broken("a line is too long".into()));
             }
             let Some(frame) = self.body.frame().await else { return Ok(None) };
             if let Ok(data) = frame.map_err(broken)?.into_data() {

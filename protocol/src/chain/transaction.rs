@@ -76,7 +76,7 @@ pub enum Operation {
         /// How much is added.
         amount: Chips,
     },
-    /// Takes a bet down.
+    /// Takes a bet down, or a part of it.
     TakeDown {
         /// Where.
         table: TableId,
@@ -84,6 +84,8 @@ pub enum Operation {
         round: Round,
         /// Which.
         bet: Bet,
+        /// How much of it; all if left out.
+        amount: Option<Chips>,
     },
     /// Agrees to roll before the betting window has passed.
     Ready {
@@ -204,6 +206,11 @@ impl SignedTransaction {
         self.bytes.len() + 64
     }
 
+    /// What the signed bytes say; whether anybody signed them is not looked at.
+    pub fn read(&self) -> Result<Transaction, Malformed> {
+        decode(&self.bytes, limits::TRANSACTION_BYTES)
+    }
+
     /// Decodes the signed bytes and checks the signature over them.
     pub fn verify(self, network: NetworkId) -> Result<VerifiedTransaction, NotAuthentic> {
         self.verify_by(&Hooks::default(), network)
@@ -214,8 +221,7 @@ impl SignedTransaction {
         hooks: &Hooks,
         network: NetworkId,
     ) -> Result<VerifiedTransaction, NotAuthentic> {
-        let transaction: Transaction =
-            decode(&self.bytes, limits::TRANSACTION_BYTES).map_err(NotAuthentic::Malformed)?;
+        let transaction = self.read().map_err(NotAuthentic::Malformed)?;
         let (peer, context) = (&transaction.sender.peer, context(network));
         hooks
             .verify(peer, Domain::Transaction, &context, &self.bytes, &self.signature)

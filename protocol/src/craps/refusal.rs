@@ -100,6 +100,11 @@ pub enum Refusal {
         /// Which.
         bet: Bet,
     },
+    /// More was to come down than is up.
+    MoreThanIsUp {
+        /// What is up.
+        stake: Chips,
+    },
     /// The bet must stay up until it is decided.
     ContractBet {
         /// Which.
@@ -210,6 +215,9 @@ impl fmt::Display for Refusal {
                  less"
             ),
             Self::NoSuchBet { bet } => write!(formatter, "you have no {bet} up"),
+            Self::MoreThanIsUp { stake } => {
+                write!(formatter, "you have {stake} on this bet: take down no more than that")
+            }
             Self::ContractBet { bet } => {
                 write!(formatter, "{bet} is a contract bet now: it stays up until it wins or loses")
             }

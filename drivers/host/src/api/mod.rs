@@ -5,6 +5,8 @@
 //! heights numbers, times Unix milliseconds.
 
 mod failure;
+mod hands;
+mod odds;
 mod outcome;
 mod request;
 mod view;
@@ -16,6 +18,8 @@ use bitcraps_protocol::node::{Node, Status};
 use bitcraps_protocol::wire::Hash;
 
 pub use failure::{Code, Failure};
+pub use hands::{BANKROLL, HandLine, Hands};
+pub use odds::{OddsView, Share};
 pub use outcome::{Outcome, Outcomes};
 pub use request::{InvitationRequest, OperationRequest, TransactionRequest};
 pub use view::{

@@ -24,7 +24,7 @@ enum What {
     Sit { table: u32 },
     Stand { table: u32 },
     Bet { table: u32, late: u64, bet: Bet, amount: u64 },
-    TakeDown { table: u32, bet: Bet },
+    TakeDown { table: u32, bet: Bet, amount: Option<u64> },
     Call { table: u32, bet: Bet, on: bool },
     Fund { table: u32, amount: u64 },
     Draw { table: u32, amount: u64 },
@@ -49,7 +49,8 @@ fn whats() -> impl Strategy<Value = What> {
             .prop_map(|(table, bet, amount)| What::Bet { table, late: 0, bet, amount }),
         6 => (table(), 0u64..2, bets(), 1u64..100)
             .prop_map(|(table, late, bet, amount)| What::Bet { table, late, bet, amount }),
-        2 => (table(), bets()).prop_map(|(table, bet)| What::TakeDown { table, bet }),
+        2 => (table(), bets(), prop::option::of(1u64..20))
+            .prop_map(|(table, bet, amount)| What::TakeDown { table, bet, amount }),
         1 => (table(), bets(), any::<bool>())
             .prop_map(|(table, bet, on)| What::Call { table, bet, on }),
         1 => (table(), 0u64..3000).prop_map(|(table, amount)| What::Fund { table, amount }),
@@ -125,9 +126,12 @@ impl World {
                 let (table, amount) = (TableId(table), Chips(amount));
                 Operation::Bet { table, round, bet, amount }
             }
-            What::TakeDown { table, bet } => {
-                Operation::TakeDown { table: TableId(table), round: round(table), bet }
-            }
+            What::TakeDown { table, bet, amount } => Operation::TakeDown {
+                table: TableId(table),
+                round: round(table),
+                bet,
+                amount: amount.map(Chips),
+            },
             What::Call { table, bet, on } => {
                 Operation::SetWorking { table: TableId(table), round: round(table), bet, on }
             }

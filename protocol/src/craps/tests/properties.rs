@@ -31,10 +31,10 @@ enum Ask {
     Bet(u8, Bet, u64),
     /// One of the bets that are open now, by so many units.
     OpenBet(u8, Index, u64),
-    /// Any bet, up or not.
-    TakeDown(u8, Bet),
-    /// One of the player's own bets.
-    TakeDownOwn(u8, Index),
+    /// Any bet, up or not, or so much of it.
+    TakeDown(u8, Bet, Option<u64>),
+    /// One of the player's own bets, or so many units of it.
+    TakeDownOwn(u8, Index, Option<u64>),
     /// One of the player's own bets, called on or off.
     CallOwn(u8, Index, bool),
     SetWorking(u8, Bet, bool),
@@ -68,8 +68,10 @@ fn any_ask() -> impl Strategy<Value = Ask> {
         4 => (player.clone(), any_bet(), any_amount()).prop_map(|(p, b, a)| Ask::Bet(p, b, a)),
         30 => (player.clone(), any::<Index>(), 1..=12u64)
             .prop_map(|(player, bet, units)| Ask::OpenBet(player, bet, units)),
-        1 => (player.clone(), any_bet()).prop_map(|(player, bet)| Ask::TakeDown(player, bet)),
-        2 => (player.clone(), any::<Index>()).prop_map(|(p, bet)| Ask::TakeDownOwn(p, bet)),
+        1 => (player.clone(), any_bet(), prop::option::of(any_amount()))
+            .prop_map(|(player, bet, amount)| Ask::TakeDown(player, bet, amount)),
+        3 => (player.clone(), any::<Index>(), prop::option::of(1..=6u64))
+            .prop_map(|(player, bet, units)| Ask::TakeDownOwn(player, bet, units)),
         2 => (player.clone(), any::<Index>(), any::<bool>())
             .prop_map(|(player, bet, on)| Ask::CallOwn(player, bet, on)),
         1 => (player.clone(), any_amount()).prop_map(|(player, chips)| Ask::Fund(player, chips)),
@@ -188,13 +190,16 @@ impl Played {
                 }
                 Err(refusal) => Some(refusal),
             },
-            Ask::TakeDown(player, bet) => match self.table.take_down(name(player), round, bet) {
-                Ok(returned) => {
-                    self.credit(name(player), returned);
-                    None
+            Ask::TakeDown(player, bet, amount) => {
+                let amount = amount.map(Chips);
+                match self.table.take_down(name(player), round, bet, amount) {
+                    Ok(returned) => {
+                        self.credit(name(player), returned);
+                        None
+                    }
+                    Err(refusal) => Some(refusal),
                 }
-                Err(refusal) => Some(refusal),
-            },
+            }
             Ask::Ready(player) => self.table.ready(name(player), round).err(),
             Ask::Roll(by) => self.table.roll(by.map(&name), round, at, TICKET).err(),
             Ask::Settle(dice) => {
@@ -240,9 +245,14 @@ impl Played {
                 let unit = Terms::of(bet, rules, point).unit();
                 Ask::Bet(player, bet, unit * units)
             }
-            Ask::TakeDownOwn(player, index) => {
+            Ask::TakeDownOwn(player, index, units) => {
                 let own: Vec<Bet> = up(player).map(|(_, bet, _)| bet).collect();
-                if own.is_empty() { ask } else { Ask::TakeDown(player, *index.get(&own)) }
+                if own.is_empty() {
+                    return ask;
+                }
+                let bet = *index.get(&own);
+                let unit = Terms::of(bet, rules, point).unit();
+                Ask::TakeDown(player, bet, units.map(|units| unit * units))
             }
             Ask::CallOwn(player, index, on) => {
                 let own: Vec<Bet> = up(player).map(|(_, bet, _)| bet).collect();

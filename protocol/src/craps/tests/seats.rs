@@ -65,7 +65,7 @@ fn the_shooter_needs_a_line_bet_on_the_come_out_only() {
     assert_eq!(table.roll_refusal(Some(ANNA), at), needs_line_bet);
     put(&mut table, ANNA, "dont_pass", at);
     roll(&mut table, Some(ANNA), 2, 3, at);
-    table.take_down(ANNA, Round(2), Bet::DontPass).unwrap();
+    table.take_down(ANNA, Round(2), Bet::DontPass, None).unwrap();
     assert_eq!(table.roll_refusal(Some(ANNA), at), None, "with a point the hand goes on");
 }
 
