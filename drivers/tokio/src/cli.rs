@@ -196,6 +196,15 @@ pub(crate) enum Command {
         #[command(flatten)]
         change: Change,
     },
+    /// Pass the dice to the next player, if it is your turn to throw them
+    PassDice {
+        /// The table's number
+        table: u32,
+        #[command(flatten)]
+        round: Round,
+        #[command(flatten)]
+        change: Change,
+    },
     /// Throw the dice, if it is your turn, and show them
     Roll {
         /// The table's number

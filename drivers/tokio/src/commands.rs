@@ -67,6 +67,10 @@ pub(crate) async fn run(command: Command, config: &Config, output: Output) -> an
             let round = session.round(table, round).await?;
             session.change(OperationRequest::Ready { table, round }, change).await
         }
+        Command::PassDice { table, round, change } => {
+            let round = session.round(table, round).await?;
+            session.change(OperationRequest::PassDice { table, round }, change).await
+        }
         Command::Roll { table, round, change } => {
             let round = session.round(table, round).await?;
             session.change(OperationRequest::Roll { table, round }, change).await

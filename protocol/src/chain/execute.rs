@@ -312,6 +312,9 @@ impl<'a> Execution<'a> {
             Operation::Ready { table, round } => {
                 self.at_table(*table, |game| game.ready(who, *round))?;
             }
+            Operation::PassDice { table, round } => {
+                self.at_table(*table, |game| game.pass_dice(who, *round, at))?;
+            }
             Operation::Roll { table, round } => self.roll(*table, Some((sender, *round)))?,
         }
         Ok(None)

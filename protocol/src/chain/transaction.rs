@@ -126,6 +126,13 @@ pub enum Operation {
         /// How much.
         amount: Chips,
     },
+    /// Passes the dice to the next player; the shooter's right.
+    PassDice {
+        /// Where.
+        table: TableId,
+        /// Before which roll.
+        round: Round,
+    },
 }
 
 /// One account's request.
@@ -179,6 +186,7 @@ impl Operation {
             | Self::SetWorking { table, round, .. }
             | Self::TakeDown { table, round, .. }
             | Self::Ready { table, round }
+            | Self::PassDice { table, round }
             | Self::Roll { table, round } => Some((*table, Some(*round))),
         }
     }

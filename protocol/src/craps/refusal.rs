@@ -83,6 +83,11 @@ pub enum Refusal {
         /// The most that it may win.
         maximum: Chips,
     },
+    /// The bets of all players on it could together win more than the table lets them.
+    OverMaximumPayoutOfAll {
+        /// The most that they may win together.
+        maximum: Chips,
+    },
     /// The player has as many bets up as the table allows.
     TooManyBets {
         /// How many.
@@ -124,6 +129,8 @@ pub enum Refusal {
     NoChips,
     /// Somebody else has the dice.
     NotTheShooter,
+    /// There is nobody else to take the dice.
+    NobodyElse,
     /// The shooter must have a line bet up to throw on the come-out.
     ShooterNeedsLineBet,
     /// The betting window is open and not everybody with bets is ready.
@@ -205,6 +212,10 @@ impl fmt::Display for Refusal {
             Self::OverMaximumPayout { maximum } => {
                 write!(formatter, "this bet may win at most {maximum} at this table: bet less")
             }
+            Self::OverMaximumPayoutOfAll { maximum } => write!(
+                formatter,
+                "all players together may win at most {maximum} on this bet at this table: bet less"
+            ),
             Self::TooManyBets { limit } => write!(
                 formatter,
                 "you have {limit} bets up, which is this table's limit: take one down first"
@@ -232,6 +243,8 @@ impl fmt::Display for Refusal {
             Self::NotTheShooter => {
                 formatter.write_str("somebody else has the dice: only the shooter throws them")
             }
+            Self::NobodyElse => formatter
+                .write_str("nobody else sits at this table: leave it if you do not want to throw"),
             Self::ShooterNeedsLineBet => formatter.write_str(
                 "the shooter needs a line bet on the come-out: bet pass or don't pass first",
             ),

@@ -193,6 +193,7 @@ impl Hands {
                 self.note(own(Action::with(op, *bet)));
             }
             Operation::Ready { round, .. } => game.ready(who, *round)?,
+            Operation::PassDice { round, .. } => game.pass_dice(who, *round, at)?,
             Operation::Roll { .. } => self.roll(Some(who), header)?,
             Operation::Fund { amount, .. } => {
                 game.fund(*amount)?;

@@ -123,6 +123,13 @@ pub enum OperationRequest {
         /// For which roll.
         round: u64,
     },
+    /// Passes the dice to the next player.
+    PassDice {
+        /// Where.
+        table: u32,
+        /// Before which roll.
+        round: u64,
+    },
     /// Throws the dice.
     Roll {
         /// Where.
@@ -182,6 +189,9 @@ impl OperationRequest {
             Self::Ready { table, round } => {
                 Operation::Ready { table: TableId(table), round: Round(round) }
             }
+            Self::PassDice { table, round } => {
+                Operation::PassDice { table: TableId(table), round: Round(round) }
+            }
             Self::Roll { table, round } => {
                 Operation::Roll { table: TableId(table), round: Round(round) }
             }
@@ -202,7 +212,8 @@ impl OperationRequest {
             | Self::SetWorking { .. }
             | Self::Fund { .. }
             | Self::Draw { .. }
-            | Self::Ready { .. } => None,
+            | Self::Ready { .. }
+            | Self::PassDice { .. } => None,
         }
     }
 }

@@ -29,6 +29,7 @@ enum What {
     Fund { table: u32, amount: u64 },
     Draw { table: u32, amount: u64 },
     Ready { table: u32 },
+    PassDice { table: u32 },
     Roll { table: u32 },
 }
 
@@ -56,6 +57,7 @@ fn whats() -> impl Strategy<Value = What> {
         1 => (table(), 0u64..3000).prop_map(|(table, amount)| What::Fund { table, amount }),
         1 => (table(), 0u64..3000).prop_map(|(table, amount)| What::Draw { table, amount }),
         1 => table().prop_map(|table| What::Ready { table }),
+        1 => table().prop_map(|table| What::PassDice { table }),
         6 => table().prop_map(|table| What::Roll { table }),
     ]
 }
@@ -143,6 +145,9 @@ impl World {
             }
             What::Ready { table } => {
                 Operation::Ready { table: TableId(table), round: round(table) }
+            }
+            What::PassDice { table } => {
+                Operation::PassDice { table: TableId(table), round: round(table) }
             }
             What::Roll { table } => Operation::Roll { table: TableId(table), round: round(table) },
         };

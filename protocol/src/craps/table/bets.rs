@@ -121,6 +121,12 @@ impl Table {
         if terms.most(stake) > u128::from(terms.limit.max_win.0) {
             return Err(Refusal::OverMaximumPayout { maximum: terms.limit.max_win });
         }
+        let others = self.layout.bets().filter(|(other, up, _)| *up == bet && *other != player);
+        let of_all: u128 = others.map(|(.., wager)| terms.most(wager.stake)).sum();
+        if of_all + terms.most(stake) > u128::from(terms.limit.max_win_of_all.0) {
+            let maximum = terms.limit.max_win_of_all;
+            return Err(Refusal::OverMaximumPayoutOfAll { maximum });
+        }
         let up = self.layout.bets_of(player).count();
         if standing.is_none() && up >= usize::from(self.rules.max_bets) {
             return Err(Refusal::TooManyBets { limit: self.rules.max_bets });

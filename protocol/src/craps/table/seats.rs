@@ -45,6 +45,21 @@ impl Table {
         Ok(returned)
     }
 
+    /// Passes the dice to the next player round the table, who may pass them on. Bets, the puck and
+    /// the hand stay as they are; the next shooter has the full time, within the round's bound.
+    /// (craps.md section 8)
+    pub fn pass_dice(&mut self, player: Player, round: Round, at: Moment) -> Result<(), Refusal> {
+        self.expect_round(round)?;
+        self.seat(player)?;
+        if self.shooter != Some(player) {
+            return Err(Refusal::NotTheShooter);
+        }
+        let next = self.player_after(player).filter(|next| *next != player);
+        self.shooter = Some(next.ok_or(Refusal::NobodyElse)?);
+        self.turn = at.time;
+        Ok(())
+    }
+
     /// Marks the player as ready to roll before the betting window has passed.
     pub fn ready(&mut self, player: Player, round: Round) -> Result<(), Refusal> {
         self.expect_round(round)?;

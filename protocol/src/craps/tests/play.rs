@@ -397,6 +397,18 @@ fn long_shots_are_capped_by_what_they_could_win() {
 }
 
 #[test]
+fn long_shots_of_all_players_are_capped_together_bet_by_bet() {
+    let mut game = Game::with(|rules| rules.limits.sides.max_win_of_all = Chips(2000));
+    game.table.sit(BERT).unwrap();
+    game.bet("fire", 1).bet_of(BERT, "fire", 1);
+    let over = Err(Refusal::OverMaximumPayoutOfAll { maximum: Chips(2000) });
+    assert_eq!(game.try_bet("fire", 1), over);
+    assert_eq!(game.try_bet_of(BERT, "fire", 1), over);
+    game.bet("all", 5).bet_of(BERT, "all", 5);
+    assert_eq!(game.try_bet("all", 2), over);
+}
+
+#[test]
 fn what_a_table_does_not_offer_is_refused_by_name() {
     let not_offered = |key| Err(Refusal::NotOffered { bet: bet(key) });
     let mut game = Game::new();

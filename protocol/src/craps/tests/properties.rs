@@ -41,6 +41,7 @@ enum Ask {
     Fund(u8, u64),
     Draw(u8, u64),
     Ready(u8),
+    PassDice(u8),
     Roll(Option<u8>),
     Settle(Dice),
     /// A roll by whoever may throw, and its settlement.
@@ -77,6 +78,7 @@ fn any_ask() -> impl Strategy<Value = Ask> {
         1 => (player.clone(), any_amount()).prop_map(|(player, chips)| Ask::Fund(player, chips)),
         1 => (0..=PLAYERS, any_amount()).prop_map(|(player, chips)| Ask::Draw(player, chips)),
         1 => player.clone().prop_map(Ask::Ready),
+        1 => player.clone().prop_map(Ask::PassDice),
         1 => prop::option::of(player.clone()).prop_map(Ask::Roll),
         1 => any_dice().prop_map(Ask::Settle),
         14 => any_dice().prop_map(Ask::Throw),
@@ -201,6 +203,7 @@ impl Played {
                 }
             }
             Ask::Ready(player) => self.table.ready(name(player), round).err(),
+            Ask::PassDice(player) => self.table.pass_dice(name(player), round, at).err(),
             Ask::Roll(by) => self.table.roll(by.map(&name), round, at, TICKET).err(),
             Ask::Settle(dice) => {
                 if matches!(before.phase(), Phase::Rolling { .. }) {
