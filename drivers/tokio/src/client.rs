@@ -30,6 +30,8 @@ const ANSWER_BYTES: usize = 16 * 1024 * 1024;
 const LINE_BYTES: usize = 256 * 1024;
 /// How long a node may take to answer; above its own longest wait.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(40);
+/// How long it may take to work out the odds of rules that were not asked for before.
+const ODDS_TIMEOUT: Duration = Duration::from_secs(300);
 
 /// A way to one running node. Each request takes a connection of its own.
 #[derive(Clone, Debug)]
@@ -101,7 +103,8 @@ impl Client {
 
     /// What the bets of a table are worth by its own rules.
     pub async fn odds(&self, table: u32) -> Result<Vec<OddsView>, ClientError> {
-        self.get(&format!("/v1/tables/{table}/odds")).await
+        let path = format!("/v1/tables/{table}/odds");
+        self.ask(Method::GET, &path, Bytes::new(), ODDS_TIMEOUT).await
     }
 
     /// A table's hands as a hand file, line by line.
@@ -152,7 +155,7 @@ impl Client {
     }
 
     async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, ClientError> {
-        self.ask(Method::GET, path, Bytes::new()).await
+        self.ask(Method::GET, path, Bytes::new(), ANSWER_TIMEOUT).await
     }
 
     async fn post<T: DeserializeOwned>(
@@ -161,7 +164,7 @@ impl Client {
         body: &impl Serialize,
     ) -> Result<T, ClientError> {
         let body = serde_json::to_vec(body).expect("our own plain types have a JSON form");
-        self.ask(Method::POST, path, body.into()).await
+        self.ask(Method::POST, path, body.into(), ANSWER_TIMEOUT).await
     }
 
     async fn ask<T: DeserializeOwned>(
@@ -169,6 +172,7 @@ impl Client {
         method: Method,
         path: &str,
         body: Bytes,
+        patience: Duration,
     ) -> Result<T, ClientError> {
         let exchange = async {
             let response = self.send(method, path, body).await?;
@@ -179,7 +183,7 @@ impl Client {
             }
             serde_json::from_slice(&answer).map_err(broken)
         };
-        let answer = timeout(ANSWER_TIMEOUT, exchange).await;
+        let answer = timeout(patience, exchange).await;
         answer.map_err(|_| ClientError::Broken("it took too long".into()))?
     }
 
