@@ -12,12 +12,6 @@ use crate::links::Links;
 use crate::status::StatusCell;
 use crate::sync::Arc;
 
-/// Blocks read at one time: the node does nothing else meanwhile.
-pub const BLOCKS: usize = 32;
-
-/// Bytes of blocks read at one time; the block that reaches this is still read.
-pub const BLOCK_BYTES: usize = 1024 * 1024;
-
 /// Talks to a node on its own thread. Cheap to copy, usable from any thread, never waits.
 ///
 /// Closures run on the node's thread, in the order in which they were given, and must not block.
@@ -48,10 +42,14 @@ impl Handle {
         self.request(Input::Query(Box::new(question)));
     }
 
-    /// Reads final blocks as they were journalled (see [`bitcraps_protocol::journal::Entry`]) from
-    /// height `from` on: at most [`BLOCKS`], or about [`BLOCK_BYTES`]; fewer where they end.
-    pub fn blocks(&self, from: Height, reply: impl FnOnce(Vec<Bytes>) + Send + 'static) {
-        self.request(Input::Blocks(from, Box::new(reply)));
+    /// Reads records of final blocks, from the first one kept at or above `from`: up to
+    /// [`PAGE_BLOCKS`](crate::api::PAGE_BLOCKS) of them.
+    pub fn blocks(
+        &self,
+        from: Height,
+        readout: impl FnOnce(Result<Vec<(Height, Bytes)>, String>) + Send + 'static,
+    ) {
+        self.request(Input::Blocks(from, Box::new(readout)));
     }
 
     /// Shows `observer` every notice from now on, until it breaks off.

@@ -19,11 +19,13 @@ pub mod inbox;
 pub mod journal;
 mod links;
 pub mod lock;
+#[cfg(loom)]
+mod models;
 mod run;
 mod status;
 mod sync;
 
-pub use handle::{BLOCK_BYTES, BLOCKS, Handle};
+pub use handle::Handle;
 pub use host::{Exit, FailureKind, Host, Options, StartError};
 pub use identity::Identity;
 pub use links::{LinkInbound, LinkSink, Links};

@@ -14,8 +14,8 @@ use bitcraps_protocol::node::Node;
 use bitcraps_protocol::time::Time;
 use bytes::Bytes;
 
+use crate::api::{PAGE_BLOCKS, PAGE_BYTES};
 use crate::clock::{self, Clock};
-use crate::handle::{BLOCK_BYTES, BLOCKS};
 use crate::host::{Exit, FailureKind};
 use crate::inbox::{Dialer, Inbox, Input, LinkUp, Observer, Reply, Taken};
 use crate::journal::Journal;
@@ -84,10 +84,7 @@ impl Loop {
     /// Runs until asked to stop or unable to go on.
     pub(crate) fn run(mut self) -> Exit {
         let Err(exit) = self.turn_for_ever();
-        // The last word should be seen; a reader is in the way for an instant only.
-        while !self.status.try_publish(self.node.status()) {
-            std::thread::yield_now();
-        }
+        self.status.publish_last(self.node.status());
         exit
     }
 
@@ -148,8 +145,8 @@ impl Loop {
                 question(&self.node);
                 Ok(())
             }
-            Input::Blocks(from, reply) => {
-                reply(self.blocks(from)?);
+            Input::Blocks(from, readout) => {
+                readout(self.blocks(from));
                 Ok(())
             }
             Input::Subscribe(observer) => {
@@ -163,6 +160,24 @@ impl Loop {
                 Ok(())
             }
         }
+    }
+
+    /// Records of final blocks for a page. That one cannot be read is told to who asked, and ends
+    /// nothing: the node itself does not need it.
+    fn blocks(&mut self, from: Height) -> Result<Vec<(Height, Bytes)>, String> {
+        let (mut blocks, mut size) = (Vec::new(), 0);
+        for height in self.journal.heights(from, PAGE_BLOCKS) {
+            let key = Key::Block(height);
+            let Some(bytes) = self.journal.load(key).map_err(|error| error.to_string())? else {
+                break;
+            };
+            size += bytes.len();
+            blocks.push((height, bytes));
+            if size > PAGE_BYTES {
+                break;
+            }
+        }
+        Ok(blocks)
     }
 
     /// What happens on a link that the node has closed is not told to it.
@@ -190,17 +205,6 @@ impl Loop {
     fn submit(&mut self, command: Command, reply: Reply) -> Result<(), Exit> {
         reply(self.node.submit(self.clock.now(), command));
         self.perform()
-    }
-
-    fn blocks(&mut self, from: Height) -> Result<Vec<Bytes>, Exit> {
-        let (mut blocks, mut size, mut height) = (Vec::new(), 0, from);
-        while blocks.len() < BLOCKS && size < BLOCK_BYTES {
-            let Some(block) = self.journal.load(Key::Block(height))? else { break };
-            size += block.len();
-            blocks.push(block);
-            height = height.next();
-        }
-        Ok(blocks)
     }
 
     fn handle(&mut self, event: Event) -> Result<(), Exit> {

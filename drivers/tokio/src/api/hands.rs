@@ -10,7 +10,7 @@ use bitcraps_protocol::beacon::DiceKey;
 use bitcraps_protocol::block::Height;
 use bitcraps_protocol::chain::TableId;
 use bitcraps_protocol::identity::Epoch;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 
 use super::Context;
 use super::wire::{FailureBody, Refused, streamed};
@@ -51,8 +51,8 @@ async fn write(
     let end = handle.status().height;
     let (mut writer, mut height) = (Hands::new(table), Height(0));
     while height < end {
-        let blocks = blocks(handle, height.next()).await?;
-        if blocks.is_empty() {
+        let blocks = ask::blocks(handle, height.next()).await?;
+        if blocks.first().is_none_or(|(first, _)| *first != height.next()) {
             let message = format!("block {} is not kept here: ask another node", height.next());
             return Err(Failure::new(Code::NotFound, message));
         }
@@ -60,11 +60,11 @@ async fn write(
             node.state().dice_keys().map(|(epoch, key)| (epoch, key.clone())).collect()
         })
         .await?;
-        for block in blocks {
-            if height >= end {
+        for (at, block) in blocks {
+            if at != height.next() || height >= end {
                 break;
             }
-            height = height.next();
+            height = at;
             if send(lines, writer.block(&block, &keys)?).await.is_err() {
                 return Ok(());
             }
@@ -83,13 +83,4 @@ async fn send(
         lines.send(hands::line(line).into()).await?;
     }
     Ok(())
-}
-
-async fn blocks(handle: &Handle, from: Height) -> Result<Vec<Bytes>, Failure> {
-    let (sender, receiver) = oneshot::channel();
-    handle.blocks(from, move |blocks| {
-        // Fails only if nobody waits for the answer any more.
-        let _ = sender.send(blocks);
-    });
-    receiver.await.map_err(|_| Failure::halted())
 }

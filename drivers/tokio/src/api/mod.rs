@@ -8,6 +8,7 @@ mod hub;
 mod invite;
 mod listen;
 mod odds;
+mod rolls;
 mod routes;
 mod wire;
 

@@ -20,14 +20,15 @@ use tokio::time::Instant;
 
 use super::Context;
 use super::hands::hands_of;
+use super::rolls;
 use super::wire::{Input, Refused, lines};
 use crate::ask;
 
 /// How long a request waits for a transaction before it answers what is still missing.
 const WAIT: Duration = Duration::from_secs(20);
 
-type Shared = State<Arc<Context>>;
-type Answer<T> = Result<Json<T>, Refused>;
+pub(super) type Shared = State<Arc<Context>>;
+pub(super) type Answer<T> = Result<Json<T>, Refused>;
 type Segment = Result<Path<String>, PathRejection>;
 
 #[derive(Deserialize)]
@@ -46,6 +47,7 @@ pub(super) fn router(context: Arc<Context>) -> Router {
         .route("/v1/tables/{id}", get(table))
         .route("/v1/tables/{id}/odds", get(odds))
         .route("/v1/tables/{id}/hands", get(hands))
+        .merge(rolls::router())
         .route("/v1/transactions", post(submit))
         .route("/v1/transactions/{id}", get(transaction))
         .route("/v1/invitations", post(invite))
