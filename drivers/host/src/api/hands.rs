@@ -35,7 +35,7 @@ pub enum HandLine {
         /// With which roll.
         round: Round,
         /// The table's house rules.
-        rules: Rules,
+        rules: Box<Rules>,
         /// What every player begins with.
         bankroll: Chips,
         /// What the table's bank holds.
@@ -96,7 +96,7 @@ impl Hands {
             self.operation(transaction.sender.peer, &transaction.operation, header)
                 .map_err(broken)?;
         }
-        if body.rolls.iter().any(|table| *table == self.id) {
+        if body.rolls.contains(&self.id) {
             self.roll(None, header).map_err(broken)?;
         }
         Ok(std::mem::take(&mut self.lines))
@@ -233,7 +233,7 @@ impl Hands {
             return;
         }
         if let Some((round, bank)) = self.begins.take() {
-            let (table, rules) = (self.id, game.rules().clone());
+            let (table, rules) = (self.id, Box::new(game.rules().clone()));
             self.lines.push(HandLine::Begins { table, round, rules, bankroll: BANKROLL, bank });
         }
         let actions = std::mem::take(&mut self.actions);

@@ -10,6 +10,8 @@
 //! not one is expected to fail in a thousand runs, and of those whose edge is wrong by as much as
 //! ten standard errors, all do.
 
+#![allow(clippy::float_arithmetic, reason = "statistics of whole numbers, and nothing but tests")]
+
 use super::*;
 use crate::craps::odds::{Fraction, Odds};
 use crate::craps::terms::{Opens, Terms};

@@ -1,6 +1,7 @@
 //! Bets made, refused, paid and taken down, one table at a time.
 
 use super::*;
+use crate::craps::odds::Offer;
 use crate::craps::{Limit, Number, Phase, Ratio, Round, RulesRefusal, VigWhen};
 
 #[test]
@@ -415,8 +416,10 @@ fn what_a_table_does_not_offer_is_refused_by_name() {
     assert_eq!(game.try_bet("place:2", 2), not_offered("place:2"));
     assert_eq!(game.try_bet("place_to_lose:11", 11), not_offered("place_to_lose:11"));
     let mut game = Game::with(|rules| rules.crapless = true);
-    for key in ["dont_pass", "fire", "muggsy", "replay"] {
+    let no_dont = ["dont_pass", "dont_come", "odds:dont_pass", "odds:dont_come:4"];
+    for key in no_dont.into_iter().chain(["fire", "muggsy", "replay"]) {
         assert_eq!(game.try_bet(key, 1), not_offered(key));
+        assert_eq!(Offer::of(bet(key), game.table.rules()), None, "{key}");
     }
     assert_eq!(game.bet("pass", 10).throw(1, 1), NOTHING);
     assert_eq!(game.table.point(), Some(Number::Two));
