@@ -129,7 +129,7 @@ fn at_table(
         Deed::Bet | Deed::Transfer | Deed::Overspend => {
             let bet = bets[rng.below(bets.len() as u64) as usize];
             if rng.below(8) == 0 {
-                return Operation::TakeDown { table: id, round, bet };
+                return Operation::TakeDown { table: id, round, bet, amount: None };
             }
             let amount = Chips(5 * (1 + rng.below(12)));
             Operation::Bet { table: id, round, bet, amount }
