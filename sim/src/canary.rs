@@ -2,12 +2,13 @@
 //! which that matters; a simulator that lets one live is no simulator.
 
 use bitcraps_protocol::simulation::Flaw;
+use serde::Serialize;
 
 use crate::adversary::Scheme;
-use crate::checks::Check;
 use crate::config::{Config, Faults, LinkConfig, Workload};
-use crate::decision::Decision;
+use crate::failure::{Failure, Replayed};
 use crate::run::{self, Watch};
+use crate::shrink;
 
 /// One deliberately broken core.
 #[derive(Debug)]
@@ -98,34 +99,42 @@ pub const CANARIES: [Canary; Flaw::ALL.len()] = [
     canary(Flaw::NonceReused, "nonce-reused", 20, CALM),
 ];
 
-/// Broken cores that cannot be tried yet, and why.
-pub const ABSENT: [(&str, &str); 1] =
-    [("honest-shares-published", "there is no key generation on the chain yet")];
+/// How many decisions may be left of what caught a canary.
+pub const DECISIONS: usize = 20;
+
+/// Runs that may be spent on making one smaller.
+const ATTEMPTS: u32 = 3_000;
 
 /// What came of one canary.
-#[derive(Debug)]
+#[derive(Debug, Serialize)]
 pub struct Fate {
     /// The name.
     pub name: &'static str,
-    /// Which check caught it under which seed, the how-manieth that was tried; `None` if it lives.
+    /// Seeds within which it must be caught.
+    pub within: u64,
+    /// How it was caught; `None` if it lives.
     pub caught: Option<Caught>,
 }
 
 /// How a canary was caught.
-#[derive(Debug)]
+#[derive(Debug, Serialize)]
 pub struct Caught {
-    /// What noticed.
-    pub check: Check,
-    /// What it said.
-    pub message: String,
-    /// The seed.
+    /// The seed, which is also how many were tried.
     pub seed: u64,
-    /// How many seeds were tried.
-    pub tried: u64,
-    /// The run that caught it, to be shortened and done again.
-    pub config: Config,
-    /// The decisions of that run.
-    pub decisions: Vec<Decision>,
+    /// Decisions made in the run that caught it.
+    pub before: usize,
+    /// That run, made smaller if that was asked for.
+    pub failure: Failure,
+    /// Whether it fails in the same way when it is done again.
+    pub replays: bool,
+}
+
+impl Fate {
+    /// Whether it was caught, and is small enough if it was to be made smaller.
+    pub fn is_well(&self, shrunk: bool) -> bool {
+        let small = |caught: &Caught| caught.failure.decisions.len() <= DECISIONS;
+        self.caught.as_ref().is_some_and(|it| it.replays && (!shrunk || small(it)))
+    }
 }
 
 /// The flaw of this name.
@@ -162,25 +171,22 @@ impl Canary {
 
     /// Tries seeds until one catches it. What the sound core would not survive either catches
     /// nothing.
-    pub fn hunt(&self) -> Fate {
+    pub fn hunt(&self, shrink: bool) -> Fate {
         let caught = (1..=self.within).find_map(|seed| {
             let config = self.config(seed);
             let outcome = run::run(&config, None, Watch::default());
-            let violation = outcome.report.violation?;
-            let sound = Config { flaws: Vec::new(), ..config.clone() };
+            let failure = Failure::of(&outcome)?;
+            let sound = Config { flaws: Vec::new(), ..config };
             if run::run(&sound, None, Watch::default()).report.violation.is_some() {
                 return None;
             }
-            Some(Caught {
-                check: violation.check,
-                message: violation.message,
-                seed,
-                tried: seed,
-                config,
-                decisions: outcome.decisions,
-            })
+            let before = failure.decisions.len();
+            let failure =
+                if shrink { shrink::shrink(failure, ATTEMPTS, |_| {}) } else { failure };
+            let replays = failure.replay(Watch::default()).0 == Replayed::Same;
+            Some(Caught { seed, before, failure, replays })
         });
-        Fate { name: self.name, caught }
+        Fate { name: self.name, within: self.within, caught }
     }
 }
 

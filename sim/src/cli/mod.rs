@@ -2,6 +2,7 @@
 //! liveness, 12 a panic, 13 not deterministic, 14 nothing was tested.
 
 mod attack;
+mod canaries;
 mod flags;
 mod print;
 
@@ -10,8 +11,7 @@ use std::io::{self, Write as _};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::{Context as _, bail, ensure};
-use bitcraps_sim::canary::CANARIES;
+use anyhow::{Context as _, ensure};
 use bitcraps_sim::checks::Check;
 use bitcraps_sim::failure::{Failure, Replayed};
 use bitcraps_sim::run::{self, Report, Watch};
@@ -126,9 +126,18 @@ enum Command {
     Canary {
         /// Only this one.
         name: Option<String>,
-        /// Keeps what caught them, made smaller, in this directory.
+        /// Makes what caught them smaller too, and does it again: at most 20 decisions may be left.
+        #[arg(long)]
+        shrink: bool,
+        /// Keeps what caught them in this directory.
         #[arg(long, value_name = "DIRECTORY")]
         keep: Option<PathBuf>,
+        /// Canaries at a time.
+        #[arg(long, default_value_t = 1)]
+        jobs: usize,
+        /// Prints one canary a line as JSON.
+        #[arg(long)]
+        json: bool,
     },
     /// Runs a validator twice under one key, in every scenario of who hears which.
     Twins {
@@ -200,7 +209,11 @@ impl Cli {
                     Replayed::Differently => {
                         ("The same check fails, but in another run than was recorded.", 13)
                     }
-                    Replayed::Gone => ("It does not fail as recorded any more.", 0),
+                    Replayed::Gone => {
+                        let violation = outcome.report.violation.as_ref();
+                        let code = violation.map_or(0, |violation| violation.check.exit_code());
+                        ("It does not fail as recorded any more.", code)
+                    }
                 };
                 say(sentence)?;
                 Ok(code)
@@ -254,7 +267,9 @@ impl Cli {
                 say(&format!("seeds {first}..{last} twice: {verdict}"))?;
                 Ok(code)
             }
-            Command::Canary { name, keep } => canaries(name.as_deref(), keep.as_deref()),
+            Command::Canary { name, shrink, keep, jobs, json } => {
+                canaries::hunt(name.as_deref(), shrink, keep.as_deref(), jobs, json)
+            }
             Command::Twins { nodes, rounds, max, seed, keep } => {
                 attack::twins(nodes, rounds, max, seed, keep)
             }
@@ -305,38 +320,6 @@ fn run_swarm(
     let summary = Summary::of(&reports);
     say(&print::summary(&summary))?;
     Ok(summary.exit_code())
-}
-
-fn canaries(name: Option<&str>, keep: Option<&std::path::Path>) -> anyhow::Result<u8> {
-    let chosen = CANARIES.iter().filter(|it| name.is_none_or(|name| it.name == name));
-    let (mut tried, mut alive) = (0, 0);
-    for canary in chosen {
-        tried += 1;
-        let Some(caught) = canary.hunt().caught else {
-            alive += 1;
-            say(&format!("{:<26} LIVES after {} seeds", canary.name, canary.within))?;
-            continue;
-        };
-        let mut line = format!(
-            "{:<26} caught by {} with seed {} of {}",
-            canary.name, caught.check, caught.tried, canary.within
-        );
-        if let Some(keep) = keep {
-            let outcome = run::run(&caught.config, Some(&caught.decisions), Watch::default());
-            let failure = Failure::of(&outcome).context("what was caught is caught again")?;
-            let smaller = shrink::shrink(failure, 500, |_| {});
-            smaller.write(&keep.join(format!("canary-{}.sim", canary.name)))?;
-            line += &format!(", shrunk to {} decisions", smaller.decisions.len());
-        }
-        say(&line)?;
-    }
-    if name.is_none() {
-        attack::absent_canaries()?;
-    }
-    if tried == 0 {
-        bail!("there is no canary {:?}", name.unwrap_or_default());
-    }
-    Ok(if alive == 0 { 0 } else { Check::Vacuous.exit_code() })
 }
 
 /// The exit code of one run.
