@@ -181,8 +181,7 @@ impl Canary {
                 return None;
             }
             let before = failure.decisions.len();
-            let failure =
-                if shrink { shrink::shrink(failure, ATTEMPTS, |_| {}) } else { failure };
+            let failure = if shrink { shrink::shrink(failure, ATTEMPTS, |_| {}) } else { failure };
             let replays = failure.replay(Watch::default()).0 == Replayed::Same;
             Some(Caught { seed, before, failure, replays })
         });

@@ -325,24 +325,47 @@ fn lasso(seen: &[u64]) -> String {
 
 /// Every frame is somewhere.
 fn account(world: &World) -> Result<(), Violation> {
-    let Traffic { sent, duplicated, delivered, lost, overflowed, cut, dead, .. } =
-        world.network.traffic;
-    let in_flight = world.in_flight();
-    let accounted = delivered + lost + overflowed + cut + dead + in_flight;
-    if sent + duplicated == accounted {
+    let at = world.now.as_micros();
+    balance(&world.network.traffic, world.in_flight()).map_err(|message| Violation {
+        at,
+        check: Check::Accounting,
+        place: None,
+        message,
+    })
+}
+
+fn balance(traffic: &Traffic, in_flight: u64) -> Result<(), String> {
+    let Traffic { sent, duplicated, delivered, lost, overflowed, cut, dead, .. } = *traffic;
+    if sent + duplicated == delivered + lost + overflowed + cut + dead + in_flight {
         return Ok(());
     }
-    let message = format!(
+    Err(format!(
         "{sent} frames and {duplicated} copies were sent; {delivered} delivered, {lost} lost, \
          {overflowed} dropped, {cut} cut off, {dead} too late, {in_flight} under way"
-    );
-    let at = world.now.as_micros();
-    Err(Violation { at, check: Check::Accounting, place: None, message })
+    ))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_frame_that_is_nowhere_or_in_two_places_is_noticed() {
+        let (delivered, lost, overflowed, cut, dead) = (1, 2, 3, 4, 5);
+        let traffic = Traffic {
+            sent: 18,
+            duplicated: 3,
+            delivered,
+            lost,
+            overflowed,
+            cut,
+            dead,
+            ..Traffic::default()
+        };
+        assert_eq!(balance(&traffic, 6), Ok(()));
+        assert!(balance(&traffic, 5).is_err());
+        assert!(balance(&Traffic { delivered: 2, ..traffic }, 6).is_err());
+    }
 
     #[test]
     fn a_lasso_is_told_from_slow_progress() {

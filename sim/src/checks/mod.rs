@@ -3,6 +3,7 @@
 
 mod agreement;
 mod dice;
+mod evidence;
 mod ledger;
 mod shares;
 mod votes;
@@ -28,6 +29,8 @@ use crate::world::Place;
 
 use agreement::Agreement;
 use dice::DiceTable;
+use evidence::Evidences;
+pub use evidence::Heard;
 use ledger::Ledger;
 use shares::Shares;
 use votes::Votes;
@@ -56,7 +59,7 @@ pub enum Check {
     Dice,
     /// Over many runs the dice are fair.
     FairDice,
-    /// Nobody honest is accused.
+    /// Nobody honest is accused, and whoever hears a contradiction has evidence of it.
     Accountability,
     /// Nobody honest is blamed for what it sent.
     Blame,
@@ -124,6 +127,7 @@ pub struct Checks {
     ledger: Ledger,
     dice: DiceTable,
     shares: Shares,
+    evidences: Evidences,
     /// What was done.
     pub tally: Tally,
     nullified: BTreeSet<View>,
@@ -151,6 +155,7 @@ impl Checks {
             ledger: Ledger::new(genesis),
             dice: DiceTable::new(genesis, keypairs),
             shares: Shares::new(genesis, &roles.faulty()),
+            evidences: Evidences::default(),
             validators,
             context,
             tally: Tally { faces: vec![0; 36], ..Tally::default() },
@@ -194,6 +199,7 @@ impl Checks {
     /// A node starts again from a journal that ends with a block of this height.
     pub fn restarted(&mut self, place: usize, height: Height) {
         self.agreement.restarted(place, height);
+        self.evidences.restarted(place);
     }
 
     /// A node is in this view.
@@ -213,7 +219,10 @@ impl Checks {
     /// A node writes a record.
     pub fn written(&mut self, now: Time, place: usize, entry: &Entry) {
         let verdict = match entry {
-            Entry::Block(block) => self.justification(&block.justification),
+            Entry::Block(block) => {
+                self.evidences.justified(block.header.justification);
+                self.justification(&block.justification)
+            }
             Entry::Certificate(certificate) => self.certificate(certificate),
             Entry::Vote(_) | Entry::Barred { .. } | Entry::Overridden => Ok(()),
             Entry::Decided(decided) => self.decided(decided),
@@ -321,9 +330,18 @@ impl Checks {
 
     /// A node holds evidence.
     pub fn accused(&mut self, now: Time, place: usize, validator: ValidatorIndex, what: &str) {
+        self.evidences.accused(place, validator);
         if !self.faulty.contains(&usize::from(validator.0)) {
             let message = format!("validator {validator} is sound, but accused: it {what}");
             self.violate(now, Check::Accountability, place, message);
+        }
+    }
+
+    /// A node has heard a vote and handled it.
+    pub fn heard(&mut self, now: Time, place: usize, heard: Heard) {
+        if self.faulty.contains(&usize::from(heard.vote.voter.0)) {
+            let verdict = self.evidences.heard(place, heard, &self.validators, &self.context);
+            self.judge(now, place, verdict);
         }
     }
 

@@ -21,7 +21,7 @@ use bytes::Bytes;
 
 use crate::adversary::{Hostile, Part};
 use crate::canary;
-use crate::checks::{Check, Checks, Violation};
+use crate::checks::{Check, Checks, Heard, Violation};
 use crate::clock::{Clock, START_UNIX_MS};
 use crate::config::{Config, root};
 use crate::decision::{Decisions, TimedFault};
@@ -46,6 +46,10 @@ const WALL_CLOCK_MICROS: u64 = 10_000_000;
 
 /// Actions that one event may give rise to, besides a few for each link.
 const ACTIONS_PER_EVENT: usize = 4_096;
+
+/// Validators in whose networks every vote that is heard is looked at: with more, that would take
+/// much of the time.
+const OVERHEARD_NODES: u16 = 40;
 
 /// One node's place in the world; it outlives the processes that run there.
 #[derive(Debug)]
@@ -358,10 +362,24 @@ impl World {
                 }
             }
             Some(Process::Honest(node)) => {
-                let sound = !self.roles.faulty().contains(&place);
+                let [byzantine, liar, wiped] =
+                    [&self.roles.byzantine, &self.roles.liars, &self.roles.wiped]
+                        .map(|places| places.contains(&place));
                 while let Some(observation) = node.observation() {
-                    if sound && let Observation::Share { view, with, .. } = observation {
-                        self.checks.shared(self.now, place, view, with);
+                    match observation {
+                        Observation::Share { view, with, .. } if !(byzantine || liar || wiped) => {
+                            self.checks.shared(self.now, place, view, with);
+                        }
+                        Observation::Heard { vote, justification, window } if !liar => {
+                            let heard = Heard { vote, justification, window };
+                            self.checks.heard(self.now, place, heard);
+                        }
+                        Observation::Vote(_)
+                        | Observation::Notarization(_)
+                        | Observation::Nullification(_)
+                        | Observation::Finalization(_)
+                        | Observation::Share { .. }
+                        | Observation::Heard { .. } => {}
                     }
                 }
             }
@@ -595,6 +613,7 @@ fn simulation(config: &Config) -> Simulation {
         signatures: Signatures::remembered(),
         clear_links: config.link.clear,
         observed: true,
+        overheard: config.nodes <= OVERHEARD_NODES,
         ..Simulation::default()
     }
 }
