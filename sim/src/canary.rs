@@ -5,7 +5,8 @@ use bitcraps_protocol::simulation::Flaw;
 use serde::Serialize;
 
 use crate::adversary::Scheme;
-use crate::config::{Config, Faults, LinkConfig, Workload};
+use crate::checks::Check;
+use crate::config::{Config, DiceKeySource, Faults, LinkConfig, Workload};
 use crate::failure::{Failure, Replayed};
 use crate::run::{self, Watch};
 use crate::shrink;
@@ -34,10 +35,18 @@ struct Setting {
     lossy: bool,
     crashes: u16,
     scheme: Option<Scheme>,
+    dice_key: DiceKeySource,
 }
 
-const CALM: Setting =
-    Setting { nodes: 4, strategies: &[], rough: false, lossy: false, crashes: 0, scheme: None };
+const CALM: Setting = Setting {
+    nodes: 4,
+    strategies: &[],
+    rough: false,
+    lossy: false,
+    crashes: 0,
+    scheme: None,
+    dice_key: DiceKeySource::Dealer,
+};
 const ROUGH: Setting = Setting { rough: true, ..CALM };
 const CRASHES: Setting = Setting { crashes: 12, ..ROUGH };
 
@@ -95,6 +104,12 @@ pub const CANARIES: [Canary; Flaw::ALL.len()] = [
     canary(Flaw::ShareOnNotarize, "share-on-notarize", 20, CALM),
     canary(Flaw::CoinByHeight, "coin-by-height", 100, ROUGH),
     canary(Flaw::RedrawOnNullify, "redraw-on-nullify", 100, ROUGH),
+    canary(
+        Flaw::OneTimeKeyUnproven,
+        "honest-shares-published",
+        20,
+        Setting { strategies: &["copied-key"], dice_key: DiceKeySource::Chain, ..CALM },
+    ),
     canary(Flaw::ChipsFromNothing, "chips-from-nothing", 50, CALM),
     canary(Flaw::NonceReused, "nonce-reused", 20, CALM),
 ];
@@ -145,7 +160,7 @@ pub fn flaw(name: &str) -> Option<Flaw> {
 impl Canary {
     /// The run that tries it under a seed.
     pub fn config(&self, seed: u64) -> Config {
-        let Setting { nodes, strategies, rough, lossy, crashes, scheme } = self.setting;
+        let Setting { nodes, strategies, rough, lossy, crashes, scheme, dice_key } = self.setting;
         let base = Config::default();
         let rates = |most: u32| if rough { most } else { 0 };
         Config {
@@ -155,6 +170,7 @@ impl Canary {
             strategies: strategies.iter().map(|name| (*name).to_owned()).collect(),
             flaws: vec![self.name.to_owned()],
             scheme,
+            dice_key,
             link: LinkConfig { datagram: lossy, ..base.link.clone() },
             faults: Faults {
                 loss_ppm: if lossy { 200_000 } else { 0 },
@@ -164,8 +180,35 @@ impl Canary {
                 crashes,
                 ..Faults::default()
             },
-            workload: Workload { every_ms: 40, tables: 2, operations: 0, mix: [4, 4, 4, 3, 0] },
+            workload: Workload { every_ms: 40, mix: [4, 4, 4, 3, 0], ..Workload::default() },
             ..base
+        }
+    }
+
+    /// Whether it is the checks of the dice that must catch it.
+    const fn is_about_dice(&self) -> bool {
+        match self.flaw {
+            Flaw::ThresholdTooLow
+            | Flaw::ShareOnNotarize
+            | Flaw::CoinByHeight
+            | Flaw::RedrawOnNullify
+            | Flaw::OneTimeKeyUnproven => true,
+            Flaw::QuorumTwoFPlusOne
+            | Flaw::QuorumTwoF
+            | Flaw::VotesNotDurable
+            | Flaw::NullifyAfterFinalize
+            | Flaw::PromiseForgotten
+            | Flaw::PromiseReplaced
+            | Flaw::HighestTooLow
+            | Flaw::HighestNotShown
+            | Flaw::NotarizationNotDurable
+            | Flaw::BodyNotDurable
+            | Flaw::FinalizeOther
+            | Flaw::NoDomainSeparation
+            | Flaw::VotersRepeated
+            | Flaw::JustificationUnchecked
+            | Flaw::ChipsFromNothing
+            | Flaw::NonceReused => false,
         }
     }
 
@@ -176,6 +219,9 @@ impl Canary {
             let config = self.config(seed);
             let outcome = run::run(&config, None, Watch::default());
             let failure = Failure::of(&outcome)?;
+            if self.is_about_dice() && failure.check != Check::Dice {
+                return None;
+            }
             let sound = Config { flaws: Vec::new(), ..config };
             if run::run(&sound, None, Watch::default()).report.violation.is_some() {
                 return None;

@@ -104,7 +104,7 @@ impl core::fmt::Debug for Flaws {
 
 impl Flaw {
     /// Every flaw.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 21] = [
         Self::QuorumTwoFPlusOne,
         Self::QuorumTwoF,
         Self::VotesNotDurable,
@@ -123,6 +123,7 @@ impl Flaw {
         Self::ShareOnNotarize,
         Self::CoinByHeight,
         Self::RedrawOnNullify,
+        Self::OneTimeKeyUnproven,
         Self::ChipsFromNothing,
         Self::NonceReused,
     ];

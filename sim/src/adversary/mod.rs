@@ -4,6 +4,7 @@
 //! It sees what its node sees, changes what it says, and signs with its own key only. Every
 //! chance it takes is a [decision](crate::decision), so that a run can be done again and shortened.
 
+mod dealing;
 mod forge;
 mod scheme;
 mod strategies;
@@ -12,6 +13,7 @@ mod twins;
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
+use bitcraps_protocol::beacon::generation::Kind;
 use bitcraps_protocol::block::View;
 use bitcraps_protocol::chain::{Nonce, Operation, Transaction};
 use bitcraps_protocol::consensus::{Message, Statement, ValidatorSet};
@@ -21,12 +23,15 @@ use bitcraps_protocol::identity::{Context, Epoch, Keypair, PeerId};
 use bitcraps_protocol::mesh::Attempt;
 use bitcraps_protocol::node::{CannotStart, Node, Setup};
 use bitcraps_protocol::rng::Rng;
-use bitcraps_protocol::simulation::{Heard, Incoming, Outgoing, Packet, Simulation, To};
+use bitcraps_protocol::simulation::{
+    Heard, Incoming, Observation, Outgoing, Packet, Simulation, To,
+};
 use bitcraps_protocol::time::Time;
 use bytes::Bytes;
 
 use crate::config::Config;
 use crate::decision::Decisions;
+pub use dealing::read;
 use forge::Forger;
 pub use scheme::Scheme;
 pub use strategies::{
@@ -211,6 +216,11 @@ impl Hostile {
         std::mem::take(&mut self.followed)
     }
 
+    /// What the honest nodes in it would do, whatever becomes of it.
+    pub fn observation(&mut self) -> Option<Observation> {
+        self.inner.iter_mut().find_map(Node::observation)
+    }
+
     fn hear(&mut self, now: Time, incoming: Incoming, decisions: &mut Decisions) {
         let mut heard = None;
         match incoming.heard() {
@@ -224,11 +234,19 @@ impl Hostile {
         }
         if let Some(packet) = heard {
             let is_transaction = matches!(packet, Packet::Transaction(_));
-            let matching =
-                |on: On| on == On::Heard || (on == On::HeardTransaction && is_transaction);
+            let is_deal = dealing::kind_of(&packet) == Some(Kind::Deal);
+            let matching = |on: On| {
+                on == On::Heard
+                    || (on == On::HeardTransaction && is_transaction)
+                    || (on == On::HeardDeal && is_deal)
+            };
             self.remember(packet);
-            if let Some((Rule { act: Act::Drop, .. }, _)) = self.chance(matching, decisions) {
-                return self.followed("heard nothing");
+            match self.chance(matching, decisions) {
+                Some((Rule { act: Act::Deal(mutation), .. }, mut rng)) => {
+                    self.deal(now, mutation, &mut rng);
+                }
+                Some((Rule { act: Act::Drop, .. }, _)) => return self.followed("heard nothing"),
+                Some(_) | None => {}
             }
         }
         if let Some(twin) = self.inner.get_mut(1) {
@@ -298,10 +316,13 @@ impl Hostile {
                 }
             }
             Act::Instead(mutation) => {
-                if let Some(message) = self.mutate(packet, mutation, rng) {
-                    self.inner[0].release(now, Outgoing { to: outgoing.to, message });
-                } else {
-                    self.inner[0].release(now, outgoing);
+                match self.mutate(packet, mutation, rng) {
+                    Some(message) => {
+                        self.inner[0].release(now, Outgoing { to: outgoing.to, message });
+                    }
+                    // What it deals instead, it may have to wait for: it is asked again.
+                    None if dealing::kind_of(packet).is_some() => self.followed("kept silent"),
+                    None => self.inner[0].release(now, outgoing),
                 }
             }
             Act::Also(mutation) => {
@@ -360,6 +381,8 @@ impl Hostile {
                 self.inner[0].release(now, outgoing);
                 self.bet_late(now, rng);
             }
+            // Said when another's deal is heard.
+            Act::Deal(_) => self.inner[0].release(now, outgoing),
         }
     }
 
@@ -436,7 +459,8 @@ impl Hostile {
 
     fn mutate(&mut self, packet: &Packet, mutation: Mutation, rng: &mut Rng) -> Option<Bytes> {
         let history = self.history.make_contiguous();
-        let message = self.forger.mutate(packet, mutation, history, rng)?;
+        let state = self.inner[0].state();
+        let message = self.forger.mutate(packet, mutation, history, state, rng)?;
         self.followed("forged");
         Some(message)
     }
@@ -459,6 +483,15 @@ impl Hostile {
         };
         links.truncate(count);
         links
+    }
+
+    /// A version of the own deal, unless that is on the chain.
+    fn deal(&mut self, now: Time, mutation: Mutation, rng: &mut Rng) {
+        let Some(own) = self.forger.own_deal(self.inner[0].state()) else { return };
+        if let Some(message) = self.mutate(&own, mutation, rng) {
+            let to = To::Everybody { attempt: Attempt::default() };
+            self.inner[0].release(now, Outgoing { to, message });
+        }
     }
 
     /// Two transfers with one nonce, each for some of the neighbours.
@@ -585,6 +618,8 @@ fn is_about(on: On, packet: &Packet, relayed: bool) -> bool {
             matches!(packet, Packet::Consensus(Message::Block(_) | Message::Decided(_)))
         }
         On::Transaction => matches!(packet, Packet::Transaction(_)),
-        On::Relay | On::Heard | On::HeardTransaction => false,
+        On::Deal => dealing::kind_of(packet) == Some(Kind::Deal),
+        On::Attest => dealing::kind_of(packet) == Some(Kind::Attest),
+        On::Relay | On::Heard | On::HeardTransaction | On::HeardDeal => false,
     }
 }

@@ -4,6 +4,7 @@
 mod agreement;
 mod dice;
 mod evidence;
+mod keys;
 mod ledger;
 mod shares;
 mod votes;
@@ -12,7 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use bitcraps_protocol::block::{BlockHash, Height, ValidatorIndex, View};
-use bitcraps_protocol::chain::{Genesis, State, TableId};
+use bitcraps_protocol::chain::{Body, Genesis, Operation, PendingRoll, State, TableId};
 use bitcraps_protocol::consensus::{
     Certificate, Decided, Finalization, Justification, Notarization, Nullification, ValidatorSet,
     Vote,
@@ -24,6 +25,7 @@ use bitcraps_protocol::journal::Entry;
 use bitcraps_protocol::time::Time;
 use serde::{Deserialize, Serialize};
 
+use crate::adversary;
 use crate::plan::Roles;
 use crate::world::Place;
 
@@ -31,6 +33,7 @@ use agreement::Agreement;
 use dice::DiceTable;
 use evidence::Evidences;
 pub use evidence::Heard;
+use keys::Keys;
 use ledger::Ledger;
 use shares::Shares;
 use votes::Votes;
@@ -111,6 +114,12 @@ pub struct Tally {
     pub rolls: [u64; 11],
     /// Rolls by both dice, (first − 1) · 6 + second − 1.
     pub faces: Vec<u64>,
+    /// Of these, the rolls in blocks of hostile leaders.
+    #[serde(default)]
+    pub faces_of_hostile: Vec<u64>,
+    /// Bets in final blocks, by what they are on.
+    #[serde(default)]
+    pub bets: BTreeMap<String, u64>,
     /// Distinct votes seen.
     pub votes: u64,
 }
@@ -128,6 +137,11 @@ pub struct Checks {
     dice: DiceTable,
     shares: Shares,
     evidences: Evidences,
+    keys: Keys,
+    /// The newest final block that was looked into.
+    looked_into: Height,
+    /// Rare states that were reached, by name.
+    pub reached: BTreeMap<&'static str, u64>,
     /// What was done.
     pub tally: Tally,
     nullified: BTreeSet<View>,
@@ -156,9 +170,12 @@ impl Checks {
             dice: DiceTable::new(genesis, keypairs),
             shares: Shares::new(genesis, &roles.faulty()),
             evidences: Evidences::default(),
+            keys: Keys::new(&roles.byzantine),
+            looked_into: Height(0),
+            reached: BTreeMap::new(),
             validators,
             context,
-            tally: Tally { faces: vec![0; 36], ..Tally::default() },
+            tally: Tally { faces: vec![0; 36], faces_of_hostile: vec![0; 36], ..Tally::default() },
             nullified: BTreeSet::new(),
             violation: None,
         }
@@ -209,11 +226,26 @@ impl Checks {
 
     /// The state of a node after the block of this height.
     pub fn state(&mut self, now: Time, place: usize, height: Height, state: &State) {
-        let verdict = self
-            .ledger
-            .state(height, state)
-            .and_then(|()| self.dice.pending(state.meta().pending.iter()));
+        let verdict = self.ledger.state(height, state).and_then(|()| self.dice.state(state));
         self.judge(now, place, verdict);
+        if let Some(generation) = state.generation() {
+            match self.keys.generation(generation) {
+                Ok(news) => news.into_iter().for_each(|what| self.reach(what)),
+                Err(broken) => self.judge(now, place, Err(broken)),
+            }
+            if state.meta().dice_key.is_none() {
+                self.reach("block final before there was a dice key");
+            }
+            let roll_of_old = |roll: &PendingRoll| roll.key_version < generation.version;
+            if state.meta().pending.iter().any(roll_of_old) {
+                self.reach("roll waited for a retired key");
+            }
+        }
+    }
+
+    /// Notes that a rare state was reached.
+    pub fn reach(&mut self, what: &'static str) {
+        *self.reached.entry(what).or_default() += 1;
     }
 
     /// A node writes a record.
@@ -316,16 +348,50 @@ impl Checks {
             let message = format!("the final block of view {} may not stand there", header.view);
             return Err((Check::Linkage, message));
         }
-        self.ledger.body(header.height, &decided.block.body)?;
+        if header.height == self.looked_into.next() {
+            self.looked_into = header.height;
+            let skipped = header.view.0 - header.parent.view.0 - 1;
+            match skipped {
+                0 => {}
+                1 => self.reach("view skipped"),
+                _ => self.reach("several views skipped at once"),
+            }
+            if decided.finalization.is_none() {
+                self.reach("final by a descendant");
+            }
+            self.body(header.height, &decided.block.body)?;
+        }
         self.justification(&decided.block.justification)?;
         self.notarization(&decided.notarization)?;
         decided.finalization.iter().try_for_each(|finalization| self.finalization(finalization))
+    }
+
+    /// What a final block holds, looked at once.
+    fn body(&mut self, height: Height, body: &[u8]) -> Verdict {
+        let Ok(body) = Body::decode(body) else {
+            return Err((Check::StateRoot, format!("no body at height {height}")));
+        };
+        for operation in self.ledger.body(height, &body)? {
+            if let Operation::Bet { bet, .. } = operation {
+                *self.tally.bets.entry(bet.to_string()).or_default() += 1;
+            }
+        }
+        for record in body.key_generation.iter().filter_map(adversary::read) {
+            self.keys.record(&record)?;
+        }
+        if !body.rolls.is_empty() {
+            self.reach("the house threw the dice");
+        }
+        Ok(())
     }
 
     /// A sound node gives its share of a coin away, with its finalize vote for a block or alone.
     pub fn shared(&mut self, now: Time, place: usize, view: View, with: Option<BlockHash>) {
         let verdict = self.shares.given(place, view, with);
         self.judge(now, place, verdict);
+        if with.is_none() {
+            self.reach("share given after finality");
+        }
     }
 
     /// A node holds evidence.
@@ -355,13 +421,19 @@ impl Checks {
 
     /// A node shows the dice of a final roll.
     pub fn rolled(&mut self, now: Time, place: usize, table: TableId, round: Round, dice: Dice) {
-        let verdict = self.dice.shown(table, round, dice);
-        let new = matches!(verdict, Ok(true));
-        self.judge(now, place, verdict.map(|_| ()));
-        if new {
-            let (first, second) = dice.faces();
-            self.tally.rolls[usize::from(dice.total()) - 2] += 1;
-            self.tally.faces[usize::from(first - 1) * 6 + usize::from(second - 1)] += 1;
+        match self.dice.shown(table, round, dice) {
+            Ok(None) => {}
+            Ok(Some(view)) => {
+                let (first, second) = dice.faces();
+                let face = usize::from(first - 1) * 6 + usize::from(second - 1);
+                self.tally.rolls[usize::from(dice.total()) - 2] += 1;
+                self.tally.faces[face] += 1;
+                let leader = usize::from(self.validators.leader(view).0);
+                if self.byzantine.contains(&leader) {
+                    self.tally.faces_of_hostile[face] += 1;
+                }
+            }
+            Err(broken) => self.judge(now, place, Err(broken)),
         }
     }
 
@@ -454,11 +526,18 @@ impl Tally {
         for (sum, more) in self.rolls.iter_mut().zip(other.rolls) {
             *sum += more;
         }
-        self.faces.resize(36, 0);
-        for (sum, more) in self.faces.iter_mut().zip(&other.faces) {
-            *sum += more;
+        add_faces(&mut self.faces, &other.faces);
+        add_faces(&mut self.faces_of_hostile, &other.faces_of_hostile);
+        for (bet, more) in &other.bets {
+            *self.bets.entry(bet.clone()).or_default() += more;
         }
     }
+}
+
+/// Adds up how often each of the 36 faces was thrown.
+pub fn add_faces(sum: &mut Vec<u64>, more: &[u64]) {
+    sum.resize(36, 0);
+    sum.iter_mut().zip(more).for_each(|(sum, more)| *sum += more);
 }
 
 /// What is known for each of several keys, by key: shorthand for the checks.

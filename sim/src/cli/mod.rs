@@ -101,8 +101,10 @@ enum Command {
         /// The page.
         #[arg(long, value_name = "FILE", default_value = "run.html")]
         html: PathBuf,
-        /// The span whose messages are drawn, as `FIRST..LAST` in milliseconds; by default the 50 ms
-        /// before the failure.
+        /// The view whose votes and messages are drawn large; by default the last one.
+        #[arg(long)]
+        view: Option<u64>,
+        /// The span that is drawn large, as `FIRST..LAST` in milliseconds; by default the view's.
         #[arg(long, value_parser = seeds)]
         messages: Option<(u64, u64)>,
     },
@@ -229,16 +231,19 @@ impl Cli {
                 say(&print::decisions(&smaller))?;
                 Ok(0)
             }
-            Command::Show { file, html, messages } => {
+            Command::Show { file, html, view, messages } => {
                 let failure = Failure::read(&file)?;
-                let (_, first) = failure.replay(Watch::default());
-                let end = first.report.simulated_us;
-                let span = messages.map(|(from, to)| (from * 1_000, to * 1_000));
-                let span = span.unwrap_or((end.saturating_sub(50_000), end + 1));
-                let watch = Watch { trace: None, timeline: Some(span) };
+                let watch = Watch { trace: None, timeline: Some((0, 0)) };
+                let (_, first) = failure.replay(watch);
+                let first = first.timeline.context("the run ended before it began")?;
+                let view = view.or_else(|| show::last_view(&first));
+                let of_view = view.and_then(|view| show::span_of(&first, view));
+                let span = messages.map(|(from, to)| (from * 1_000, to * 1_000)).or(of_view);
+                let watch = Watch { trace: None, timeline: Some(span.unwrap_or_default()) };
                 let (_, outcome) = failure.replay(watch);
                 let timeline = outcome.timeline.context("the run ended before it began")?;
-                fs::write(&html, show::page(&outcome.report, &timeline))
+                let view = view.filter(|_| span.is_some());
+                fs::write(&html, show::page(&outcome.report, &timeline, view))
                     .with_context(|| format!("writing {}", html.display()))?;
                 Ok(0)
             }

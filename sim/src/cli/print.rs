@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use bitcraps_sim::failure::Failure;
 use bitcraps_sim::network::Traffic;
 use bitcraps_sim::run::Report;
+use bitcraps_sim::sometimes;
 use bitcraps_sim::swarm::{Summary, vacuous};
 
 /// One run, in a few lines.
@@ -79,6 +80,10 @@ pub(crate) fn summary(summary: &Summary) -> String {
         summary.tally.rolls.iter().sum::<u64>()
     );
     let _ = writeln!(text, "{}", frames(&summary.traffic));
+    let made = sometimes::bets().filter(|bet| summary.tally.bets.contains_key(bet)).count();
+    let of = sometimes::bets().count();
+    let bets: u64 = summary.tally.bets.values().sum();
+    let _ = writeln!(text, "{bets} bets, on {made} of the {of} things to bet on");
     for (name, count) in &summary.counters {
         let _ = writeln!(text, "  {name:<40} {count:>10}");
     }

@@ -23,10 +23,10 @@ use crate::adversary::{Hostile, Part};
 use crate::canary;
 use crate::checks::{Check, Checks, Heard, Violation};
 use crate::clock::{Clock, START_UNIX_MS};
-use crate::config::{Config, root};
+use crate::config::{Config, DiceKeySource, root};
 use crate::decision::{Decisions, TimedFault};
 use crate::digest::Digest;
-use crate::disk::Disk;
+use crate::disk::{Crash, Disk};
 use crate::network::Network;
 use crate::plan::{self, Roles};
 use crate::process::Process;
@@ -129,6 +129,7 @@ pub struct World {
     queue: Calendar<Step>,
     player: Player,
     genesis: Genesis,
+    leaders: ValidatorSet,
     settings: node::Config,
     simulation: Simulation,
     seeds: Rng,
@@ -177,6 +178,7 @@ impl World {
         let context = Context { network: genesis.network(), epoch: Epoch(0) };
         let validators = ValidatorSet::new(peers, &context);
         let mut world = Self {
+            leaders: validators.clone(),
             checks: Checks::new(&roles, validators, context, &genesis, &places),
             player: Player::new(&config, &rng),
             roles,
@@ -282,8 +284,15 @@ impl World {
             return;
         }
         let it = &mut self.places[place];
+        let records = it.disk.image().unwrap_or_else(|_| {
+            // The driver refuses; an operator puts the journal away, and says that it is lost.
+            *self.counters.entry("damaged journal refused").or_default() += 1;
+            it.disk.wipe();
+            it.lost = true;
+            Vec::new()
+        });
         it.life += 1;
-        it.disk.full = false;
+        (it.disk.full, it.disk.unreadable) = (false, false);
         let (life, local) = (it.life, it.clock.local(self.now));
         let seed = self.seeds.fork(&format!("{place} {life}")).bytes32();
         let setup = || Setup {
@@ -298,10 +307,10 @@ impl World {
             let nth = self.roles.byzantine.range(..place).count();
             let part = Part::of(&self.config, place, nth);
             let rng = self.seeds.fork(&format!("hostile {place} {life}"));
-            Hostile::new(part, setup, &self.simulation, rng, local, it.disk.image())
+            Hostile::new(part, setup, &self.simulation, rng, local, records)
                 .map(|hostile| Process::Hostile(Box::new(hostile)))
         } else {
-            Node::simulated(setup(), &self.simulation, local, it.disk.image())
+            Node::simulated(setup(), &self.simulation, local, records)
                 .map(|node| Process::Honest(Box::new(node)))
         };
         let process = match process {
@@ -360,22 +369,30 @@ impl World {
                 for (what, times) in hostile.take_followed() {
                     *self.counters.entry(what).or_default() += times;
                 }
+                while let Some(observation) = hostile.observation() {
+                    if let Observation::Vote(vote) = observation {
+                        let leads = self.leaders.leader(vote.view()) == vote.voter;
+                        self.recorder.vote(self.now, place, &vote, leads);
+                    }
+                }
             }
             Some(Process::Honest(node)) => {
-                let [byzantine, liar, wiped] =
-                    [&self.roles.byzantine, &self.roles.liars, &self.roles.wiped]
-                        .map(|places| places.contains(&place));
+                let faulty = self.roles.faulty().contains(&place);
+                let liar = self.roles.liars.contains(&place);
                 while let Some(observation) = node.observation() {
                     match observation {
-                        Observation::Share { view, with, .. } if !(byzantine || liar || wiped) => {
+                        Observation::Share { view, with, .. } if !faulty => {
                             self.checks.shared(self.now, place, view, with);
                         }
                         Observation::Heard { vote, justification, window } if !liar => {
                             let heard = Heard { vote, justification, window };
                             self.checks.heard(self.now, place, heard);
                         }
-                        Observation::Vote(_)
-                        | Observation::Notarization(_)
+                        Observation::Vote(vote) => {
+                            let leads = self.leaders.leader(vote.view()) == vote.voter;
+                            self.recorder.vote(self.now, place, &vote, leads);
+                        }
+                        Observation::Notarization(_)
                         | Observation::Nullification(_)
                         | Observation::Finalization(_)
                         | Observation::Share { .. }
@@ -403,7 +420,12 @@ impl World {
             Action::Persist { position, record } => self.persist(place, position, record),
             Action::Load { key } => {
                 self.digest.word(6);
-                let bytes = self.places[place].disk.load(&key);
+                let Ok(bytes) = self.places[place].disk.load(&key) else {
+                    // A driver that cannot read must stop.
+                    self.count("read error");
+                    self.places[place].disk.crash(Crash::default());
+                    return self.stop(place);
+                };
                 let now = self.places[place].clock.local(self.now);
                 if let Some(process) = &mut self.places[place].process {
                     process.handle(now, Event::Loaded { key, bytes }, &mut self.decisions);
@@ -590,6 +612,13 @@ impl World {
             TimedFault::Full { place } => {
                 self.places[usize::from(place)].disk.full = true;
             }
+            TimedFault::Unreadable { place } => {
+                self.places[usize::from(place)].disk.unreadable = true;
+            }
+            TimedFault::Rot { place, permille } => {
+                self.count("sector rotted");
+                self.places[usize::from(place)].disk.rot(permille);
+            }
             TimedFault::Restart { place } => self.start(usize::from(place)),
             TimedFault::Cut { id, left, right, one_way, breaks } => {
                 self.cut(id, crate::network::Cut { left, right, one_way, breaks });
@@ -632,17 +661,25 @@ fn found(config: &Config, rng: &Rng) -> (Genesis, Vec<(Keypair, ProofOfWork)>) {
     };
     let members = &identities[..usize::from(config.nodes)];
     let cards = members.iter().map(|(keypair, proof)| ValidatorCard::new(keypair, *proof));
-    let mut deal = rng.fork("genesis");
-    let genesis = Genesis::insecure(
-        Text::new("simulated").expect("a short name"),
-        cards.collect(),
-        identities.iter().map(of).collect(),
-        BlockTime(START_UNIX_MS),
-        PROOF_OF_WORK_BITS,
-        &mut deal,
-    );
+    let cards: Vec<_> = cards.collect();
+    let name = Text::new("simulated").expect("a short name");
+    let time = BlockTime(START_UNIX_MS);
+    // Of lively players every other one begins with nothing, and joins when it is paid.
+    let owners = identities.iter().enumerate().filter(|(place, _)| {
+        let newcomer = config.workload.lively && *place >= members.len() && place % 2 == 1;
+        !newcomer
+    });
+    let allocations = owners.map(|(_, identity)| of(identity)).collect();
+    let genesis = match config.dice_key {
+        DiceKeySource::Chain => Genesis::new(name, cards, allocations, time, PROOF_OF_WORK_BITS),
+        DiceKeySource::Dealer => {
+            let mut deal = rng.fork("genesis");
+            Genesis::insecure(name, cards, allocations, time, PROOF_OF_WORK_BITS, &mut deal)
+        }
+    };
     let mut genesis = genesis.expect("a checked configuration makes a genesis");
     if simulation(config).flaws.has(Flaw::ThresholdTooLow) {
+        let mut deal = rng.fork("genesis with few shares");
         genesis = genesis.with_dice_threshold(config.tolerated() + 1, &mut deal);
     }
     (genesis, identities)
