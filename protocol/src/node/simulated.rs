@@ -140,6 +140,9 @@ impl Node {
             observations: simulation.observed.then(VecDeque::new),
             overheard: simulation.overheard,
         };
+        if simulation.makes_no_key {
+            node.participant = None;
+        }
         if simulation.observed {
             node.consensus.be_observed();
         }

@@ -34,6 +34,8 @@ pub struct Simulation {
     pub holds_incoming: bool,
     /// Whether [`Node::observation`](crate::node::Node::observation) tells what it does.
     pub observed: bool,
+    /// Whether it takes no part in making a dice key, so that somebody else can in its name.
+    pub makes_no_key: bool,
     /// Whether it tells which votes it hears, too.
     pub overheard: bool,
 }

@@ -129,21 +129,6 @@ impl Forger {
         }
     }
 
-    /// What this validator deals in the present run, as long as that is not on the chain.
-    pub(super) fn own_deal(&self, state: &State) -> Option<Packet> {
-        let generation = state.generation()?;
-        if generation.deals.contains_key(&self.index) {
-            return None;
-        }
-        let run = generation.run(self.context.network);
-        let keys = generation.sealing_keys();
-        let deal = Deal::make(&run, self.index, &keys, generation.threshold(), &self.keypair);
-        let Generation { epoch, version, .. } = *generation;
-        let statement = Statement::Deal(Box::new(deal));
-        let record = Record { epoch, version, author: self.index, statement };
-        Some(Packet::KeyGeneration(record.sign(&self.keypair, self.context.network)))
-    }
-
     fn say(&self, record: &Record, statement: Statement) -> Packet {
         let Record { epoch, version, author, .. } = *record;
         let record = Record { epoch, version, author, statement };

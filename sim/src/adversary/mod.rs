@@ -13,7 +13,7 @@ mod twins;
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
-use bitcraps_protocol::beacon::generation::Kind;
+use bitcraps_protocol::beacon::generation::{Kind, Participant, Step};
 use bitcraps_protocol::block::View;
 use bitcraps_protocol::chain::{Nonce, Operation, Transaction};
 use bitcraps_protocol::consensus::{Message, Statement, ValidatorSet};
@@ -44,6 +44,9 @@ const HISTORY: usize = 128;
 
 /// Messages that wait to be said late; when there are more, they are said at once.
 const WAITING: usize = 1_024;
+
+/// The pause between two attempts to say something about a dice key.
+const WORK_PAUSE: Duration = Duration::from_millis(300);
 
 /// Who a hostile process is and what it does.
 #[derive(Clone, Debug)]
@@ -89,6 +92,11 @@ pub struct Hostile {
     /// Counts what waited, and what was said again.
     sequence: u64,
     attempt: Attempt,
+    /// Its own part in making a dice key, if its strategies are about that; then the nodes in it
+    /// have none.
+    participant: Option<Participant>,
+    /// When it works on the key next.
+    works_at: Time,
     /// How often each rule was followed.
     followed: BTreeMap<&'static str, u64>,
 }
@@ -108,14 +116,20 @@ impl Hostile {
         records: Vec<Record>,
     ) -> Result<Self, CannotStart> {
         let Part { place, strategies, scenario } = part;
-        let simulation =
-            Simulation { holds_outgoing: true, holds_incoming: true, ..simulation.clone() };
         let parts = setup();
+        let deals = !parts.genesis.is_insecure() && strategies.iter().any(|it| it.makes_keys());
+        let simulation = Simulation {
+            holds_outgoing: true,
+            holds_incoming: true,
+            makes_no_key: deals,
+            ..simulation.clone()
+        };
         let context = Context { network: parts.genesis.network(), epoch: Epoch(0) };
         let members = parts.genesis.validators.iter().map(|card| card.address.peer).collect();
         let validators = ValidatorSet::new(members, &context);
         let keypair: Keypair = simulation.signatures.equip(&parts.keypair);
         let index = validators.index(&keypair.peer()).unwrap_or_default();
+        let participant = deals.then(|| Participant::new(context.network, index, &parts.keypair));
         let twins = strategies.iter().any(|strategy| strategy.how == How::Twins);
         let scenario = scenario.or_else(|| twins.then_some(Scenario::Drawn));
         let rules = strategies.iter().flat_map(|strategy| match strategy.how {
@@ -139,6 +153,8 @@ impl Hostile {
             waiting: BTreeMap::new(),
             sequence: 0,
             attempt: Attempt(128),
+            participant,
+            works_at: now + WORK_PAUSE,
             followed: BTreeMap::new(),
         })
     }
@@ -158,6 +174,10 @@ impl Hostile {
         while let Some(entry) = self.waiting.first_entry().filter(|entry| entry.key().0 <= now) {
             let outgoing = entry.remove();
             self.inner[0].release(now, outgoing);
+        }
+        if self.works_at <= now {
+            self.works_at = now + WORK_PAUSE;
+            self.work_on_key(now, decisions);
         }
         loop {
             let mut quiet = true;
@@ -191,7 +211,8 @@ impl Hostile {
     /// When to come back.
     pub fn deadline(&self) -> Option<Time> {
         let inner = self.inner.iter().filter_map(Node::deadline);
-        inner.chain(self.waiting.keys().next().map(|(at, _)| *at)).min()
+        let works = self.participant.is_some().then_some(self.works_at);
+        inner.chain(self.waiting.keys().next().map(|(at, _)| *at)).chain(works).min()
     }
 
     /// What its player wants.
@@ -234,25 +255,37 @@ impl Hostile {
         }
         if let Some(packet) = heard {
             let is_transaction = matches!(packet, Packet::Transaction(_));
-            let is_deal = dealing::kind_of(&packet) == Some(Kind::Deal);
-            let matching = |on: On| {
-                on == On::Heard
-                    || (on == On::HeardTransaction && is_transaction)
-                    || (on == On::HeardDeal && is_deal)
-            };
+            let matching =
+                |on: On| on == On::Heard || (on == On::HeardTransaction && is_transaction);
             self.remember(packet);
-            match self.chance(matching, decisions) {
-                Some((Rule { act: Act::Deal(mutation), .. }, mut rng)) => {
-                    self.deal(now, mutation, &mut rng);
-                }
-                Some((Rule { act: Act::Drop, .. }, _)) => return self.followed("heard nothing"),
-                Some(_) | None => {}
+            if let Some((Rule { act: Act::Drop, .. }, _)) = self.chance(matching, decisions) {
+                return self.followed("heard nothing");
             }
         }
         if let Some(twin) = self.inner.get_mut(1) {
             twin.take(now, incoming.clone());
         }
         self.inner[0].take(now, incoming);
+    }
+
+    /// Says its part in making a key, again and again until it is on the chain.
+    fn work_on_key(&mut self, now: Time, decisions: &mut Decisions) {
+        let said = loop {
+            let (Some(participant), state) = (&mut self.participant, self.inner[0].state()) else {
+                return;
+            };
+            let Some(generation) = state.generation() else { return };
+            let deals = |version, dealer| state.deal(version, dealer);
+            match participant.step(generation, &deals, |_| false) {
+                Step::Say(signed) => break signed,
+                Step::Opened | Step::Share(..) => {}
+                Step::Idle => return,
+            }
+        };
+        self.attempt = self.attempt.next();
+        let to = To::Everybody { attempt: self.attempt };
+        let outgoing = Outgoing::new(to, &Packet::KeyGeneration(said));
+        self.say(now, 0, outgoing, decisions);
     }
 
     fn say(&mut self, now: Time, copy: usize, outgoing: Outgoing, decisions: &mut Decisions) {
@@ -381,8 +414,6 @@ impl Hostile {
                 self.inner[0].release(now, outgoing);
                 self.bet_late(now, rng);
             }
-            // Said when another's deal is heard.
-            Act::Deal(_) => self.inner[0].release(now, outgoing),
         }
     }
 
@@ -483,15 +514,6 @@ impl Hostile {
         };
         links.truncate(count);
         links
-    }
-
-    /// A version of the own deal, unless that is on the chain.
-    fn deal(&mut self, now: Time, mutation: Mutation, rng: &mut Rng) {
-        let Some(own) = self.forger.own_deal(self.inner[0].state()) else { return };
-        if let Some(message) = self.mutate(&own, mutation, rng) {
-            let to = To::Everybody { attempt: Attempt::default() };
-            self.inner[0].release(now, Outgoing { to, message });
-        }
     }
 
     /// Two transfers with one nonce, each for some of the neighbours.
@@ -620,6 +642,6 @@ fn is_about(on: On, packet: &Packet, relayed: bool) -> bool {
         On::Transaction => matches!(packet, Packet::Transaction(_)),
         On::Deal => dealing::kind_of(packet) == Some(Kind::Deal),
         On::Attest => dealing::kind_of(packet) == Some(Kind::Attest),
-        On::Relay | On::Heard | On::HeardTransaction | On::HeardDeal => false,
+        On::Relay | On::Heard | On::HeardTransaction => false,
     }
 }

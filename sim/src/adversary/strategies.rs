@@ -72,8 +72,6 @@ pub enum On {
     Heard,
     /// A transaction that arrived.
     HeardTransaction,
-    /// Another's deal that arrived.
-    HeardDeal,
 }
 
 /// What is done instead or besides.
@@ -111,8 +109,6 @@ pub enum Act {
     DoubleSpend,
     /// It is said, and so is a bet on a roll whose dice are about to be known.
     LateBet,
-    /// What was heard is taken in, and a version of the own deal is said.
-    Deal(Mutation),
 }
 
 /// Who hears something.
@@ -475,10 +471,7 @@ pub const STRATEGIES: [Strategy; 47] = [
         37,
         "copied-key",
         "deals under another dealer's one-time key, so that complaints open what that one dealt",
-        Rules(&[
-            rule(On::Deal, 1_000, Drop),
-            rule(On::HeardDeal, 1_000, Deal(Mutation::CopiedKey)),
-        ]),
+        Rules(&[rule(On::Deal, 1_000, Instead(Mutation::CopiedKey))]),
     ),
     strategy(
         37,
@@ -486,8 +479,7 @@ pub const STRATEGIES: [Strategy; 47] = [
         "deals last, with a secret made from another's, or under no key",
         Rules(&[
             rule(On::Deal, 300, Instead(Mutation::NoKey)),
-            rule(On::Deal, 1_000, Drop),
-            rule(On::HeardDeal, 500, Deal(Mutation::RogueKey)),
+            rule(On::Deal, 1_000, Instead(Mutation::RogueKey)),
         ]),
     ),
     strategy(

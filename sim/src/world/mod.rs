@@ -280,10 +280,12 @@ impl World {
 
     /// Starts a process in a place from what its disk holds.
     pub fn start(&mut self, place: usize) {
-        if self.places[place].process.is_some() || self.places[place].gone {
+        // There is room again, even if nothing was written since there was none.
+        let it = &mut self.places[place];
+        (it.disk.full, it.disk.unreadable) = (false, false);
+        if it.process.is_some() || it.gone {
             return;
         }
-        let it = &mut self.places[place];
         let records = it.disk.image().unwrap_or_else(|_| {
             // The driver refuses; an operator puts the journal away, and says that it is lost.
             *self.counters.entry("damaged journal refused").or_default() += 1;
@@ -292,7 +294,6 @@ impl World {
             Vec::new()
         });
         it.life += 1;
-        (it.disk.full, it.disk.unreadable) = (false, false);
         let (life, local) = (it.life, it.clock.local(self.now));
         let seed = self.seeds.fork(&format!("{place} {life}")).bytes32();
         let setup = || Setup {
