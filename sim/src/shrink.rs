@@ -15,7 +15,8 @@ pub fn shrink(failure: Failure, attempts: u32, mut seen: impl FnMut(&Failure)) -
     }
     loop {
         let before = shrinker.best.clone();
-        for pass in [cut_time, fewer_decisions, less_work, plainer, fewer_nodes, shorter_delays] {
+        // Nodes come first: who does what, and when it goes wrong, depends on how many there are.
+        for pass in [fewer_nodes, cut_time, fewer_decisions, less_work, plainer, shorter_delays] {
             pass(&mut shrinker);
             seen(&shrinker.best);
         }

@@ -172,11 +172,8 @@ mod tests {
     fn complaint(by: u16, dealer: u16, deal: &Deal) -> Record {
         let secret = SealingSecret::of(&keypair(by));
         let wrong = ValidatorIndex(dealer + 1);
-        let complaint = deal.open(&run(), wrong, ValidatorIndex(by), &secret).unwrap_err();
-        let complaint = bitcraps_protocol::beacon::generation::Complaint {
-            dealer: ValidatorIndex(dealer),
-            ..complaint
-        };
+        let mut complaint = deal.open(&run(), wrong, ValidatorIndex(by), &secret).unwrap_err();
+        complaint.dealer = ValidatorIndex(dealer);
         let complaints = List::new(vec![complaint]).unwrap();
         record(by, Statement::Attest(Attest { deals: Hash::default(), complaints }))
     }

@@ -545,7 +545,14 @@ type Known<K, V> = BTreeMap<K, V>;
 
 #[cfg(test)]
 mod tests {
+    use bitcraps_protocol::consensus::Statement;
+    use bitcraps_protocol::identity::Epoch;
+    use bitcraps_protocol::time::BlockTime;
+    use bitcraps_protocol::wire::Hash;
+
     use super::*;
+    use crate::config::Config;
+    use crate::world::World;
 
     #[test]
     fn chi_square_lets_chance_pass_and_catches_a_loaded_die() {
@@ -556,6 +563,78 @@ mod tests {
         let mut loaded = [100; 36];
         loaded[7] = 300;
         assert!(!is_fair(&loaded));
+    }
+
+    /// Four validators of whom the first is hostile, and nothing has happened yet.
+    fn world() -> World {
+        let config = Config { byzantine: 1, ..Config::default() };
+        let world = (1..).map(|seed| World::new(Config { seed, ..config.clone() }, None));
+        let mut worlds = world.filter(|world| world.roles.byzantine.contains(&0));
+        worlds.next().expect("somebody is hostile")
+    }
+
+    fn caught(checks: &mut Checks) -> Option<Check> {
+        checks.violation().map(|violation| violation.check)
+    }
+
+    fn vote(world: &World, voter: u16, signer: usize, block: u8) -> Vote {
+        let (view, block, time) = (View(3), Hash([block; 32]), BlockTime(0));
+        let context = Context { network: world.genesis().network(), epoch: Epoch(0) };
+        let keypair = &world.places[signer].keypair;
+        let statement = Statement::Notarize { view, block, time };
+        statement.sign(ValidatorIndex(voter), keypair, &context).into_inner()
+    }
+
+    #[test]
+    fn who_is_sound_is_neither_accused_nor_blamed() {
+        let checks = &mut world().checks;
+        checks.accused(Time::ZERO, 2, ValidatorIndex(0), "lied");
+        checks.blamed(Time::ZERO, 2, 0, Fault::Malformed);
+        assert_eq!(caught(checks), None);
+        checks.accused(Time::ZERO, 2, ValidatorIndex(1), "lied");
+        assert_eq!(caught(checks), Some(Check::Accountability));
+        checks.blamed(Time::ZERO, 2, 1, Fault::Malformed);
+        assert_eq!(caught(checks), Some(Check::Blame));
+    }
+
+    #[test]
+    fn a_certificate_is_of_a_quorum_of_good_votes() {
+        let mut world = world();
+        let votes = |votes: &[(u16, usize)]| -> Vec<Vote> {
+            votes.iter().map(|(voter, signer)| vote(&world, *voter, *signer, 7)).collect()
+        };
+        let sets = [
+            (votes(&[(0, 0), (1, 1), (2, 2)]), None),
+            (votes(&[(1, 1), (2, 2)]), Some(Check::Certificate)),
+            (votes(&[(0, 0), (1, 1), (3, 2)]), Some(Check::Certificate)),
+        ];
+        for voter in [1, 2] {
+            let vote = vote(&world, voter, usize::from(voter), 7);
+            world.checks.promised(Time::ZERO, usize::from(voter), vote);
+        }
+        for (votes, expected) in sets {
+            let notarization = Notarization::forge(View(3), Hash([7; 32]), &votes);
+            let certificate = Certificate::Notarization(notarization.expect("votes for one block"));
+            world.checks.written(Time::ZERO, 1, &Entry::Certificate(certificate));
+            assert_eq!(caught(&mut world.checks), expected, "{votes:?}");
+        }
+    }
+
+    #[test]
+    fn a_sound_vote_is_durable_before_it_is_anywhere_and_contradicts_none() {
+        let mut world = world();
+        let [first, second] = [7, 8].map(|block| vote(&world, 1, 1, block));
+        let [by_hostile, other] = [7, 8].map(|block| vote(&world, 0, 0, block));
+        for vote in [by_hostile, other] {
+            assert_eq!(world.checks.vote(&vote), Ok(()), "its own affair");
+        }
+        let verdict = world.checks.vote(&first);
+        assert_eq!(verdict.err().map(|(check, _)| check), Some(Check::Durability));
+        let mut world = self::world();
+        world.checks.promised(Time::ZERO, 1, first);
+        assert_eq!(caught(&mut world.checks), None);
+        world.checks.promised(Time::ZERO, 1, second);
+        assert_eq!(caught(&mut world.checks), Some(Check::VoteDiscipline));
     }
 
     #[test]

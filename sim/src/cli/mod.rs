@@ -120,7 +120,8 @@ enum Command {
         /// The seeds, as `FIRST..LAST`.
         #[arg(long, value_parser = seeds, default_value = "1..20")]
         seeds: (u64, u64),
-        /// Another build of this program for the second process.
+        /// Another build of this program, perhaps of another optimisation level, for two processes
+        /// more.
         #[arg(long, value_name = "PROGRAM")]
         other: Option<PathBuf>,
     },
@@ -258,18 +259,22 @@ impl Cli {
             }
             Command::CheckDeterminism { seeds: (first, last), other } => {
                 let own = std::env::current_exe().context("finding this program")?;
-                let programs = [own.clone(), other.unwrap_or(own)];
+                // Each build twice, each time in a process of its own.
+                let mut programs = vec![own.clone(), own];
+                programs.extend(other.iter().chain(&other).cloned());
                 let mut code = 0;
                 for seed in first..=last {
                     if let Some(difference) = determinism::check(&programs, seed)? {
-                        let [one, other] = &difference.digests;
-                        say(&format!("seed {seed}: {one} and {other}"))?;
+                        say(&format!("seed {seed}: {}", difference.digests.join(", ")))?;
                         say(&difference.where_they_part)?;
                         code = Check::Determinism.exit_code();
                     }
                 }
                 let verdict = if code == 0 { "no difference" } else { "not deterministic" };
-                say(&format!("seeds {first}..{last} twice: {verdict}"))?;
+                let builds = if other.is_some() { "two builds" } else { "one build" };
+                say(&format!(
+                    "seeds {first}..{last} in two processes each of {builds}: {verdict}"
+                ))?;
                 Ok(code)
             }
             Command::Canary { name, shrink, keep, jobs, json } => {
