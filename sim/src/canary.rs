@@ -134,7 +134,8 @@ pub struct Fate {
 /// How a canary was caught.
 #[derive(Debug, Serialize)]
 pub struct Caught {
-    /// The seed, which is also how many were tried.
+    /// The seed, which is also how many were tried: the first that catches it, or a later one of
+    /// which less is left.
     pub seed: u64,
     /// Decisions made in the run that caught it.
     pub before: usize,
@@ -212,26 +213,44 @@ impl Canary {
         }
     }
 
-    /// Tries seeds until one catches it. What the sound core would not survive either catches
-    /// nothing.
+    /// Tries seeds until one catches it, and further ones if what caught it is to be made smaller
+    /// and does not become small enough.
     pub fn hunt(&self, shrink: bool) -> Fate {
-        let caught = (1..=self.within).find_map(|seed| {
-            let config = self.config(seed);
-            let outcome = run::run(&config, None, Watch::default());
-            let failure = Failure::of(&outcome)?;
-            if self.is_about_dice() && failure.check != Check::Dice {
-                return None;
-            }
-            let sound = Config { flaws: Vec::new(), ..config };
-            if run::run(&sound, None, Watch::default()).report.violation.is_some() {
-                return None;
-            }
+        let mut caught: Option<Caught> = None;
+        for seed in 1..=self.within {
+            let Some(failure) = self.catch(seed) else { continue };
             let before = failure.decisions.len();
             let failure = if shrink { shrink::shrink(failure, ATTEMPTS, |_| {}) } else { failure };
             let replays = failure.replay(Watch::default()).0 == Replayed::Same;
-            Some(Caught { seed, before, failure, replays })
-        });
+            let found = Caught { seed, before, failure, replays };
+            if caught.as_ref().is_none_or(|best| found.size() < best.size()) {
+                caught = Some(found);
+            }
+            if !shrink || caught.as_ref().is_some_and(|best| best.size() <= DECISIONS) {
+                break;
+            }
+        }
         Fate { name: self.name, within: self.within, caught }
+    }
+
+    /// What a seed shows of the flaw. What the sound core would not survive either shows nothing.
+    fn catch(&self, seed: u64) -> Option<Failure> {
+        let config = self.config(seed);
+        let outcome = run::run(&config, None, Watch::default());
+        let failure = Failure::of(&outcome)?;
+        if self.is_about_dice() && failure.check != Check::Dice {
+            return None;
+        }
+        let sound = Config { flaws: Vec::new(), ..config };
+        let survives = run::run(&sound, None, Watch::default()).report.violation.is_none();
+        survives.then_some(failure)
+    }
+}
+
+impl Caught {
+    /// How many decisions are left.
+    const fn size(&self) -> usize {
+        self.failure.decisions.len()
     }
 }
 

@@ -19,18 +19,22 @@ pub struct Difference {
     pub where_they_part: String,
 }
 
-/// Runs a seed once with each program, each time in a process of its own.
-pub fn check(programs: &[PathBuf], seed: u64) -> anyhow::Result<Option<Difference>> {
-    let digests: Vec<String> =
-        programs.iter().map(|program| run(program, seed, None)).collect::<anyhow::Result<_>>()?;
+/// Runs a seed once with each program, each time in a process of its own, as these `flags` say.
+pub fn check(
+    programs: &[PathBuf],
+    seed: u64,
+    flags: &[String],
+) -> anyhow::Result<Option<Difference>> {
+    let digest = |program: &PathBuf| run(program, seed, flags, None);
+    let digests: Vec<String> = programs.iter().map(digest).collect::<anyhow::Result<_>>()?;
     let Some(differs) = digests.iter().position(|digest| *digest != digests[0]) else {
         return Ok(None);
     };
     let directory = std::env::temp_dir();
     let name = |side: &str| directory.join(format!("bitcraps-sim-{}-{side}", std::process::id()));
     let paths = [name("one"), name("other")];
-    run(&programs[0], seed, Some(&paths[0]))?;
-    run(&programs[differs], seed, Some(&paths[1]))?;
+    run(&programs[0], seed, flags, Some(&paths[0]))?;
+    run(&programs[differs], seed, flags, Some(&paths[1]))?;
     let traces = [compare::read(&paths[0])?, compare::read(&paths[1])?];
     paths.iter().for_each(|path| drop(std::fs::remove_file(path)));
     let where_they_part = compare::describe(&traces[0], &traces[1])
@@ -38,9 +42,14 @@ pub fn check(programs: &[PathBuf], seed: u64) -> anyhow::Result<Option<Differenc
     Ok(Some(Difference { seed, digests, where_they_part }))
 }
 
-fn run(program: &Path, seed: u64, trace: Option<&Path>) -> anyhow::Result<String> {
+fn run(
+    program: &Path,
+    seed: u64,
+    flags: &[String],
+    trace: Option<&Path>,
+) -> anyhow::Result<String> {
     let mut command = Command::new(program);
-    command.args(["run", "--draw", "--json", "--seed", &seed.to_string()]);
+    command.args(["run", "--draw", "--json", "--seed", &seed.to_string()]).args(flags);
     if let Some(trace) = trace {
         command.arg("--trace").arg(trace);
     }

@@ -124,6 +124,9 @@ enum Command {
         /// more.
         #[arg(long, value_name = "PROGRAM")]
         other: Option<PathBuf>,
+        /// Flags of `run` besides the seed and `--draw`.
+        #[arg(last = true)]
+        flags: Vec<String>,
     },
     /// Tries deliberately broken cores: each must be caught.
     Canary {
@@ -257,14 +260,14 @@ impl Cli {
                     None => Ok(0),
                 }
             }
-            Command::CheckDeterminism { seeds: (first, last), other } => {
+            Command::CheckDeterminism { seeds: (first, last), other, flags } => {
                 let own = std::env::current_exe().context("finding this program")?;
                 // Each build twice, each time in a process of its own.
                 let mut programs = vec![own.clone(), own];
                 programs.extend(other.iter().chain(&other).cloned());
                 let mut code = 0;
                 for seed in first..=last {
-                    if let Some(difference) = determinism::check(&programs, seed)? {
+                    if let Some(difference) = determinism::check(&programs, seed, &flags)? {
                         say(&format!("seed {seed}: {}", difference.digests.join(", ")))?;
                         say(&difference.where_they_part)?;
                         code = Check::Determinism.exit_code();
