@@ -278,9 +278,8 @@ impl World {
         Some(outcome)
     }
 
-    /// Starts a process in a place from what its disk holds.
+    /// Makes room on a place's disk, and starts a process from what it holds unless one runs.
     pub fn start(&mut self, place: usize) {
-        // There is room again, even if nothing was written since there was none.
         let it = &mut self.places[place];
         (it.disk.full, it.disk.unreadable) = (false, false);
         if it.process.is_some() || it.gone {
@@ -490,7 +489,7 @@ impl World {
                 self.recorder.say(self.now, place, || format!("command fails: {rejection}"));
                 self.places[place].commands.remove(&id);
             }
-            Notice::Rolled { table, round, dice } => {
+            Notice::Rolled { table, round, dice, .. } => {
                 self.note(Kind::Rolled, place, u64::from(dice.total()));
                 if sound {
                     self.checks.rolled(self.now, place, table, round, dice);
