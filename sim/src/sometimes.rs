@@ -1,7 +1,7 @@
 //! What a large swarm must have seen. A check that nothing ever comes near proves nothing; so a
 //! swarm of enough drawn runs in which one of these rare states was never reached fails.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use bitcraps_protocol::craps::Bet;
 
@@ -49,9 +49,15 @@ pub const STATES: [&str; 30] = [
     "bad dealer left out",
 ];
 
-/// Bets of which every one must have been made.
-pub fn bets() -> impl Iterator<Item = String> {
-    Bet::all().map(|bet| bet.to_string())
+/// Kinds of bet, of each of which one must have been made.
+pub fn kinds() -> BTreeSet<String> {
+    Bet::all().map(kind).collect()
+}
+
+/// Which kind of bet it is: its name without the number it is on.
+pub fn kind(bet: Bet) -> String {
+    let name = bet.to_string();
+    name.split_once(':').map_or(name.clone(), |(kind, _)| kind.to_owned())
 }
 
 /// The states that a swarm should have reached and did not, if it is large enough to tell. `is_drawn`
@@ -62,17 +68,16 @@ pub fn missed(reports: &[Report], is_drawn: impl Fn(&Report) -> bool) -> Vec<Str
         return Vec::new();
     }
     let mut counters = BTreeMap::<&str, u64>::new();
-    let mut bet_on = BTreeMap::<&str, u64>::new();
+    let mut bet_on = BTreeSet::new();
     for report in drawn {
         for (name, count) in &report.counters {
             *counters.entry(name).or_default() += count;
         }
-        for (bet, count) in &report.tally.bets {
-            *bet_on.entry(bet).or_default() += count;
-        }
+        let bets = report.tally.bets.keys().filter_map(|bet| bet.parse().ok());
+        bet_on.extend(bets.map(kind));
     }
     let states = STATES.into_iter().filter(|name| !counters.contains_key(name));
-    let bets = bets().filter(|bet| !bet_on.contains_key(bet.as_str()));
+    let bets = kinds().into_iter().filter(|kind| !bet_on.contains(kind));
     states.map(str::to_owned).chain(bets.map(|bet| format!("a bet on {bet}"))).collect()
 }
 
@@ -87,7 +92,7 @@ mod tests {
         let config = Config { faulty_ms: 1, stabilises_ms: 1, blocks: 1, ..Config::default() };
         let mut report = run(&config, None, Watch::default()).report;
         report.counters = STATES.into_iter().map(|name| (name.to_owned(), 1)).collect();
-        report.tally.bets = bets().map(|bet| (bet, 1)).collect();
+        report.tally.bets = Bet::all().map(|bet| (bet.to_string(), 1)).collect();
         let swarm = |report: &Report, size| vec![report.clone(); size];
         let size = RUNS as usize;
         assert_eq!(missed(&swarm(&report, size), |_| true), Vec::<String>::new());

@@ -2,6 +2,8 @@
 //! and ask for what they cannot afford. Lively ones know the game, and live with it: see
 //! [`Workload::lively`].
 
+use std::collections::BTreeMap;
+
 use bitcraps_protocol::block::Height;
 use bitcraps_protocol::chain::{Operation, TableEntry, TableId};
 use bitcraps_protocol::craps::{self, Bet, Chips, Phase, Round, Rules, Table};
@@ -10,6 +12,7 @@ use bitcraps_protocol::rng::Rng;
 use bitcraps_protocol::wire::Text;
 
 use crate::config::{Config, Workload};
+use crate::sometimes;
 use crate::world::World;
 
 /// What everybody's hands do.
@@ -18,6 +21,8 @@ pub struct Player {
     workload: Option<Workload>,
     rng: Option<Rng>,
     bets: Vec<Bet>,
+    /// The same by kind.
+    kinds: Vec<Vec<Bet>>,
     asked: u32,
 }
 
@@ -36,7 +41,10 @@ const DEEDS: [Deed; 5] = [Deed::Transfer, Deed::Bet, Deed::Roll, Deed::Seat, Dee
 impl Player {
     /// The hands of a world.
     pub(crate) fn new(config: &Config, rng: &Rng) -> Self {
+        let mut kinds = BTreeMap::<String, Vec<Bet>>::new();
+        Bet::all().for_each(|bet| kinds.entry(sometimes::kind(bet)).or_default().push(bet));
         Self {
+            kinds: kinds.into_values().collect(),
             workload: Some(config.workload),
             rng: Some(rng.fork("workload")),
             bets: Bet::all().collect(),
@@ -131,7 +139,8 @@ impl Player {
             });
         }
         (0..TRIES).find_map(|_| {
-            let bet = self.bets[rng.below(self.bets.len() as u64) as usize];
+            let kind = &self.kinds[rng.below(self.kinds.len() as u64) as usize];
+            let bet = kind[rng.below(kind.len() as u64) as usize];
             let amount = Chips(5 * (1 + rng.below(12)));
             let takes = table.clone().bet(me, round, bet, amount, opened).is_ok();
             takes.then_some(Operation::Bet { table: id, round, bet, amount })
