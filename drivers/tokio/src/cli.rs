@@ -14,7 +14,7 @@ Examples:
   bitcraps roll 1                       throw the dice
 
 Exit codes: 0 done, 1 refused or no, 2 wrong usage or configuration, 3 no node to talk to,
-4 refused for safety.";
+4 refused for safety, 5 the disk is full, 6 the disk failed.";
 
 const NETWORK_EXAMPLES: &str = "\
 Example, with two validators A and B:
@@ -94,6 +94,9 @@ pub(crate) enum Command {
     /// Make networks
     #[command(subcommand)]
     Network(Network),
+    /// What a stopped node has on disk
+    #[command(subcommand)]
+    Store(Store),
     /// Print a ticket with which somebody can join the network
     Invite(Invite),
     /// Accept an invitation: fetch its network, take its chips and run a node
@@ -221,6 +224,35 @@ pub(crate) struct Dev {
     /// Deal the dice key when the network is made instead of letting the validators make it
     #[arg(long)]
     pub(crate) insecure_dealer: bool,
+    /// Inject faults into running nodes at random moments, and judge what comes of it: `kill` ends
+    /// a process and starts it again, `pause` stops it for a while, `partition` cuts its
+    /// connections or makes them silent
+    #[arg(
+        long,
+        value_enum,
+        value_delimiter = ',',
+        requires = "processes",
+        conflicts_with = "rolls"
+    )]
+    pub(crate) chaos: Vec<Fault>,
+    /// How many faults
+    #[arg(long, default_value_t = 20, requires = "chaos", value_parser = positive())]
+    pub(crate) rounds: u64,
+    /// Which faults at which moments: the same number, the same faults [default: a random number,
+    /// which is printed]
+    #[arg(long, requires = "chaos")]
+    pub(crate) seed: Option<u64>,
+}
+
+/// What is done to a node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Fault {
+    /// SIGKILL, then a new start.
+    Kill,
+    /// SIGSTOP, then SIGCONT.
+    Pause,
+    /// No connection to others, then connections again.
+    Partition,
 }
 
 #[derive(Clone, Debug, Default, Args)]
@@ -269,6 +301,19 @@ pub(crate) enum Key {
     /// Print this node's validator card for whoever makes a network; makes an identity if there is
     /// none
     Card,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Store {
+    /// Read the whole journal and say what it holds and whether it is sound; changes nothing
+    Check,
+    /// Keep the blocks before the damage, put the damaged files aside. A validator then observes
+    /// until the others have told it what it may have promised
+    Repair {
+        /// Say what would be done, and do nothing
+        #[arg(long)]
+        dry_run: bool,
+    },
 }
 
 #[derive(Debug, Subcommand)]

@@ -19,7 +19,7 @@ use crate::cli::{Change, Command, Invite, Key, Network, Round, Table};
 use crate::exit::{Stopped, Usage};
 use crate::node::identity;
 use crate::output::{Output, aside, grouped};
-use crate::words;
+use crate::{store, words};
 
 /// Carries out a command on the node of `config`'s data directory.
 pub(crate) async fn run(command: Command, config: &Config, output: Output) -> anyhow::Result<()> {
@@ -34,6 +34,7 @@ pub(crate) async fn run(command: Command, config: &Config, output: Output) -> an
             unreachable!("these are carried out elsewhere")
         }
         Command::Key(Key::Card) => card(&home, output),
+        Command::Store(command) => store::run(&home, &command, output),
         Command::Network(network) => new_network(&home, network, output),
         Command::Invite(invite) => session.invite(invite).await,
         Command::Status => session.status().await,
@@ -178,7 +179,7 @@ impl Session {
         let status = self.client.status().await?;
         self.output.answer(&status, || words::status(&status))?;
         match status.halted {
-            Some(reason) => Err(Stopped(reason).into()),
+            Some(reason) => Err(Stopped::halted(reason).into()),
             None => Ok(()),
         }
     }
@@ -279,7 +280,7 @@ impl Session {
                 EventView::Settled { .. }
                 | EventView::Finalized { transactions: 1.., .. }
                 | EventView::Missed { .. } => shown = self.show(table, &own, shown).await?,
-                EventView::Halted { reason } => return Err(Stopped(reason.clone()).into()),
+                EventView::Halted { reason } => return Err(Stopped::halted(reason.clone()).into()),
                 EventView::Finalized { transactions: 0, .. }
                 | EventView::PeerUp { .. }
                 | EventView::PeerDown { .. }
@@ -291,7 +292,7 @@ impl Session {
                 | EventView::Abstains { .. } => {}
             }
         }
-        Err(Stopped("it was told to".into()).into())
+        Err(Stopped::halted("it was told to".into()).into())
     }
 
     /// Shows the table if it looks different from what was `shown`.

@@ -8,6 +8,7 @@ mod hand;
 mod node;
 mod odds;
 mod output;
+mod store;
 mod words;
 
 use std::io::IsTerminal as _;
