@@ -301,6 +301,35 @@ pub(crate) enum Key {
     /// Print this node's validator card for whoever makes a network; makes an identity if there is
     /// none
     Card,
+    /// Seal the identity under a passphrase, which is asked for, or read from --new-passphrase-file,
+    /// BITCRAPS_PASSPHRASE_FILE or BITCRAPS_PASSPHRASE
+    Seal {
+        #[command(flatten)]
+        new: NewPassphrase,
+    },
+    /// Keep the identity without a passphrase again; only the file's permissions protect it then
+    Unseal,
+    /// Change the passphrase
+    Passphrase {
+        #[command(flatten)]
+        new: NewPassphrase,
+    },
+    /// Print the identity's recovery phrase: 24 words that are the key
+    Export,
+    /// Make the identity from its recovery phrase, read from standard input, in a data directory
+    /// without one. A validator then observes until the others have told it what it may have
+    /// promised. Stop its other node first: two with one key contradict each other
+    Import {
+        #[command(flatten)]
+        new: NewPassphrase,
+    },
+}
+
+#[derive(Clone, Debug, Default, Args)]
+pub(crate) struct NewPassphrase {
+    /// A file whose first line is the new passphrase, readable by its owner only [default: ask]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) new_passphrase_file: Option<PathBuf>,
 }
 
 #[derive(Debug, Subcommand)]

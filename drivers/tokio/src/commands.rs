@@ -19,7 +19,7 @@ use crate::cli::{Change, Command, Invite, Key, Network, Round, Table};
 use crate::exit::{Stopped, Usage};
 use crate::node::identity;
 use crate::output::{Output, aside, grouped};
-use crate::{store, words};
+use crate::{keys, store, words};
 
 /// Carries out a command on the node of `config`'s data directory.
 pub(crate) async fn run(command: Command, config: &Config, output: Output) -> anyhow::Result<()> {
@@ -34,6 +34,7 @@ pub(crate) async fn run(command: Command, config: &Config, output: Output) -> an
             unreachable!("these are carried out elsewhere")
         }
         Command::Key(Key::Card) => card(&home, output),
+        Command::Key(command) => keys::run(&home, command, output),
         Command::Store(command) => store::run(&home, &command, output),
         Command::Network(network) => new_network(&home, network, output),
         Command::Invite(invite) => session.invite(invite).await,
@@ -75,7 +76,8 @@ struct CardView {
 }
 
 fn card(home: &Home, output: Output) -> anyhow::Result<()> {
-    let (identity, made) = identity(home)?;
+    let passphrase = keys::passphrase(home)?;
+    let (identity, made) = identity(home, passphrase.as_ref())?;
     if made {
         aside(&format!("made an identity in {}", home.directory().display()));
     }

@@ -18,6 +18,9 @@ pub const FILE_NAME: &str = "bitcraps.toml";
 const PREFIX: &str = "BITCRAPS_";
 const DATA_DIR: &str = "DATA_DIR";
 const CONFIG: &str = "CONFIG";
+/// Read where a passphrase is needed, and never kept in a configuration.
+const PASSPHRASE: &str = "PASSPHRASE";
+const PASSPHRASE_FILE: &str = "PASSPHRASE_FILE";
 
 /// Where a value was found.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -224,11 +227,14 @@ impl Environment {
         match name {
             DATA_DIR => return self.data_dir = Some(value.into()),
             CONFIG => return self.config = Some(value.into()),
+            PASSPHRASE | PASSPHRASE_FILE => return,
             _ => {}
         }
         let Some(setting) = SETTINGS.iter().find(|known| known.name.to_uppercase() == name) else {
             let known = SETTINGS.iter().map(|known| known.name.to_uppercase());
-            let known = known.chain([DATA_DIR.into(), CONFIG.into()]).collect::<Vec<_>>();
+            let known = known
+                .chain([DATA_DIR, CONFIG, PASSPHRASE, PASSPHRASE_FILE].map(Into::into))
+                .collect::<Vec<_>>();
             let hint = similar(name, known.iter().map(String::as_str));
             let hint = hint.map_or(String::new(), |hint| format!("; did you mean {PREFIX}{hint}?"));
             return self.warnings.push(format!("{PREFIX}{name}: no such setting{hint}"));

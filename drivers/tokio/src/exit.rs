@@ -164,8 +164,13 @@ fn home(error: &HomeError) -> u8 {
 
 fn identity(error: &IdentityError) -> u8 {
     match error {
-        IdentityError::Io { .. } => USAGE,
+        IdentityError::Io { .. }
+        | IdentityError::NeedsPassphrase { .. }
+        | IdentityError::WrongPassphrase { .. }
+        | IdentityError::Exists { .. }
+        | IdentityError::BadPhrase(_) => USAGE,
         IdentityError::Exposed { .. }
+        | IdentityError::Tampered { .. }
         | IdentityError::Invalid { .. }
         | IdentityError::Missing { .. }
         | IdentityError::Locked(_) => UNSAFE,

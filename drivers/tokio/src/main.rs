@@ -5,6 +5,7 @@ mod commands;
 mod dev;
 mod exit;
 mod hand;
+mod keys;
 mod node;
 mod odds;
 mod output;

@@ -7,7 +7,7 @@ use std::ops::ControlFlow;
 use std::path::Path;
 
 use bitcraps_host::api::Failure;
-use bitcraps_host::identity::IdentityError;
+use bitcraps_host::identity::{IdentityError, Passphrase};
 use bitcraps_host::{Exit, Handle, Host, Identity, Options, StartError};
 use bitcraps_protocol::chain::Genesis;
 use bitcraps_protocol::event::Notice;
@@ -70,13 +70,19 @@ pub enum Chips {
 
 impl Running {
     /// Starts the node of `config`'s data directory, which must know its network. Makes an
-    /// identity if there is none, or dearer if it is worth too little there.
-    pub async fn start(config: &Config, accept_lost_journal: bool) -> Result<Self, RunError> {
+    /// identity if there is none, or dearer if it is worth too little there; a sealed one needs
+    /// its `passphrase`.
+    pub async fn start(
+        config: &Config,
+        passphrase: Option<Passphrase>,
+        accept_lost_journal: bool,
+    ) -> Result<Self, RunError> {
         let home = Home::new(&config.data_dir.value);
         let genesis = home.genesis()?;
         let (identity, _) = {
             let (directory, bits) = (home.directory().to_owned(), genesis.proof_of_work_bits);
-            blocking(move || Identity::load_or_create(&directory, bits)).await?
+            let create = move || Identity::load_or_create(&directory, bits, passphrase.as_ref());
+            blocking(create).await?
         };
         let address = identity.address();
         let host = start_host(&home, genesis, identity, accept_lost_journal).await?;

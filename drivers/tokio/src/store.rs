@@ -107,7 +107,9 @@ impl Contents {
                 | Entry::Certificate(_)
                 | Entry::Decided(_)
                 | Entry::Barred { .. }
-                | Entry::Overridden,
+                | Entry::Overridden
+                | Entry::Part { .. }
+                | Entry::Snapshot(_),
             ) => {}
             Err(_) => {
                 self.unreadable.get_or_insert(self.records);

@@ -222,7 +222,7 @@ fn make_network(
     let mut identities = Vec::new();
     for node in nodes {
         let begun = Instant::now();
-        let (identity, made) = Identity::load_or_create(node, bits)?;
+        let (identity, made) = Identity::load_or_create(node, bits, None)?;
         ensure!(made, "{} holds an identity already", node.display());
         measurements.lock().identity.add(begun.elapsed());
         identities.push(identity);

@@ -97,7 +97,7 @@ async fn inside(directory: &Path, peers: Option<Vec<String>>) -> anyhow::Result<
     let flags = Flags { data_dir: Some(directory.to_owned()), layer, ..Flags::default() };
     // The environment is for the `dev` command, not for each of its nodes.
     let config = config::load(flags, [])?.config;
-    Ok(Body::Inside(Box::new(Running::start(&config, false).await?)))
+    Ok(Body::Inside(Box::new(Running::start(&config, None, false).await?)))
 }
 
 async fn process(directory: &Path, peers: Option<Vec<String>>) -> anyhow::Result<Body> {
