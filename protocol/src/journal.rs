@@ -57,6 +57,19 @@ impl Entry {
         Record { key, bytes: encode(self).into() }
     }
 
+    /// Whether it proves itself, so that it may come from a backup, without the promises that were
+    /// made beside it.
+    pub const fn proves_itself(&self) -> bool {
+        match self {
+            Self::Decided(_) | Self::Part { .. } | Self::Snapshot(_) => true,
+            Self::Block(_)
+            | Self::Certificate(_)
+            | Self::Vote(_)
+            | Self::Barred { .. }
+            | Self::Overridden => false,
+        }
+    }
+
     /// Reads a record back.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, Malformed> {
         decode(bytes, limits::MESSAGE_BYTES)

@@ -15,11 +15,11 @@ use serde::Serialize;
 use serde_json::json;
 use tokio::signal::ctrl_c;
 
-use crate::cli::{Change, Command, Invite, Key, Network, Round, Table};
+use crate::cli::{Change, Command, Invite, Key, Network, NewNetwork, Round, Table};
 use crate::exit::{Stopped, Usage};
 use crate::node::identity;
 use crate::output::{Output, aside, grouped};
-use crate::{keys, store, words};
+use crate::{audits, backups, keys, receipt, stats, store, words};
 
 /// Carries out a command on the node of `config`'s data directory.
 pub(crate) async fn run(command: Command, config: &Config, output: Output) -> anyhow::Result<()> {
@@ -30,13 +30,19 @@ pub(crate) async fn run(command: Command, config: &Config, output: Output) -> an
         | Command::Node(_)
         | Command::Join(_)
         | Command::Odds(_)
-        | Command::Hand(_) => {
+        | Command::Hand(_)
+        | Command::Nearby { .. } => {
             unreachable!("these are carried out elsewhere")
         }
         Command::Key(Key::Card) => card(&home, output),
         Command::Key(command) => keys::run(&home, command, output),
+        Command::Audit(command) => audits::run(&home, command, output),
+        Command::Backup(command) => backups::run(config, command, output),
         Command::Store(command) => store::run(&home, &command, output),
-        Command::Network(network) => new_network(&home, network, output),
+        Command::Network(Network::New(network)) => new_network(&home, network, output),
+        Command::Network(Network::Header) => receipt::header(&session.client, output).await,
+        Command::Receipt(wanted) => receipt::write(&session.client, wanted, output).await,
+        Command::Verify(wanted) => receipt::verify(&home, wanted, output),
         Command::Invite(invite) => session.invite(invite).await,
         Command::Status => session.status().await,
         Command::Balance { address } => session.balance(address).await,
@@ -97,8 +103,8 @@ struct NetworkView {
     genesis: String,
 }
 
-fn new_network(home: &Home, network: Network, output: Output) -> anyhow::Result<()> {
-    let Network::New { validators, name, chips, out, insecure_dealer } = network;
+fn new_network(home: &Home, network: NewNetwork, output: Output) -> anyhow::Result<()> {
+    let NewNetwork { validators, name, chips, out, insecure_dealer } = network;
     let cards = validators.iter().map(|card| {
         let parsed = card.parse::<ValidatorCard>();
         parsed.map_err(|error| Usage(format!("the card {}… {error}", words::short(card))))
@@ -197,13 +203,16 @@ impl Session {
     }
 
     async fn invite(&self, invite: Invite) -> anyhow::Result<()> {
-        let Invite { chips, table } = invite;
+        let Invite { chips, table, qr } = invite;
         let invitation = self.client.invite(&InvitationRequest { chips, table }).await?;
         if chips > 0 {
             aside(&format!(
                 "whoever runs this first has {} of your chips: bitcraps join TICKET",
                 grouped(chips)
             ));
+        }
+        if qr {
+            aside(&crate::qr::code(&invitation.ticket)?);
         }
         self.output.answer(&invitation, || invitation.ticket.clone())?;
         Ok(())
@@ -246,6 +255,7 @@ impl Session {
             Table::Close { table, change } => {
                 self.change(OperationRequest::CloseTable { table }, change).await
             }
+            Table::Stats { table } => stats::run(&self.client, table, self.output).await,
             Table::List => {
                 let tables = self.client.tables().await?;
                 self.output.answer(&tables, || words::tables(&tables))?;

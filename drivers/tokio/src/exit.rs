@@ -3,10 +3,13 @@
 use std::process::ExitCode;
 
 use bitcraps_host::api::{Code, Failure};
+use bitcraps_host::backup::BackupError;
 use bitcraps_host::identity::IdentityError;
 use bitcraps_host::journal::JournalError;
 use bitcraps_host::lock::LockError;
 use bitcraps_host::{Exit, FailureKind, StartError};
+use bitcraps_tokio::audit::AuditError;
+use bitcraps_tokio::backup::Unusable;
 use bitcraps_tokio::client::ClientError;
 use bitcraps_tokio::config::Problems;
 use bitcraps_tokio::fetch::FetchError;
@@ -32,6 +35,11 @@ pub(crate) struct Usage(pub(crate) String);
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub(crate) struct Unsafe(pub(crate) String);
+
+/// A "no" that is the answer itself, printed already.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(crate) struct No(pub(crate) String);
 
 /// A node that could not go on.
 #[derive(Debug, thiserror::Error)]
@@ -66,7 +74,7 @@ pub(crate) fn report(error: &anyhow::Error, output: Output) -> ExitCode {
     }
     let (code, text) = (code(error), sentence(error));
     aside(&format!("error: {text}"));
-    if output.json {
+    if output.json && !error.is::<No>() {
         let failure = match error.downcast_ref::<ClientError>() {
             Some(ClientError::Refused(failure)) => failure.clone(),
             _ => Failure::new(api_code(code), text),
@@ -134,6 +142,21 @@ fn code_of(error: &(dyn std::error::Error + 'static)) -> Option<u8> {
             FailureKind::Journal | FailureKind::Halted | FailureKind::Panicked => UNSAFE,
         });
     }
+    if let Some(error) = error.downcast_ref::<AuditError>() {
+        return Some(match error {
+            AuditError::Io { .. } => USAGE,
+            AuditError::Broken { .. } => UNSAFE,
+        });
+    }
+    if let Some(error) = error.downcast_ref::<BackupError>() {
+        return Some(backup(error));
+    }
+    if let Some(error) = error.downcast_ref::<Unusable>() {
+        return Some(match error {
+            Unusable::Backup(error) => backup(error),
+            Unusable::Refused { .. } => UNSAFE,
+        });
+    }
     if let Some(error) = error.downcast_ref::<JournalError>() {
         return Some(journal(error));
     }
@@ -182,6 +205,18 @@ fn start(error: &StartError) -> u8 {
         StartError::Lock(_) | StartError::Refused(_) => UNSAFE,
         StartError::Journal(error) => journal(error),
         StartError::Entropy(_) | StartError::Thread(_) => NO,
+    }
+}
+
+fn backup(error: &BackupError) -> u8 {
+    match error {
+        BackupError::Io { .. } | BackupError::NotBackup { .. } | BackupError::Exists { .. } => {
+            USAGE
+        }
+        BackupError::Journal(error) => journal(error),
+        BackupError::Foreign { .. } | BackupError::Damaged { .. } | BackupError::Missing { .. } => {
+            UNSAFE
+        }
     }
 }
 

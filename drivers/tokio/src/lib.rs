@@ -4,12 +4,15 @@
 
 pub mod api;
 mod ask;
+pub mod audit;
+pub mod backup;
 pub mod client;
 pub mod config;
 pub mod fetch;
 pub mod hands;
 pub mod home;
 pub mod house;
+pub mod lan;
 mod redeem;
 pub mod runtime;
 pub mod tcp;

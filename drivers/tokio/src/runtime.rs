@@ -13,10 +13,14 @@ use bitcraps_protocol::chain::Genesis;
 use bitcraps_protocol::event::Notice;
 use bitcraps_protocol::identity::Address;
 use tokio::sync::watch;
+use tokio::task::JoinSet;
 
 use crate::api::{Api, ApiError, ApiOptions};
+use crate::audit;
+use crate::backup::{Source, keep_making};
 use crate::config::Config;
 use crate::home::{Home, HomeError};
+use crate::lan::Lan;
 use crate::redeem::{Redeemed, redeem};
 use crate::tcp::{Tcp, TcpConfig};
 
@@ -26,10 +30,21 @@ pub struct Running {
     address: Address,
     handle: Handle,
     tcp: Tcp,
+    lan: Option<Lan>,
     listens_on: SocketAddr,
     api: Api,
     exit: watch::Receiver<Option<Exit>>,
     voted_without_journal: bool,
+    /// Ends when this is dropped.
+    _backups: JoinSet<()>,
+}
+
+/// What connects a node with the world.
+struct Around {
+    tcp: Tcp,
+    lan: Option<Lan>,
+    listens_on: SocketAddr,
+    api: Api,
 }
 
 /// Why a node does not run.
@@ -85,6 +100,12 @@ impl Running {
             blocking(create).await?
         };
         let address = identity.address();
+        let mut backups = JoinSet::new();
+        let source = Source {
+            data_dir: home.directory().to_owned(),
+            genesis: genesis.clone(),
+            keypair: identity.keypair.clone(),
+        };
         let host = start_host(&home, genesis, identity, accept_lost_journal).await?;
         let voted_without_journal = accept_lost_journal && host.opened().journal_lost;
         let handle = host.handle();
@@ -92,7 +113,7 @@ impl Running {
         log_notices(&handle, address);
 
         let around = Self::start_around(config, &home, &handle).await;
-        let (tcp, listens_on, api) = match around {
+        let Around { tcp, lan, listens_on, api } = match around {
             Ok(around) => around,
             Err(error) => {
                 handle.shut_down();
@@ -100,14 +121,39 @@ impl Running {
                 return Err(error);
             }
         };
-        Ok(Self { home, address, handle, tcp, listens_on, api, exit, voted_without_journal })
+        let first = audit::Event::Started {
+            version: env!("CARGO_PKG_VERSION").into(),
+            address: address.to_string(),
+            listen: listens_on.to_string(),
+            peers: config.peers.value.clone(),
+            overridden: voted_without_journal,
+        };
+        let (keypair, network) = (source.keypair.clone(), source.genesis.network());
+        if let Err(error) = audit::start(home.directory(), keypair, network, &handle, first) {
+            tracing::error!(%error, "there is no audit log");
+        }
+        if let Some(target) = config.backup.value.clone() {
+            backups.spawn(keep_making(source, target));
+        }
+        Ok(Self {
+            home,
+            address,
+            handle,
+            tcp,
+            lan,
+            listens_on,
+            api,
+            exit,
+            voted_without_journal,
+            _backups: backups,
+        })
     }
 
     async fn start_around(
         config: &Config,
         home: &Home,
         handle: &Handle,
-    ) -> Result<(Tcp, SocketAddr, Api), RunError> {
+    ) -> Result<Around, RunError> {
         let mut peers = config.peers.value.clone();
         peers.extend(home.peers()?);
         peers.sort();
@@ -123,7 +169,8 @@ impl Running {
             hints: hints(&config.advertise.value, listens_on, peers),
         };
         let api = Api::start(handle.clone(), options).await?;
-        Ok((tcp, listens_on, api))
+        let lan = announce(config, handle, listens_on);
+        Ok(Around { tcp, lan, listens_on, api })
     }
 
     /// The node's address.
@@ -179,6 +226,7 @@ impl Running {
     pub async fn stop(self) -> Exit {
         self.handle.shut_down();
         let exit = self.ended().await;
+        drop(self.lan);
         self.api.stop().await;
         self.tcp.shut_down().await;
         exit
@@ -194,6 +242,18 @@ pub enum TakeError {
     /// The node does not do it.
     #[error(transparent)]
     Failure(#[from] Failure),
+}
+
+/// Looks around on the local network, if the owner wants it and others there could connect. A node
+/// does without where that does not work.
+fn announce(config: &Config, handle: &Handle, listens_on: SocketAddr) -> Option<Lan> {
+    if !config.lan.value || listens_on.ip().is_loopback() {
+        return None;
+    }
+    let status = handle.status();
+    let (network, port) = (status.network, listens_on.port());
+    let lan = Lan::start(network, &status.name, status.peer, port, handle.links());
+    lan.inspect_err(|error| tracing::warn!(%error, "others here cannot find this node")).ok()
 }
 
 async fn start_host(
@@ -268,7 +328,7 @@ fn log(node: &str, notice: &Notice) {
         Notice::Failed { id, rejection } => {
             tracing::info!(node, id = id.short(), %rejection, "transaction impossible");
         }
-        Notice::Rolled { table, round, dice } => {
+        Notice::Rolled { table, round, dice, view: _ } => {
             tracing::debug!(node, table = table.0, round = round.0, %dice, "rolled");
         }
         Notice::Settled { table, round, dice } => {

@@ -83,7 +83,7 @@ struct Forming {
 /// What a start has read and not yet executed.
 #[derive(Debug, Default)]
 pub(super) struct Recovered {
-    blocks: VecDeque<Block>,
+    blocks: VecDeque<Decided>,
     bytes: usize,
     parts: Vec<Part>,
     parts_of: BlockHash,
@@ -312,7 +312,7 @@ impl Node {
         match entry {
             Entry::Decided(decided) => {
                 recovered.bytes += decided.block.body.len();
-                recovered.blocks.push_back(decided.block.clone());
+                recovered.blocks.push_back(decided.clone());
                 let most = self.snapshots.config.interval.saturating_add(DESCENDANTS);
                 self.execute_recovered(recovered, usize::try_from(most).unwrap_or(usize::MAX))
             }
@@ -348,9 +348,8 @@ impl Node {
             CannotStart(format!("the journal's snapshot of height {height} is not what it says"))
         })?;
         if header.height > self.chain.finalized().1.height {
-            let above = |block: &Block| block.header.height > header.height;
-            recovered.blocks.retain(above);
-            recovered.bytes = recovered.blocks.iter().map(|block| block.body.len()).sum();
+            recovered.blocks.retain(|it| it.block.header.height > header.height);
+            recovered.bytes = recovered.blocks.iter().map(|it| it.block.body.len()).sum();
             self.chain.adopt(header.hash(), slot(header), state.clone());
         }
         self.snapshots.keep(certified.clone(), state);
@@ -364,7 +363,10 @@ impl Node {
         most: usize,
     ) -> Result<(), CannotStart> {
         while recovered.blocks.len() > most || recovered.bytes > HELD_BYTES {
-            let Some(Block { header, body, .. }) = recovered.blocks.pop_front() else { break };
+            let Some(Decided { block, finalization, .. }) = recovered.blocks.pop_front() else {
+                break;
+            };
+            let Block { header, body, .. } = block;
             recovered.bytes -= body.len();
             self.chain.check(&header, &body).map_err(|invalid| {
                 let height = header.height;
@@ -373,6 +375,7 @@ impl Node {
                 ))
             })?;
             self.chain.finalize(&header.hash());
+            self.rolls.note(&header, &body, finalization.as_ref(), self.chain.state());
         }
         Ok(())
     }

@@ -1,6 +1,7 @@
 //! Looking at a journal without using it, and saving what is left of a damaged one.
 //!
-//! A repair keeps the blocks before the damage, which prove themselves, and nothing else. The new
+//! A repair keeps the blocks and snapshots before the damage, which prove themselves, and nothing
+//! else. The new
 //! journal says that it was begun after a loss: its validator observes until the others have told
 //! it what it may have promised. The damaged files are kept beside it.
 
@@ -128,7 +129,7 @@ fn save_blocks(damaged: &Path, fresh: &Path) -> Result<(), JournalError> {
     let mut recovery = begin(damaged)?;
     let mut journal = begin_after_loss(fresh, recovery.origin)?;
     let mut bytes = 0;
-    for record in recovery.by_ref().filter(|record| record.key.is_some()) {
+    for record in recovery.by_ref().filter(|record| keeps(record)) {
         journal.append(journal.next(), &record)?;
         bytes += record.bytes.len();
         if bytes > BATCH_BYTES {
@@ -138,6 +139,11 @@ fn save_blocks(damaged: &Path, fresh: &Path) -> Result<(), JournalError> {
     }
     journal.sync()?;
     Ok(())
+}
+
+/// Blocks, and the snapshots on which the first of them may stand.
+fn keeps(record: &Record) -> bool {
+    record.key.is_some() || crate::backup::proves_itself(record)
 }
 
 /// A new journal at `directory` that says that an earlier one was lost.

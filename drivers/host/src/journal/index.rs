@@ -2,7 +2,7 @@
 //! so that a long history costs no more memory than a short one. What lies between is found by
 //! reading on from the block before it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use bitcraps_protocol::block::Height;
 
@@ -17,8 +17,13 @@ pub(super) struct Index {
     places: BTreeMap<Height, Place>,
     stride: u64,
     most: usize,
-    newest: Option<Height>,
+    /// The first and last heights of blocks without a gap between. There is a gap where a node
+    /// fetched a state instead of blocks. The oldest is forgotten when there are too many.
+    runs: VecDeque<(Height, Height)>,
 }
+
+/// Runs that are remembered at most.
+const RUNS: usize = 1024;
 
 impl Index {
     pub(super) fn new() -> Self {
@@ -26,13 +31,13 @@ impl Index {
     }
 
     fn with_room_for(most: usize) -> Self {
-        Self { places: BTreeMap::new(), stride: 1, most, newest: None }
+        Self { places: BTreeMap::new(), stride: 1, most, runs: VecDeque::new() }
     }
 
     /// Remembers where a block is, if its height is a multiple of the stride. When too many are
     /// remembered, every other one is forgotten.
     pub(super) fn note(&mut self, height: Height, place: Place) {
-        self.newest = self.newest.max(Some(height));
+        self.extend_run(height);
         if !height.0.is_multiple_of(self.stride) {
             return;
         }
@@ -51,8 +56,27 @@ impl Index {
     }
 
     /// The highest block that was noted.
-    pub(super) const fn newest(&self) -> Option<Height> {
-        self.newest
+    pub(super) fn newest(&self) -> Option<Height> {
+        self.runs.back().map(|(_, last)| *last)
+    }
+
+    /// The first run that reaches `from`, without what comes before that.
+    pub(super) fn run(&self, from: Height) -> Option<(Height, Height)> {
+        let (first, last) = self.runs.iter().find(|(_, last)| *last >= from)?;
+        Some((from.max(*first), *last))
+    }
+
+    fn extend_run(&mut self, height: Height) {
+        match self.runs.back_mut() {
+            Some((_, last)) if height <= *last => {}
+            Some((_, last)) if height == last.next() => *last = height,
+            Some(_) | None => {
+                if self.runs.len() == RUNS {
+                    self.runs.pop_front();
+                }
+                self.runs.push_back((height, height));
+            }
+        }
     }
 }
 
@@ -71,6 +95,11 @@ mod tests {
             assert!(index.places.len() <= 8);
         }
         assert_eq!(index.newest(), Some(Height(1000)));
+        assert_eq!(index.run(Height(0)), Some((Height(1), Height(1000))));
+        index.note(Height(2000), place(2000));
+        assert_eq!(index.run(Height(7)), Some((Height(7), Height(1000))));
+        assert_eq!(index.run(Height(1001)), Some((Height(2000), Height(2000))));
+        assert_eq!(index.run(Height(2001)), None);
         assert_eq!(index.stride, 128);
         for height in 128..=1000 {
             let known = height - height % 128;

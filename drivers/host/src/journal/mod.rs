@@ -22,6 +22,7 @@ use bitcraps_protocol::event::{Key, Position, Record};
 use bytes::Bytes;
 
 use crate::files;
+pub(crate) use check::begin_after_loss;
 pub use check::{Findings, Repaired, check, repair};
 pub use format::Origin;
 use format::{Entry, Found, Header, Reader, SegmentKey};
@@ -279,6 +280,14 @@ impl Journal {
             self.mark()?
         }
         Ok(Some(newest))
+    }
+
+    /// The heights of the first `count` blocks from `from` on whose records are here, without a
+    /// gap.
+    pub fn heights(&self, from: Height, count: u64) -> Vec<Height> {
+        let Some((first, last)) = self.blocks.run(from) else { return Vec::new() };
+        let count = usize::try_from(count).unwrap_or(usize::MAX);
+        (first.0..=last.0).take(count).map(Height).collect()
     }
 
     /// The durable or appended record under `key`. Its checksum is verified.

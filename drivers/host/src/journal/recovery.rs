@@ -84,6 +84,11 @@ impl Recovery {
         Self { segment_bytes: bytes, ..self }
     }
 
+    /// Why iteration ended early, if it did; for who only reads.
+    pub fn into_failure(mut self) -> Option<JournalError> {
+        self.failure.take()
+    }
+
     /// What was found.
     pub fn opened(&self) -> Opened {
         self.opened

@@ -18,7 +18,7 @@ use super::measure::resident_bytes;
 use crate::exit::Stopped;
 
 /// How long a node may take to be ready.
-const START: Duration = Duration::from_secs(30);
+const START: Duration = Duration::from_secs(120);
 /// How long a process may take to stop before it is killed.
 const STOP: Duration = Duration::from_secs(10);
 /// The file in a node's data directory that holds the log of its process.
