@@ -1,10 +1,13 @@
 //! The `bitcraps` command.
 
+mod audits;
+mod backups;
 mod cli;
 mod commands;
 mod dev;
 mod exit;
 mod hand;
+mod keys;
 mod nearby;
 mod node;
 mod odds;
@@ -12,6 +15,7 @@ mod output;
 mod qr;
 mod receipt;
 mod stats;
+mod store;
 mod words;
 
 use std::io::IsTerminal as _;
@@ -75,6 +79,7 @@ fn configuration(cli: &Cli) -> Result<Loaded, config::Problems> {
         advertise: node.advertise.clone(),
         api: node.api.clone(),
         lan: node.lan.clone(),
+        backup: node.backup.clone(),
         log: cli.global.log.clone(),
     };
     let (data_dir, config) = (cli.global.data_dir.clone(), cli.global.config.clone());

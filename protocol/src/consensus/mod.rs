@@ -17,6 +17,7 @@
 mod ballot;
 mod block;
 mod certificate;
+mod certified;
 mod evidence;
 mod lost;
 mod message;
@@ -43,6 +44,7 @@ use bytes::Bytes;
 
 pub use block::{Block, Decided, Justification, Proposal};
 pub use certificate::{BadCertificate, Finalization, Notarization, Nullification};
+pub use certified::Certified;
 pub use evidence::Evidence;
 pub use lost::{Inquiry, Past, Testimony};
 pub use message::{Certificate, DECIDED_PER_REPLY, Message, Request, Status};
@@ -149,6 +151,16 @@ pub enum Input {
         /// The block, if the journal holds it.
         decided: Option<Decided>,
     },
+    /// A snapshot of a final block's state is to be journalled; one that is ahead of what is final
+    /// here takes its place. It was verified with [`Consensus::is_final`].
+    Snapshot {
+        /// The block.
+        certified: Certified,
+        /// Its state.
+        parts: Vec<Entry>,
+    },
+    /// Whether a whole state is being fetched, so that the blocks below it are not.
+    Fetching(bool),
     /// What the wall clock says, to be stated in votes.
     WallClock(BlockTime),
     /// The deadline has passed.
@@ -373,6 +385,8 @@ impl Consensus {
             Input::Built { parent, body, commitments } => self.on_built(parent, body, commitments),
             Input::Validated { block, valid } => self.on_validated(block, valid),
             Input::Loaded { height, decided } => self.on_loaded(height, decided),
+            Input::Snapshot { certified, parts } => self.take_snapshot(certified, parts),
+            Input::Fetching(is_fetching) => self.sync.hold_off(is_fetching),
             Input::WallClock(time) => self.wall = Some((time, now)),
             Input::Tick => {}
         }

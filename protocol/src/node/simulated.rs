@@ -272,7 +272,11 @@ impl Node {
             | Packet::Transaction(_)
             | Packet::KeyGeneration(_)
             | Packet::AskGenesis
-            | Packet::Genesis(_) => {}
+            | Packet::Genesis(_)
+            | Packet::AskSnapshot
+            | Packet::Snapshot(_)
+            | Packet::AskPart { .. }
+            | Packet::Part { .. } => {}
         }
     }
 }

@@ -281,7 +281,11 @@ pub(super) fn vote_of(packet: &Packet) -> Option<Vote> {
         | Packet::Transaction(_)
         | Packet::KeyGeneration(_)
         | Packet::AskGenesis
-        | Packet::Genesis(_) => None,
+        | Packet::Genesis(_)
+        | Packet::AskSnapshot
+        | Packet::Snapshot(_)
+        | Packet::AskPart { .. }
+        | Packet::Part { .. } => None,
     }
 }
 

@@ -256,7 +256,11 @@ impl Checks {
                 self.justification(&block.justification)
             }
             Entry::Certificate(certificate) => self.certificate(certificate),
-            Entry::Vote(_) | Entry::Barred { .. } | Entry::Overridden => Ok(()),
+            Entry::Vote(_)
+            | Entry::Barred { .. }
+            | Entry::Overridden
+            | Entry::Part { .. }
+            | Entry::Snapshot(_) => Ok(()),
             Entry::Decided(decided) => self.decided(decided),
         };
         self.judge(now, place, verdict);
