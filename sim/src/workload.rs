@@ -133,9 +133,10 @@ impl Player {
         if !mine.is_empty() && rng.below(6) == 0 {
             let bet = mine[rng.below(mine.len() as u64) as usize];
             let on = rng.below(2) == 0;
+            let amount = (rng.below(3) == 0).then(|| Chips(1 + rng.below(10)));
             return Some(match rng.below(2) {
                 0 => Operation::SetWorking { table: id, round, bet, on },
-                _ => Operation::TakeDown { table: id, round, bet },
+                _ => Operation::TakeDown { table: id, round, bet, amount },
             });
         }
         (0..TRIES).find_map(|_| {

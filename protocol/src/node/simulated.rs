@@ -247,7 +247,11 @@ impl Node {
             | Packet::Transaction(_)
             | Packet::KeyGeneration(_)
             | Packet::AskGenesis
-            | Packet::Genesis(_) => return,
+            | Packet::Genesis(_)
+            | Packet::AskSnapshot
+            | Packet::Snapshot(_)
+            | Packet::AskPart { .. }
+            | Packet::Part { .. } => return,
         };
         seen.push_back(Observation::Heard { vote, justification, window });
     }

@@ -40,7 +40,11 @@ pub(super) fn kind_of(packet: &Packet) -> Option<Kind> {
         | Packet::AskShares { .. }
         | Packet::Transaction(_)
         | Packet::AskGenesis
-        | Packet::Genesis(_) => None,
+        | Packet::Genesis(_)
+        | Packet::AskSnapshot
+        | Packet::Snapshot(_)
+        | Packet::AskPart { .. }
+        | Packet::Part { .. } => None,
     }
 }
 
