@@ -452,13 +452,19 @@ fn figures() {
         let round = net.roll();
         let material = net.rolls.material(TABLE, round).unwrap();
         let peer = net.keys[2].peer();
-        let begun = Instant::now();
-        let receipt = material.receipt(Some(peer)).unwrap();
-        let made = begun.elapsed();
+        // The least of many: what else the machine does only ever adds.
+        let least = |work: &dyn Fn()| {
+            let once = |_| {
+                let begun = Instant::now();
+                work();
+                begun.elapsed()
+            };
+            (0..30).map(once).min().unwrap()
+        };
+        let receipt = material.clone().receipt(Some(peer)).unwrap();
         let bytes = receipt.encode();
-        let begun = Instant::now();
-        assert!(net.verify(&Receipt::decode(&bytes).unwrap()).is_ok());
-        let verified = begun.elapsed();
+        let made = least(&|| drop(material.clone().receipt(Some(peer)).unwrap()));
+        let verified = least(&|| assert!(net.verify(&Receipt::decode(&bytes).unwrap()).is_ok()));
         std::println!(
             "n = {size:>3}: receipt {} bytes, made in {made:?}, verified in {verified:?}",
             bytes.len()
