@@ -82,8 +82,9 @@ impl Net {
         net.advance();
         for player in [1, 2] {
             net.act(player, Operation::Sit { table: TABLE });
+            // Whose transaction comes first in a block depends on its parent's hash.
+            net.advance();
         }
-        net.advance();
         net
     }
 
