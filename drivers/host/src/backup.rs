@@ -107,7 +107,10 @@ pub enum BackupError {
         what: &'static str,
     },
     /// Those before it are not there.
-    #[error("{path} needs an earlier backup up to height {height}, which is missing", path = .path.display())]
+    #[error(
+        "{path} needs an earlier backup up to height {height}, which is missing",
+        path = .path.display()
+    )]
     Missing {
         /// The file.
         path: PathBuf,
