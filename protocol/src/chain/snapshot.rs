@@ -210,6 +210,8 @@ mod tests {
     use crate::ledger::Account;
     use crate::wire::{decode, limits};
 
+    type Entries = Vec<(Key, Entry)>;
+
     fn first_missing(assembly: &Assembly) -> Option<PartId> {
         assembly.missing().next()
     }
@@ -242,7 +244,7 @@ mod tests {
         let parts = state.parts(1_000);
         assert!(parts.len() > 4);
         let part = parts.iter().find(|part| part.len() > 2).unwrap().clone();
-        let with = |change: &dyn Fn(&mut Vec<(Key, Entry)>)| {
+        let with = |change: &dyn Fn(&mut Entries)| {
             let mut entries = part.entries.clone().into_vec();
             change(&mut entries);
             Part { entries: List::new(entries).unwrap(), ..part.clone() }

@@ -13,7 +13,6 @@ use crate::wire::{Malformed, decode, encode};
 
 /// One message between two nodes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[expect(clippy::large_enum_variant, reason = "each lives for one call")]
 #[cfg_attr(not(feature = "simulation"), expect(unreachable_pub, reason = "for simulations"))]
 pub enum Packet {
     /// From one consensus machine to others.

@@ -129,7 +129,7 @@ fn save_blocks(damaged: &Path, fresh: &Path) -> Result<(), JournalError> {
     let mut recovery = begin(damaged)?;
     let mut journal = begin_after_loss(fresh, recovery.origin)?;
     let mut bytes = 0;
-    for record in recovery.by_ref().filter(|record| keeps(record)) {
+    for record in recovery.by_ref().filter(keeps) {
         journal.append(journal.next(), &record)?;
         bytes += record.bytes.len();
         if bytes > BATCH_BYTES {
