@@ -107,7 +107,10 @@ pub enum BackupError {
         what: &'static str,
     },
     /// Those before it are not there.
-    #[error("{path} needs an earlier backup up to height {height}, which is missing", path = .path.display())]
+    #[error(
+        "{path} needs an earlier backup up to height {height}, which is missing",
+        path = .path.display()
+    )]
     Missing {
         /// The file.
         path: PathBuf,
@@ -578,6 +581,8 @@ impl Reader {
 
 #[cfg(test)]
 mod tests {
+    use std::slice::from_ref;
+
     use super::*;
 
     const NETWORK: Hash = Hash([1; 32]);
@@ -618,12 +623,12 @@ mod tests {
         let (from, target, to) =
             (data_dir(3), tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         let backup = made(from.path(), target.path(), 10);
-        assert_eq!(list(target.path()).unwrap(), [backup.clone()]);
-        let mut records = Records::open(&[backup.clone()], &keypair());
+        assert_eq!(list(target.path()).unwrap(), *from_ref(&backup));
+        let mut records = Records::open(from_ref(&backup), &keypair());
         assert_eq!(records.genesis().unwrap(), GENESIS_BYTES);
         assert_eq!(records.by_ref().count(), 0);
         assert_eq!(records.finish().unwrap(), Height(0));
-        restore(to.path(), &[backup.clone()], &keypair()).unwrap();
+        restore(to.path(), from_ref(&backup), &keypair()).unwrap();
         let opened = Recovery::open(&journal::directory(to.path()), backup.origin).unwrap();
         assert!(opened.opened().journal_lost);
         let again = restore(to.path(), &[backup], &keypair());
@@ -637,7 +642,7 @@ mod tests {
         let bytes = fs::read(&backup.path).unwrap();
         let read = |bytes: &[u8]| {
             fs::write(&backup.path, bytes).unwrap();
-            Records::open(&[backup.clone()], &keypair()).finish()
+            Records::open(from_ref(&backup), &keypair()).finish()
         };
         read(&bytes).unwrap();
         for position in 0..bytes.len() {

@@ -96,10 +96,12 @@ async fn serve(
             || anyhow::anyhow!("the node has stopped"), Into::into)),
         () = signals.recv() => Ok(()),
     };
-    output.words("stopping")?;
+    let said = output.words("stopping");
     let stopped = Stopped::check(running.stop().await);
+    // Why it stops matters more than whether anybody listens.
     played?;
-    Ok(stopped?)
+    stopped?;
+    Ok(said?)
 }
 
 /// Takes the invitation's chips, says that the node is ready, and goes on for ever.

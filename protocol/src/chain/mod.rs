@@ -4,7 +4,8 @@
 //!
 //! [`Chain`] composes the parts: `genesis` is where it starts, [`State`] what is final, `execute`
 //! what a body does to a state, `blocks` the executed blocks that are not final yet, `mempool` the
-//! transactions that wait, `records` what validators say while they make a dice key.
+//! transactions that wait, `records` what validators say while they make a dice key, `snapshot` a
+//! whole state in parts that prove themselves, and `download` the fetching of one.
 
 mod blocks;
 mod body;

@@ -210,6 +210,8 @@ mod tests {
     use crate::ledger::Account;
     use crate::wire::{decode, limits};
 
+    type Entries = Vec<(Key, Entry)>;
+
     fn first_missing(assembly: &Assembly) -> Option<PartId> {
         assembly.missing().next()
     }
@@ -236,15 +238,13 @@ mod tests {
         }
     }
 
-    type Change<'a> = &'a dyn Fn(&mut Vec<(Key, Entry)>);
-
     #[test]
     fn a_part_that_lacks_adds_or_changes_anything_is_refused() {
         let state = wide_state(300);
         let parts = state.parts(1_000);
         assert!(parts.len() > 4);
         let part = parts.iter().find(|part| part.len() > 2).unwrap().clone();
-        let with = |change: Change<'_>| {
+        let with = |change: &dyn Fn(&mut Entries)| {
             let mut entries = part.entries.clone().into_vec();
             change(&mut entries);
             Part { entries: List::new(entries).unwrap(), ..part.clone() }

@@ -9,7 +9,8 @@
 //!
 //! Where to look: a vote is judged in `ballot`, cast and counted in `voting` and `round`, a
 //! block is proposed and judged in `proposing`, those who lag are helped in `sync`, a crash is
-//! survived in `restore`, a lost journal in `lost`, a contradiction is proven in `evidence`.
+//! survived in `restore`, a lost journal in `lost`, a contradiction is proven in `evidence`, and
+//! `certified` is a final block without its past.
 //!
 //! Consensus sees headers, hashes and votes, never money: whether a body is valid, and what to put
 //! into the next one, it asks.

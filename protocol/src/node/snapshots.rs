@@ -240,7 +240,10 @@ impl Node {
         if !known && !self.consensus.is_final(&certified) {
             return self.penalise(link, Fault::BadCertificate);
         }
-        if certified.header.height <= self.consensus.finalized().height {
+        // How far ahead somebody is, anybody can claim. What is not worth a whole state is not
+        // fetched, whoever says so.
+        let worth = self.consensus.finalized().height.0 + self.snapshots.config.threshold / 4;
+        if certified.header.height.0 <= worth {
             return;
         }
         let Certified { header, .. } = &certified;

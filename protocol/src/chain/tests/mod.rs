@@ -17,6 +17,7 @@ use crate::wire::{Hash, List, Text};
 
 mod blocks;
 mod dice_key;
+mod figures;
 mod genesis;
 mod mempool;
 mod model;
@@ -102,7 +103,7 @@ impl Net {
         let transaction = Transaction {
             sender: address(keypair),
             nonce: Nonce(nonce),
-            expires: Height(1000),
+            expires: Height(nonce + 1000),
             operation,
         };
         transaction.sign(keypair, self.genesis.network())

@@ -1,8 +1,10 @@
 //! Snapshots: made every few blocks, fetched by who is far behind, and a shorter way to start.
 
 use super::*;
+use crate::chain::{Answer, PartId};
 use crate::journal::Entry;
 use crate::node::SnapshotConfig;
+use crate::node::packet::Packet;
 
 /// A network that makes a snapshot every eight blocks, and has made some.
 fn old_world(validators: usize, players: usize) -> World {
@@ -116,4 +118,21 @@ fn a_snapshot_without_all_its_parts_is_no_beginning() {
     };
     let refused = Node::new(setup, world.now, place.journal.clone()).unwrap_err();
     assert!(refused.to_string().contains("snapshot"), "{refused}");
+}
+
+#[test]
+fn the_wire_does_not_change_unnoticed() {
+    let block = Hash([0xab; 32]);
+    let part = PartId::all(6).nth(5).unwrap();
+    let with = |kind: &[u8], rest: &[u8]| [kind, &[0xab; 32], rest].concat();
+    let packets = [
+        (Packet::AskSnapshot, vec![8]),
+        (Packet::AskPart { block, part }, with(&[10], &[6, 5])),
+        (Packet::Part { block, answer: Answer::Split(part) }, with(&[11], &[1, 6, 5])),
+        (Packet::Part { block, answer: Answer::Gone }, with(&[11], &[2])),
+    ];
+    for (packet, bytes) in packets {
+        assert_eq!(packet.encode(), bytes);
+        assert_eq!(Packet::decode(&bytes), Ok(packet));
+    }
 }
