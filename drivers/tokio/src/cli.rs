@@ -1,7 +1,10 @@
 //! What can be typed: commands, flags and the help that teaches them.
 
+use std::fmt::Write as _;
 use std::path::PathBuf;
 
+use bitcraps_protocol::craps::odds::Offer;
+use bitcraps_protocol::craps::{Bet, Rules};
 use clap::{Args, Parser, Subcommand};
 
 const EXAMPLES: &str = "\
@@ -24,16 +27,27 @@ Example, with two validators A and B:
   bitcraps --data-dir a node --listen 127.0.0.1:7711
   bitcraps --data-dir b node --listen 127.0.0.1:7712 --genesis a/genesis --peers 127.0.0.1:7711";
 
-const BET_EXAMPLES: &str = "\
-Bets:
-  pass, dont_pass           before the come-out roll (puck off)
-  come, dont_come           while a point is on
-  odds:pass, odds:come:6    true odds behind a line or a travelled come bet
-  place:4 … place:10        a number before 7
-  hard:4 … hard:10          a number as a double before 7 or its easy way
-  field, any7, any_craps, two, three, yo, boxcars    the next roll
-
-Example: bitcraps bet 1 place:6 12";
+/// Every kind of bet, from the table's own catalogue, and how to write it.
+fn bets() -> String {
+    let rules = Rules::default();
+    let mut kinds: Vec<(&str, &str, Vec<String>)> = Vec::new();
+    for bet in Bet::all() {
+        let Some(offer) = Offer::of(bet, &rules) else { continue };
+        match kinds.last_mut() {
+            Some((help, _, keys)) if *help == bet.help() => keys.push(bet.to_string()),
+            _ => kinds.push((bet.help(), offer.when, vec![bet.to_string()])),
+        }
+    }
+    let mut text = String::from("Bets, and when they can be made:\n");
+    for (help, when, keys) in kinds {
+        let key = match &keys[..] {
+            [first, .., last] => format!("{first} … {last}"),
+            _ => keys.concat(),
+        };
+        writeln!(text, "  {key:<32}{help} ({when})").expect("writing to a string cannot fail");
+    }
+    text + "\nExample: bitcraps bet 1 place:6 12"
+}
 
 const ODDS_EXAMPLES: &str = "\
 Examples:
@@ -51,7 +65,9 @@ A line of the file is a hand, or a step of the hand before it:
   {\"bankroll\": 100, \"steps\": [{\"do\": [{\"op\": \"bet\", \"bet\": \"pass\", \"amount\": 10}], \"dice\": [3, 3]}]}
   {\"do\": [{\"op\": \"bet\", \"bet\": \"place:8\", \"amount\": 12, \"working\": true}], \"dice\": [4, 4]}
 Each step is answered with a line: what was accepted or refused, the point, the bankroll, the bets
-that are up, and what the dice settled. Ops are bet, down, on and off.";
+that are up, and what the dice settled. Ops are bet, down, on and off. With several players each
+action says whose it is: \"player\": \"anna\". Hands of real tables come from `hand export`; they also
+use the ops stand, fund and draw, and down with an amount.";
 
 const RECEIPT_EXAMPLES: &str = "\
 Examples:
@@ -187,7 +203,7 @@ pub(crate) enum Command {
         change: Change,
     },
     /// Put chips on a bet
-    #[command(after_help = BET_EXAMPLES)]
+    #[command(after_help = bets())]
     Bet {
         /// The table's number
         table: u32,
@@ -201,19 +217,35 @@ pub(crate) enum Command {
         #[command(flatten)]
         change: Change,
     },
-    /// Take a bet down
+    /// Take a bet down, or a part of it
     Down {
         /// The table's number
         table: u32,
         /// Which bet, such as place:6
         bet: String,
+        /// How many chips of it [default: all]
+        #[arg(value_parser = positive())]
+        amount: Option<u64>,
         #[command(flatten)]
         round: Round,
         #[command(flatten)]
         change: Change,
     },
+    /// Call a bet on: it wins and loses, on the come-out too
+    On(Call),
+    /// Call a bet off: it neither wins nor loses until it is called on
+    Off(Call),
     /// Agree to roll before the betting time has passed
     Ready {
+        /// The table's number
+        table: u32,
+        #[command(flatten)]
+        round: Round,
+        #[command(flatten)]
+        change: Change,
+    },
+    /// Pass the dice to the next player, if it is your turn to throw them
+    PassDice {
         /// The table's number
         table: u32,
         #[command(flatten)]
@@ -230,6 +262,19 @@ pub(crate) enum Command {
         #[command(flatten)]
         change: Change,
     },
+}
+
+/// A bet to be called on or off.
+#[derive(Debug, Args)]
+pub(crate) struct Call {
+    /// The table's number
+    pub(crate) table: u32,
+    /// Which bet, such as place:6
+    pub(crate) bet: String,
+    #[command(flatten)]
+    pub(crate) round: Round,
+    #[command(flatten)]
+    pub(crate) change: Change,
 }
 
 /// Of a command that changes something.
@@ -561,6 +606,13 @@ pub(crate) struct Verify {
     pub(crate) player: Option<String>,
 }
 
+impl Verify {
+    /// Whether it needs no data directory.
+    pub(crate) fn names_what_to_trust(&self) -> bool {
+        self.genesis.is_some() || self.header.is_some()
+    }
+}
+
 #[derive(Debug, Args)]
 pub(crate) struct Odds {
     /// Which bet, such as place:6 [default: all that such a table offers]
@@ -575,6 +627,11 @@ pub(crate) enum Hand {
     /// Play hands from a file through the engine, without a network
     #[command(after_help = HAND_EXAMPLES)]
     Play(HandPlay),
+    /// Print every hand that was played at a table, to be played again with `hand play`
+    Export {
+        /// The table's number; it may be closed by now
+        table: u32,
+    },
 }
 
 #[derive(Debug, Args)]
@@ -606,7 +663,28 @@ pub(crate) enum Table {
     },
     /// List open tables
     List,
-    /// Show one table with everything on it
+    /// Put chips into a table's bank; while the dice roll they are put aside for the next round
+    Fund {
+        /// The table's number
+        table: u32,
+        /// How many chips
+        #[arg(value_parser = positive())]
+        amount: u64,
+        #[command(flatten)]
+        change: Change,
+    },
+    /// Draw chips out of your own table's bank that no bet needs; while the dice roll, as many as
+    /// are free once they are settled
+    Draw {
+        /// The table's number
+        table: u32,
+        /// How many chips
+        #[arg(value_parser = positive())]
+        amount: u64,
+        #[command(flatten)]
+        change: Change,
+    },
+    /// Show one table with everything on it, and the house's edge of every bet it takes
     Show {
         /// The table's number
         table: u32,
@@ -654,5 +732,15 @@ mod tests {
         assert!(parse("bitcraps bet 1 pass -5").is_err());
         assert!(parse("bitcraps table open home 1000 --json").is_ok());
         assert!(parse("bitcraps join").is_err());
+    }
+
+    #[test]
+    fn the_help_of_bet_has_every_bet_of_the_catalogue() {
+        let help = bets();
+        for bet in Bet::all().filter(|bet| Offer::of(*bet, &Rules::default()).is_some()) {
+            assert!(help.contains(bet.help()), "{bet}");
+        }
+        assert!(help.contains("  pass                            The shooter wins"), "{help}");
+        assert!(help.contains("  place:4 … place:10              The number before a 7"), "{help}");
     }
 }

@@ -83,7 +83,8 @@ fn configuration(cli: &Cli) -> Result<Loaded, config::Problems> {
         log: cli.global.log.clone(),
     };
     let (data_dir, config) = (cli.global.data_dir.clone(), cli.global.config.clone());
-    let without_data_dir = matches!(cli.command, Command::Dev(_) | Command::Nearby { .. });
+    let without_data_dir = matches!(cli.command, Command::Dev(_) | Command::Nearby { .. })
+        || matches!(&cli.command, Command::Verify(verify) if verify.names_what_to_trust());
     let flags = Flags { data_dir, config, without_data_dir, layer };
     let variables = std::env::vars_os().filter_map(|(name, value)| {
         // A variable that is not text is not one of ours.

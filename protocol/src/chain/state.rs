@@ -247,6 +247,23 @@ impl State {
         }
     }
 
+    /// All dice keys of this chain, with their epochs, oldest first.
+    pub fn dice_keys(&self) -> impl Iterator<Item = (Epoch, &DiceKey)> + '_ {
+        let first = Key::DiceKey(Epoch(0), 0);
+        self.entries.range(first..).map_while(|(key, entry)| match (key, entry) {
+            (Key::DiceKey(epoch, _), Entry::DiceKey(dice_key)) => Some((*epoch, dice_key)),
+            (
+                Key::Meta
+                | Key::Generation
+                | Key::DiceKey(..)
+                | Key::Deal(..)
+                | Key::Account(_)
+                | Key::Table(_),
+                _,
+            ) => None,
+        })
+    }
+
     /// Where the making of the epoch's dice key stands; `None` if a dealer made it.
     pub fn generation(&self) -> Option<&Generation> {
         self.entries.get(&Key::Generation)?.generation()

@@ -430,6 +430,12 @@ impl Consensus {
         self.observations.as_mut()?.pop_front()
     }
 
+    /// The first and the last view whose votes are kept.
+    #[cfg(feature = "simulation")]
+    pub(crate) fn window(&self) -> (View, View) {
+        (self.oldest_kept_view(), View(self.view.0 + crate::wire::limits::VIEW_WINDOW))
+    }
+
     #[cfg(feature = "simulation")]
     fn observe(&mut self, observation: impl FnOnce() -> Observation) {
         if let Some(observations) = &mut self.observations {

@@ -200,6 +200,8 @@ impl Node {
     }
 
     fn on_packet(&mut self, link: LinkId, packet: Packet) {
+        #[cfg(feature = "simulation")]
+        self.overhear(&packet);
         match packet {
             Packet::Consensus(message) => {
                 self.consensus.handle(self.now, consensus::Input::Received { link, message });

@@ -671,7 +671,7 @@ mod simulated {
                 Observation::Finalization(_) => 3,
                 Observation::Nullification(_) => continue,
                 Observation::Share { with: Some(_), .. } => 4,
-                Observation::Share { with: None, .. } => continue,
+                Observation::Share { with: None, .. } | Observation::Heard { .. } => continue,
             };
             counts[kind] += 1;
         }

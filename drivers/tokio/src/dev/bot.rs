@@ -190,7 +190,12 @@ fn choose(rng: &mut Rng, view: &TableView, own: &str) -> Vec<OperationRequest> {
     if let Some(bet) = mine.iter().find(|bet| bet.starts_with("place:"))
         && rng.below(8) == 0
     {
-        operations.push(OperationRequest::TakeDown { table, round, bet: (*bet).to_owned() });
+        operations.push(OperationRequest::TakeDown {
+            table,
+            round,
+            bet: (*bet).to_owned(),
+            amount: None,
+        });
     }
     operations
 }

@@ -92,6 +92,9 @@ impl<'a> Game<'a> {
         };
         let invitation = self.invite(table).await?;
         self.output.words(&invitation)?;
+        if self.first().status().await?.insecure_dealer {
+            self.output.words(&format!("the dice are {}", words::INSECURE))?;
+        }
         let (bots_stop, bots_stopped) = watch::channel(false);
         let mut bots = self.start_bots(table, &bots_stopped)?;
         let mut problems = tokio::select! {
@@ -308,6 +311,7 @@ impl<'a> Game<'a> {
             validators: self.arguments.nodes,
             bots: self.arguments.bots,
             processes: self.arguments.processes,
+            insecure_dealer: status.insecure_dealer,
             rolls: measurements.rolls,
             bets: measurements.bets,
             refusals: measurements.refusals,
