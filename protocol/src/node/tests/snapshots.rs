@@ -67,6 +67,7 @@ fn a_newcomer_fetches_the_newest_state_and_follows_from_there() {
     world.kill(4);
     world.roll(1);
     world.start(4);
+    world.assert_equal_states();
     world.do_it(4, Operation::Sit { table: TABLE });
     world.bet(4, "field", 5);
     world.roll(1);
