@@ -17,7 +17,7 @@ Examples:
   bitcraps roll 1                       throw the dice
 
 Exit codes: 0 done, 1 refused or no, 2 wrong usage or configuration, 3 no node to talk to,
-4 refused for safety.";
+4 refused for safety, 5 the disk is full, 6 the disk failed.";
 
 const NETWORK_EXAMPLES: &str = "\
 Example, with two validators A and B:
@@ -137,6 +137,15 @@ pub(crate) enum Command {
     /// Make networks
     #[command(subcommand)]
     Network(Network),
+    /// What a stopped node has on disk
+    #[command(subcommand)]
+    Store(Store),
+    /// The signed log of what this node has seen and done
+    #[command(subcommand)]
+    Audit(Audit),
+    /// Encrypted copies of the network's history elsewhere
+    #[command(subcommand)]
+    Backup(Backup),
     /// Print a ticket with which somebody can join the network
     Invite(Invite),
     /// Accept an invitation: fetch its network, take its chips and run a node
@@ -308,6 +317,35 @@ pub(crate) struct Dev {
     /// Deal the dice key when the network is made instead of letting the validators make it
     #[arg(long)]
     pub(crate) insecure_dealer: bool,
+    /// Inject faults into running nodes at random moments, and judge what comes of it: `kill` ends
+    /// a process and starts it again, `pause` stops it for a while, `partition` cuts its
+    /// connections or makes them silent
+    #[arg(
+        long,
+        value_enum,
+        value_delimiter = ',',
+        requires = "processes",
+        conflicts_with = "rolls"
+    )]
+    pub(crate) chaos: Vec<Fault>,
+    /// How many faults
+    #[arg(long, default_value_t = 20, requires = "chaos", value_parser = positive())]
+    pub(crate) rounds: u64,
+    /// Which faults at which moments: the same number, the same faults [default: a random number,
+    /// which is printed]
+    #[arg(long, requires = "chaos")]
+    pub(crate) seed: Option<u64>,
+}
+
+/// What is done to a node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Fault {
+    /// SIGKILL, then a new start.
+    Kill,
+    /// SIGSTOP, then SIGCONT.
+    Pause,
+    /// No connection to others, then connections again.
+    Partition,
 }
 
 #[derive(Clone, Debug, Default, Args)]
@@ -327,6 +365,10 @@ pub(crate) struct NodeFlags {
     /// announced when listening on loopback only [env: BITCRAPS_LAN=] [default: on]
     #[arg(long, value_name = "on|off")]
     pub(crate) lan: Option<String>,
+    /// Make backups into this directory, every hour and in full once a day, and keep them for 30
+    /// days [env: BITCRAPS_BACKUP=]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) backup: Option<String>,
     /// Serve the API on this loopback address too, for whoever has the token in api.token [env:
     /// BITCRAPS_API=]
     #[arg(long, value_name = "IP:PORT")]
@@ -360,6 +402,114 @@ pub(crate) enum Key {
     /// Print this node's validator card for whoever makes a network; makes an identity if there is
     /// none
     Card,
+    /// Seal the identity under a passphrase, which is asked for, or read from --new-passphrase-file,
+    /// BITCRAPS_PASSPHRASE_FILE or BITCRAPS_PASSPHRASE
+    Seal {
+        #[command(flatten)]
+        new: NewPassphrase,
+    },
+    /// Keep the identity without a passphrase again; only the file's permissions protect it then
+    Unseal,
+    /// Change the passphrase
+    Passphrase {
+        #[command(flatten)]
+        new: NewPassphrase,
+    },
+    /// Print the identity's recovery phrase: 24 words that are the key
+    Export,
+    /// Make the identity from its recovery phrase, read from standard input, in a data directory
+    /// without one. A validator then observes until the others have told it what it may have
+    /// promised. Stop its other node first: two with one key contradict each other
+    Import {
+        #[command(flatten)]
+        new: NewPassphrase,
+    },
+}
+
+#[derive(Clone, Debug, Default, Args)]
+pub(crate) struct NewPassphrase {
+    /// A file whose first line is the new passphrase, readable by its owner only [default: ask]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) new_passphrase_file: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, Debug, Subcommand)]
+pub(crate) enum Audit {
+    /// Check that the node wrote every line, in this order
+    Verify,
+    /// Count the events of each kind
+    Report,
+    /// Print all events, a line of JSON each
+    Export,
+}
+
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Target {
+    /// The directory of the backups [default: `backup` in the configuration]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) target: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Backup {
+    /// Make one of what came since the last one; the node may be running
+    Create {
+        #[command(flatten)]
+        target: Target,
+        /// Of everything, whatever there is already
+        #[arg(long)]
+        full: bool,
+        /// Say what would be done, and do nothing
+        #[arg(long)]
+        dry_run: bool,
+    },
+    /// List them, oldest first
+    List {
+        #[command(flatten)]
+        target: Target,
+    },
+    /// Read one, and those before it that it needs, to the end, and execute it as a start would
+    Verify {
+        #[command(flatten)]
+        target: Target,
+        /// Which [default: the newest of this identity]
+        name: Option<String>,
+    },
+    /// Verify one and write it into the data directory, which holds its identity and no journal. A
+    /// validator then observes until the others have told it what it may have promised
+    Restore {
+        #[command(flatten)]
+        target: Target,
+        /// Which [default: the newest of this identity]
+        name: Option<String>,
+        /// Verify only
+        #[arg(long)]
+        dry_run: bool,
+    },
+    /// Remove those that are old and that no younger one needs
+    Prune {
+        #[command(flatten)]
+        target: Target,
+        /// What is younger is kept
+        #[arg(long, default_value_t = 30)]
+        keep_days: u64,
+        /// Say what would be removed, and remove nothing
+        #[arg(long)]
+        dry_run: bool,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Store {
+    /// Read the whole journal and say what it holds and whether it is sound; changes nothing
+    Check,
+    /// Keep the blocks before the damage, put the damaged files aside. A validator then observes
+    /// until the others have told it what it may have promised
+    Repair {
+        /// Say what would be done, and do nothing
+        #[arg(long)]
+        dry_run: bool,
+    },
 }
 
 #[derive(Debug, Subcommand)]
@@ -454,6 +604,13 @@ pub(crate) struct Verify {
     /// Refuse the receipt of anybody else: an address or key
     #[arg(long, value_name = "ADDRESS")]
     pub(crate) player: Option<String>,
+}
+
+impl Verify {
+    /// Whether it needs no data directory.
+    pub(crate) fn names_what_to_trust(&self) -> bool {
+        self.genesis.is_some() || self.header.is_some()
+    }
 }
 
 #[derive(Debug, Args)]

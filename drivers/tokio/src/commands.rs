@@ -23,7 +23,7 @@ use crate::cli::{Call, Change, Command, Hand, Invite, Key, Network, NewNetwork, 
 use crate::exit::{Stopped, Usage};
 use crate::node::identity;
 use crate::output::{Output, aside, grouped};
-use crate::{odds, receipt, stats, words};
+use crate::{audits, backups, keys, odds, receipt, stats, store, words};
 
 /// Carries out a command on the node of `config`'s data directory.
 pub(crate) async fn run(command: Command, config: &Config, output: Output) -> anyhow::Result<()> {
@@ -39,6 +39,10 @@ pub(crate) async fn run(command: Command, config: &Config, output: Output) -> an
             unreachable!("these are carried out elsewhere")
         }
         Command::Key(Key::Card) => card(&home, output),
+        Command::Key(command) => keys::run(&home, command, output),
+        Command::Audit(command) => audits::run(&home, command, output),
+        Command::Backup(command) => backups::run(config, command, output),
+        Command::Store(command) => store::run(&home, &command, output),
         Command::Network(Network::New(network)) => new_network(&home, network, output),
         Command::Network(Network::Header) => receipt::header(&session.client, output).await,
         Command::Receipt(wanted) => receipt::write(&session.client, wanted, output).await,
@@ -89,7 +93,8 @@ struct CardView {
 }
 
 fn card(home: &Home, output: Output) -> anyhow::Result<()> {
-    let (identity, made) = identity(home)?;
+    let passphrase = keys::passphrase(home)?;
+    let (identity, made) = identity(home, passphrase.as_ref())?;
     if made {
         aside(&format!("made an identity in {}", home.directory().display()));
     }
@@ -201,7 +206,7 @@ impl Session {
         let status = self.client.status().await?;
         self.output.answer(&status, || words::status(&status))?;
         match status.halted {
-            Some(reason) => Err(Stopped(reason).into()),
+            Some(reason) => Err(Stopped::halted(reason).into()),
             None => Ok(()),
         }
     }
@@ -332,7 +337,7 @@ impl Session {
                 EventView::Settled { .. }
                 | EventView::Finalized { transactions: 1.., .. }
                 | EventView::Missed { .. } => shown = self.show(table, &own, shown).await?,
-                EventView::Halted { reason } => return Err(Stopped(reason.clone()).into()),
+                EventView::Halted { reason } => return Err(Stopped::halted(reason.clone()).into()),
                 EventView::Finalized { transactions: 0, .. }
                 | EventView::PeerUp { .. }
                 | EventView::PeerDown { .. }
@@ -344,7 +349,7 @@ impl Session {
                 | EventView::Abstains { .. } => {}
             }
         }
-        Err(Stopped("it was told to".into()).into())
+        Err(Stopped::halted("it was told to".into()).into())
     }
 
     /// Shows the table if it looks different from what was `shown`.

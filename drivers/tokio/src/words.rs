@@ -10,7 +10,8 @@ use crate::output::grouped;
 const ROLLS: usize = 12;
 
 /// What is said wherever dice under a dealt key are shown.
-const INSECURE: &str = "INSECURE: whoever made the network could know every roll; play money only";
+pub(crate) const INSECURE: &str =
+    "INSECURE: whoever made the network could know every roll; play money only";
 
 pub(crate) fn status(view: &StatusView) -> String {
     let mut text = String::new();

@@ -4,12 +4,13 @@
 
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 
 use super::TableId;
 use super::overlay::Delta;
-use super::tree::{StateProof, Tree};
+use super::tree::{StateProof, Tree, TreeView};
 use crate::beacon::DiceKey;
 use crate::beacon::generation::{Deal, Generation};
 use crate::block::{ValidatorIndex, View};
@@ -161,6 +162,20 @@ impl State {
     /// The state before genesis: nothing at all.
     pub(super) fn empty() -> Self {
         Self { entries: BTreeMap::new(), tree: Tree::empty(), chips: Chips(0) }
+    }
+
+    /// The state of exactly these entries; `None` if they hold other chips than they say there are.
+    pub(super) fn from_entries(entries: BTreeMap<Key, Entry>) -> Option<Self> {
+        let Some(Entry::Meta(meta)) = entries.get(&Key::Meta) else { return None };
+        let chips = meta.supply;
+        if crate::ledger::total(entries.values().map(Entry::chips)) != Some(chips) {
+            return None;
+        }
+        let mut tree = Tree::empty();
+        let leaves = entries.iter().map(|(key, entry)| (*key, Some(entry.leaf(key)))).collect();
+        let (delta, _) = TreeView { base: &tree, deltas: Vec::new() }.change(&leaves);
+        tree.apply(delta);
+        Some(Self { entries, tree, chips })
     }
 
     /// An account, if there is one for this key.

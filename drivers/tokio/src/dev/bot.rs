@@ -16,6 +16,7 @@ const PATIENCE: Duration = Duration::from_millis(500);
 /// How many bets a bot makes for one roll at most.
 const BETS: u64 = 3;
 
+#[derive(Clone)]
 pub(super) struct Bot {
     pub(super) client: Client,
     pub(super) table: u32,
@@ -105,7 +106,13 @@ impl Bot {
     /// Carries an operation out; false if it was refused, which is part of the game.
     async fn attempt(&self, operation: OperationRequest) -> Result<bool, ClientError> {
         match self.client.carry_out(operation, |_| {}).await {
-            Ok(view) => Ok(matches!(view.state, TransactionState::Final { .. })),
+            Ok(view) => {
+                let is_final = matches!(view.state, TransactionState::Final { .. });
+                if is_final && let Some(acknowledged) = &mut self.measurements.lock().acknowledged {
+                    acknowledged.push(view.id);
+                }
+                Ok(is_final)
+            }
             Err(ClientError::Refused(failure))
                 if matches!(failure.code, Code::Refused | Code::Failed | Code::Busy) =>
             {
