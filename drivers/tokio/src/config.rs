@@ -18,6 +18,9 @@ pub const FILE_NAME: &str = "bitcraps.toml";
 const PREFIX: &str = "BITCRAPS_";
 const DATA_DIR: &str = "DATA_DIR";
 const CONFIG: &str = "CONFIG";
+/// Read where a passphrase is needed, and never kept in a configuration.
+const PASSPHRASE: &str = "PASSPHRASE";
+const PASSPHRASE_FILE: &str = "PASSPHRASE_FILE";
 
 /// Where a value was found.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -57,6 +60,8 @@ pub struct Config {
     pub api: Sourced<Option<SocketAddr>>,
     /// Whether the node announces itself on the local network and looks for others there.
     pub lan: Sourced<bool>,
+    /// The directory into which backups are made every hour, if they are.
+    pub backup: Sourced<Option<PathBuf>>,
     /// What is logged, in the syntax of tracing's `EnvFilter`.
     pub log: Sourced<String>,
 }
@@ -74,6 +79,8 @@ pub struct Layer {
     pub api: Option<String>,
     /// See [`Config::lan`].
     pub lan: Option<String>,
+    /// See [`Config::backup`].
+    pub backup: Option<String>,
     /// See [`Config::log`].
     pub log: Option<String>,
 }
@@ -121,11 +128,12 @@ enum Text {
     Many(Vec<String>),
 }
 
-const SETTINGS: [Setting; 6] = [
+const SETTINGS: [Setting; 7] = [
     Setting { name: "listen", put: |layer, text| one(&mut layer.listen, text) },
     Setting { name: "peers", put: |layer, text| many(&mut layer.peers, text) },
     Setting { name: "advertise", put: |layer, text| many(&mut layer.advertise, text) },
     Setting { name: "api", put: |layer, text| one(&mut layer.api, text) },
+    Setting { name: "backup", put: |layer, text| one(&mut layer.backup, text) },
     Setting { name: "lan", put: |layer, text| one(&mut layer.lan, text) },
     Setting { name: "log", put: |layer, text| one(&mut layer.log, text) },
 ];
@@ -229,11 +237,14 @@ impl Environment {
         match name {
             DATA_DIR => return self.data_dir = Some(value.into()),
             CONFIG => return self.config = Some(value.into()),
+            PASSPHRASE | PASSPHRASE_FILE => return,
             _ => {}
         }
         let Some(setting) = SETTINGS.iter().find(|known| known.name.to_uppercase() == name) else {
             let known = SETTINGS.iter().map(|known| known.name.to_uppercase());
-            let known = known.chain([DATA_DIR.into(), CONFIG.into()]).collect::<Vec<_>>();
+            let known = known
+                .chain([DATA_DIR, CONFIG, PASSPHRASE, PASSPHRASE_FILE].map(Into::into))
+                .collect::<Vec<_>>();
             let hint = similar(name, known.iter().map(String::as_str));
             let hint = hint.map_or(String::new(), |hint| format!("; did you mean {PREFIX}{hint}?"));
             return self.warnings.push(format!("{PREFIX}{name}: no such setting{hint}"));
@@ -347,6 +358,10 @@ fn check(
         let loopback = address.ip().is_loopback();
         if loopback { Ok(Some(address)) } else { Err("is not a loopback address") }
     });
+    let backup =
+        checker.parse("backup", pick(layers, |layer| &layer.backup, String::new()), |text| {
+            Ok(Some(PathBuf::from(text)).filter(|_| !text.is_empty()))
+        });
     let lan =
         checker.parse("lan", pick(layers, |layer| &layer.lan, "on".into()), |text| match text {
             "on" => Ok(true),
@@ -363,6 +378,7 @@ fn check(
         advertise: advertise?,
         api: api?,
         lan: lan?,
+        backup: backup?,
         log: log?,
     })
 }

@@ -78,7 +78,7 @@ pub enum Operation {
         /// How much is added.
         amount: Chips,
     },
-    /// Takes a bet down.
+    /// Takes a bet down, or a part of it.
     TakeDown {
         /// Where.
         table: TableId,
@@ -86,6 +86,8 @@ pub enum Operation {
         round: Round,
         /// Which.
         bet: Bet,
+        /// How much of it; all if left out.
+        amount: Option<Chips>,
     },
     /// Agrees to roll before the betting window has passed.
     Ready {
@@ -125,6 +127,13 @@ pub enum Operation {
         table: TableId,
         /// How much.
         amount: Chips,
+    },
+    /// Passes the dice to the next player; the shooter's right.
+    PassDice {
+        /// Where.
+        table: TableId,
+        /// Before which roll.
+        round: Round,
     },
 }
 
@@ -179,6 +188,7 @@ impl Operation {
             | Self::SetWorking { table, round, .. }
             | Self::TakeDown { table, round, .. }
             | Self::Ready { table, round }
+            | Self::PassDice { table, round }
             | Self::Roll { table, round } => Some((*table, Some(*round))),
         }
     }

@@ -27,6 +27,8 @@ pub(super) struct Sync {
     fetch: Option<Fetch>,
     /// The highest decided block that was received, and from whom.
     gathered: Height,
+    /// A whole state is being fetched: the blocks below it would be fetched for nothing.
+    holds_off: bool,
     gathered_from: Option<LinkId>,
     /// No neighbour's status speaks of a higher final block.
     claimed: Height,
@@ -86,10 +88,31 @@ impl Sync {
             fetch: None,
             gathered: Height(0),
             claimed: Height(0),
+            holds_off: false,
             gathered_from: None,
             status_at: now,
             next_ask: now,
         }
+    }
+
+    /// Whether no neighbour says that it has a higher final block; asks none of them.
+    pub(super) fn nobody_is_above(&self, height: Height) -> bool {
+        self.claimed <= height
+    }
+
+    /// The highest final block that a neighbour says it has.
+    pub(super) fn highest(&self) -> Option<Height> {
+        self.links.values().filter_map(|link| Some(link.status?.finalized)).max()
+    }
+
+    /// Everything up to `height` is known without its blocks.
+    pub(super) fn skip_to(&mut self, height: Height) {
+        self.gathered = self.gathered.max(height);
+        self.fetch = None;
+    }
+
+    pub(super) fn hold_off(&mut self, holds_off: bool) {
+        self.holds_off = holds_off;
     }
 
     pub(super) fn deadline(&self) -> Option<Time> {
@@ -275,7 +298,7 @@ impl Consensus {
 
     /// Asks a neighbour that has more final blocks for them.
     fn catch_up(&mut self) {
-        if self.sync.fetch.is_some() {
+        if self.sync.fetch.is_some() || self.sync.holds_off {
             return;
         }
         let from = self.next_unknown_height();

@@ -4,16 +4,19 @@
 //! It sees what its node sees, changes what it says, and signs with its own key only. Every
 //! chance it takes is a [decision](crate::decision), so that a run can be done again and shortened.
 
+mod dealing;
 mod forge;
 mod scheme;
+mod spending;
 mod strategies;
 mod twins;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
+use bitcraps_protocol::beacon::generation::{Kind, Participant, Step};
 use bitcraps_protocol::block::View;
-use bitcraps_protocol::chain::{Nonce, Operation, Transaction};
+use bitcraps_protocol::chain::Operation;
 use bitcraps_protocol::consensus::{Message, Statement, ValidatorSet};
 use bitcraps_protocol::craps::Chips;
 use bitcraps_protocol::event::{Action, Command, CommandId, Event, LinkId, Record, Refusal};
@@ -21,12 +24,15 @@ use bitcraps_protocol::identity::{Context, Epoch, Keypair, PeerId};
 use bitcraps_protocol::mesh::Attempt;
 use bitcraps_protocol::node::{CannotStart, Node, Setup};
 use bitcraps_protocol::rng::Rng;
-use bitcraps_protocol::simulation::{Heard, Incoming, Outgoing, Packet, Simulation, To};
+use bitcraps_protocol::simulation::{
+    Heard, Incoming, Observation, Outgoing, Packet, Simulation, To,
+};
 use bitcraps_protocol::time::Time;
 use bytes::Bytes;
 
 use crate::config::Config;
 use crate::decision::Decisions;
+pub use dealing::read;
 use forge::Forger;
 pub use scheme::Scheme;
 pub use strategies::{
@@ -39,6 +45,9 @@ const HISTORY: usize = 128;
 
 /// Messages that wait to be said late; when there are more, they are said at once.
 const WAITING: usize = 1_024;
+
+/// The pause between two attempts to say something about a dice key.
+const WORK_PAUSE: Duration = Duration::from_millis(300);
 
 /// Who a hostile process is and what it does.
 #[derive(Clone, Debug)]
@@ -84,6 +93,11 @@ pub struct Hostile {
     /// Counts what waited, and what was said again.
     sequence: u64,
     attempt: Attempt,
+    /// Its own part in making a dice key, if its strategies are about that; then the nodes in it
+    /// have none.
+    participant: Option<Participant>,
+    /// When it works on the key next.
+    works_at: Time,
     /// How often each rule was followed.
     followed: BTreeMap<&'static str, u64>,
 }
@@ -103,14 +117,20 @@ impl Hostile {
         records: Vec<Record>,
     ) -> Result<Self, CannotStart> {
         let Part { place, strategies, scenario } = part;
-        let simulation =
-            Simulation { holds_outgoing: true, holds_incoming: true, ..simulation.clone() };
         let parts = setup();
+        let deals = !parts.genesis.is_insecure() && strategies.iter().any(|it| it.makes_keys());
+        let simulation = Simulation {
+            holds_outgoing: true,
+            holds_incoming: true,
+            makes_no_key: deals,
+            ..simulation.clone()
+        };
         let context = Context { network: parts.genesis.network(), epoch: Epoch(0) };
         let members = parts.genesis.validators.iter().map(|card| card.address.peer).collect();
         let validators = ValidatorSet::new(members, &context);
         let keypair: Keypair = simulation.signatures.equip(&parts.keypair);
         let index = validators.index(&keypair.peer()).unwrap_or_default();
+        let participant = deals.then(|| Participant::new(context.network, index, &parts.keypair));
         let twins = strategies.iter().any(|strategy| strategy.how == How::Twins);
         let scenario = scenario.or_else(|| twins.then_some(Scenario::Drawn));
         let rules = strategies.iter().flat_map(|strategy| match strategy.how {
@@ -134,6 +154,8 @@ impl Hostile {
             waiting: BTreeMap::new(),
             sequence: 0,
             attempt: Attempt(128),
+            participant,
+            works_at: now + WORK_PAUSE,
             followed: BTreeMap::new(),
         })
     }
@@ -153,6 +175,10 @@ impl Hostile {
         while let Some(entry) = self.waiting.first_entry().filter(|entry| entry.key().0 <= now) {
             let outgoing = entry.remove();
             self.inner[0].release(now, outgoing);
+        }
+        if self.works_at <= now {
+            self.works_at = now + WORK_PAUSE;
+            self.work_on_key(now, decisions);
         }
         loop {
             let mut quiet = true;
@@ -186,7 +212,8 @@ impl Hostile {
     /// When to come back.
     pub fn deadline(&self) -> Option<Time> {
         let inner = self.inner.iter().filter_map(Node::deadline);
-        inner.chain(self.waiting.keys().next().map(|(at, _)| *at)).min()
+        let works = self.participant.is_some().then_some(self.works_at);
+        inner.chain(self.waiting.keys().next().map(|(at, _)| *at)).chain(works).min()
     }
 
     /// What its player wants.
@@ -209,6 +236,11 @@ impl Hostile {
     /// How often it did what since it was last asked, by name.
     pub fn take_followed(&mut self) -> BTreeMap<&'static str, u64> {
         std::mem::take(&mut self.followed)
+    }
+
+    /// What the honest nodes in it would do, whatever becomes of it.
+    pub fn observation(&mut self) -> Option<Observation> {
+        self.inner.iter_mut().find_map(Node::observation)
     }
 
     fn hear(&mut self, now: Time, incoming: Incoming, decisions: &mut Decisions) {
@@ -235,6 +267,26 @@ impl Hostile {
             twin.take(now, incoming.clone());
         }
         self.inner[0].take(now, incoming);
+    }
+
+    /// Says its part in making a key, again and again until it is on the chain.
+    fn work_on_key(&mut self, now: Time, decisions: &mut Decisions) {
+        let said = loop {
+            let (Some(participant), state) = (&mut self.participant, self.inner[0].state()) else {
+                return;
+            };
+            let Some(generation) = state.generation() else { return };
+            let deals = |version, dealer| state.deal(version, dealer);
+            match participant.step(generation, &deals, |_| false) {
+                Step::Say(signed) => break signed,
+                Step::Opened | Step::Share(..) => {}
+                Step::Idle => return,
+            }
+        };
+        self.attempt = self.attempt.next();
+        let to = To::Everybody { attempt: self.attempt };
+        let outgoing = Outgoing::new(to, &Packet::KeyGeneration(said));
+        self.say(now, 0, outgoing, decisions);
     }
 
     fn say(&mut self, now: Time, copy: usize, outgoing: Outgoing, decisions: &mut Decisions) {
@@ -298,10 +350,13 @@ impl Hostile {
                 }
             }
             Act::Instead(mutation) => {
-                if let Some(message) = self.mutate(packet, mutation, rng) {
-                    self.inner[0].release(now, Outgoing { to: outgoing.to, message });
-                } else {
-                    self.inner[0].release(now, outgoing);
+                match self.mutate(packet, mutation, rng) {
+                    Some(message) => {
+                        self.inner[0].release(now, Outgoing { to: outgoing.to, message });
+                    }
+                    // What it deals instead, it may have to wait for: it is asked again.
+                    None if dealing::kind_of(packet).is_some() => self.followed("kept silent"),
+                    None => self.inner[0].release(now, outgoing),
                 }
             }
             Act::Also(mutation) => {
@@ -436,7 +491,8 @@ impl Hostile {
 
     fn mutate(&mut self, packet: &Packet, mutation: Mutation, rng: &mut Rng) -> Option<Bytes> {
         let history = self.history.make_contiguous();
-        let message = self.forger.mutate(packet, mutation, history, rng)?;
+        let state = self.inner[0].state();
+        let message = self.forger.mutate(packet, mutation, history, state, rng)?;
         self.followed("forged");
         Some(message)
     }
@@ -459,57 +515,6 @@ impl Hostile {
         };
         links.truncate(count);
         links
-    }
-
-    /// Two transfers with one nonce, each for some of the neighbours.
-    fn double_spend(&mut self, now: Time, rng: &mut Rng) {
-        let Some(nonce) = self.next_nonce() else { return };
-        let network = self.forger.context.network;
-        let (first, sender) =
-            (self.audience(Audience::Some, &Packet::AskGenesis, rng), self.inner[0].address());
-        let accounts: Vec<PeerId> =
-            self.inner[0].state().accounts().map(|(peer, _)| peer).collect();
-        let pay = |rng: &mut Rng| {
-            let peer = accounts[rng.below(accounts.len() as u64) as usize];
-            let to = bitcraps_protocol::identity::Address { peer, ..sender };
-            let balance = self.inner[0].state().account(&sender.peer).map(|it| it.balance);
-            let amount = balance.unwrap_or(Chips(1));
-            let expires = bitcraps_protocol::block::Height(self.inner[0].status().height.0 + 100);
-            let operation = Operation::Transfer { to, amount };
-            let transaction = Transaction { sender, nonce, expires, operation };
-            let signed = transaction.sign(&self.forger.keypair, network);
-            Packet::Transaction(signed.signed().clone()).encode()
-        };
-        let (one, other) = (pay(rng), pay(rng));
-        for link in self.links.keys().copied().collect::<Vec<_>>() {
-            let message = if first.contains(&link) { &one } else { &other };
-            self.whisper(now, link, message.clone());
-        }
-        self.followed("spent twice");
-    }
-
-    /// A bet for the round whose dice are rolling.
-    fn bet_late(&mut self, now: Time, rng: &mut Rng) {
-        let Some(nonce) = self.next_nonce() else { return };
-        let pending = self.inner[0].state().meta().pending.iter().last().copied();
-        let Some(roll) = pending else { return };
-        let bet = ["pass", "field", "any_seven"][rng.below(3) as usize].parse();
-        let Ok(bet) = bet else { return };
-        let sender = self.inner[0].address();
-        let expires = bitcraps_protocol::block::Height(self.inner[0].status().height.0 + 100);
-        let operation =
-            Operation::Bet { table: roll.table, round: roll.round, bet, amount: Chips(10) };
-        let transaction = Transaction { sender, nonce, expires, operation };
-        let signed = transaction.sign(&self.forger.keypair, self.forger.context.network);
-        let to = To::Everybody { attempt: Attempt::default() };
-        let packet = Packet::Transaction(signed.signed().clone());
-        self.inner[0].release(now, Outgoing::new(to, &packet));
-        self.followed("bet late");
-    }
-
-    fn next_nonce(&self) -> Option<Nonce> {
-        let account = self.inner[0].state().account(&self.inner[0].address().peer)?;
-        Some(Nonce(account.nonce.0 + 1))
     }
 
     fn whisper(&mut self, now: Time, link: LinkId, message: Bytes) {
@@ -585,6 +590,8 @@ fn is_about(on: On, packet: &Packet, relayed: bool) -> bool {
             matches!(packet, Packet::Consensus(Message::Block(_) | Message::Decided(_)))
         }
         On::Transaction => matches!(packet, Packet::Transaction(_)),
+        On::Deal => dealing::kind_of(packet) == Some(Kind::Deal),
+        On::Attest => dealing::kind_of(packet) == Some(Kind::Attest),
         On::Relay | On::Heard | On::HeardTransaction => false,
     }
 }

@@ -13,7 +13,7 @@ use bitcraps_protocol::wire::Text;
 
 use crate::canary;
 use crate::clock::START_UNIX_MS;
-use crate::config::Config;
+use crate::config::{Config, DiceKeySource};
 
 /// Leading zero bits of the proofs of work: the least that is any, since it is not what is tested.
 const PROOF_OF_WORK_BITS: u8 = 1;
@@ -24,8 +24,16 @@ const CHIPS: u64 = 100_000;
 /// Identities and the genesis they agree on.
 pub(super) type Founded = (Genesis, Vec<(Keypair, ProofOfWork)>);
 
-/// Everything that a founding depends on: the seed, both kinds of nodes, and the threshold.
-type Cause = (u64, u16, u16, bool);
+/// Everything that a founding depends on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Cause {
+    seed: u64,
+    nodes: u16,
+    players: u16,
+    lively: bool,
+    dice_key: DiceKeySource,
+    too_low: bool,
+}
 
 thread_local! {
     /// The last founding on this thread: whoever shrinks a failure or goes through scenarios founds
@@ -36,7 +44,8 @@ thread_local! {
 /// Founds the network of a configuration. `rng` is that of its seed.
 pub(super) fn found(config: &Config, rng: &Rng) -> Rc<Founded> {
     let too_low = config.flaws.iter().any(|it| canary::flaw(it) == Some(Flaw::ThresholdTooLow));
-    let cause = (config.seed, config.nodes, config.players, too_low);
+    let Config { seed, nodes, players, dice_key, .. } = *config;
+    let cause = Cause { seed, nodes, players, lively: config.workload.lively, dice_key, too_low };
     LAST.with_borrow_mut(|last| match last {
         Some((of, founded)) if *of == cause => founded.clone(),
         Some(_) | None => {
@@ -60,17 +69,25 @@ fn found_anew(config: &Config, too_low: bool, rng: &Rng) -> Founded {
     };
     let members = &identities[..usize::from(config.nodes)];
     let cards = members.iter().map(|(keypair, proof)| ValidatorCard::new(keypair, *proof));
-    let mut deal = rng.fork("genesis");
-    let genesis = Genesis::insecure(
-        Text::new("simulated").expect("a short name"),
-        cards.collect(),
-        identities.iter().map(of).collect(),
-        BlockTime(START_UNIX_MS),
-        PROOF_OF_WORK_BITS,
-        &mut deal,
-    );
+    let cards: Vec<_> = cards.collect();
+    let name = Text::new("simulated").expect("a short name");
+    let time = BlockTime(START_UNIX_MS);
+    // Of lively players every other one begins with nothing, and joins when it is paid.
+    let owners = identities.iter().enumerate().filter(|(place, _)| {
+        let newcomer = config.workload.lively && *place >= members.len() && place % 2 == 1;
+        !newcomer
+    });
+    let allocations = owners.map(|(_, identity)| of(identity)).collect();
+    let genesis = match config.dice_key {
+        DiceKeySource::Chain => Genesis::new(name, cards, allocations, time, PROOF_OF_WORK_BITS),
+        DiceKeySource::Dealer => {
+            let mut deal = rng.fork("genesis");
+            Genesis::insecure(name, cards, allocations, time, PROOF_OF_WORK_BITS, &mut deal)
+        }
+    };
     let mut genesis = genesis.expect("a checked configuration makes a genesis");
     if too_low {
+        let mut deal = rng.fork("genesis with few shares");
         genesis = genesis.with_dice_threshold(config.tolerated() + 1, &mut deal);
     }
     (genesis, identities)

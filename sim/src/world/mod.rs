@@ -9,7 +9,7 @@ mod written;
 use std::collections::{BTreeMap, VecDeque};
 
 use bitcraps_protocol::block::{Height, ValidatorIndex};
-use bitcraps_protocol::chain::Genesis;
+use bitcraps_protocol::chain::{Genesis, Operation};
 use bitcraps_protocol::consensus::{ValidatorSet, Vote};
 use bitcraps_protocol::event::{Action, Command, CommandId, Event, Notice, Refusal};
 use bitcraps_protocol::identity::{Address, Context, Epoch, Keypair, ProofOfWork};
@@ -21,12 +21,12 @@ use bytes::Bytes;
 
 use crate::adversary::{Hostile, Part};
 use crate::canary;
-use crate::checks::{Check, Checks, Violation};
+use crate::checks::{Check, Checks, Heard, Violation};
 use crate::clock::Clock;
 use crate::config::{Config, root};
 use crate::decision::{Decisions, TimedFault};
 use crate::digest::Digest;
-use crate::disk::Disk;
+use crate::disk::{Crash, Disk};
 use crate::network::Network;
 use crate::plan::{self, Roles};
 use crate::process::Process;
@@ -48,6 +48,10 @@ const WALL_CLOCK_MICROS: u64 = 10_000_000;
 
 /// Actions that one event may give rise to, besides a few for each link.
 const ACTIONS_PER_EVENT: usize = 4_096;
+
+/// Validators in whose networks every vote that is heard is looked at: with more, that would take
+/// much of the time.
+const OVERHEARD_NODES: u16 = 40;
 
 /// One node's place in the world; it outlives the processes that run there.
 #[derive(Debug)]
@@ -75,7 +79,8 @@ pub struct Place {
     /// Votes in its journal that are not durable yet, by how many records there are with each.
     promises: VecDeque<(usize, Vote)>,
     syncs: Rng,
-    /// Commands that were accepted here and whose end is not known.
+    /// Commands that were accepted by the process here and whose end is not known, and whether each
+    /// is a transfer.
     pub commands: BTreeMap<CommandId, bool>,
     /// The newest final height it has reported.
     pub height: Height,
@@ -131,6 +136,7 @@ pub struct World {
     queue: Calendar<Step>,
     player: Player,
     genesis: Genesis,
+    leaders: ValidatorSet,
     settings: node::Config,
     simulation: Simulation,
     seeds: Rng,
@@ -185,6 +191,7 @@ impl World {
         let validators =
             ValidatorSet::new(peers, &context).checked_by(simulation.signatures.clone());
         let mut world = Self {
+            leaders: validators.clone(),
             checks: Checks::new(
                 &roles,
                 validators,
@@ -285,8 +292,13 @@ impl World {
     /// Does for a place's player what it asks for.
     pub fn submit(&mut self, place: usize, command: Command) -> Option<Result<CommandId, Refusal>> {
         let now = self.places[place].clock.local(self.now);
+        let transfer = matches!(command, Command::Operate(Operation::Transfer { .. }));
         let process = self.places[place].process.as_mut()?;
         let outcome = process.submit(now, command, &mut self.decisions);
+        if let Ok(id) = &outcome {
+            // Before anything is carried out: a full disk may end the process, and with it this.
+            self.places[place].commands.insert(*id, transfer);
+        }
         self.note(Kind::Submit, place, u64::from(outcome.is_ok()));
         self.carry_out(place);
         Some(outcome)
@@ -294,11 +306,18 @@ impl World {
 
     /// Makes room on a place's disk, and starts a process from what it holds unless one runs.
     pub fn start(&mut self, place: usize) {
-        self.places[place].disk.full = false;
-        if self.places[place].process.is_some() || self.places[place].gone {
+        let it = &mut self.places[place];
+        (it.disk.full, it.disk.unreadable) = (false, false);
+        if it.process.is_some() || it.gone {
             return;
         }
-        let it = &mut self.places[place];
+        let records = it.disk.image().unwrap_or_else(|_| {
+            // The driver refuses; an operator puts the journal away, and says that it is lost.
+            *self.counters.entry("damaged journal refused").or_default() += 1;
+            it.disk.wipe();
+            it.lost = true;
+            Vec::new()
+        });
         it.life += 1;
         let (life, local) = (it.life, it.clock.local(self.now));
         let seed = self.seeds.fork(&format!("{place} {life}")).bytes32();
@@ -314,10 +333,10 @@ impl World {
             let nth = self.roles.byzantine.range(..place).count();
             let part = Part::of(&self.config, place, nth);
             let rng = self.seeds.fork(&format!("hostile {place} {life}"));
-            Hostile::new(part, setup, &self.simulation, rng, local, it.disk.image())
+            Hostile::new(part, setup, &self.simulation, rng, local, records)
                 .map(|hostile| Process::Hostile(Box::new(hostile)))
         } else {
-            Node::simulated(setup(), &self.simulation, local, it.disk.image())
+            Node::simulated(setup(), &self.simulation, local, records)
                 .map(|node| Process::Honest(Box::new(node)))
         };
         let process = match process {
@@ -376,12 +395,34 @@ impl World {
                 for (what, times) in hostile.take_followed() {
                     *self.counters.entry(what).or_default() += times;
                 }
+                while let Some(observation) = hostile.observation() {
+                    if let Observation::Vote(vote) = observation {
+                        let leads = self.leaders.leader(vote.view()) == vote.voter;
+                        self.recorder.vote(self.now, place, &vote, leads);
+                    }
+                }
             }
             Some(Process::Honest(node)) => {
-                let sound = !self.roles.is_faulty(place);
+                let faulty = self.roles.is_faulty(place);
+                let liar = self.roles.liars.contains(&place);
                 while let Some(observation) = node.observation() {
-                    if sound && let Observation::Share { view, with, .. } = observation {
-                        self.checks.shared(self.now, place, view, with);
+                    match observation {
+                        Observation::Share { view, with, .. } if !faulty => {
+                            self.checks.shared(self.now, place, view, with);
+                        }
+                        Observation::Heard { vote, justification, window } if !liar => {
+                            let heard = Heard { vote, justification, window };
+                            self.checks.heard(self.now, place, heard);
+                        }
+                        Observation::Vote(vote) => {
+                            let leads = self.leaders.leader(vote.view()) == vote.voter;
+                            self.recorder.vote(self.now, place, &vote, leads);
+                        }
+                        Observation::Notarization(_)
+                        | Observation::Nullification(_)
+                        | Observation::Finalization(_)
+                        | Observation::Share { .. }
+                        | Observation::Heard { .. } => {}
                     }
                 }
             }
@@ -405,7 +446,12 @@ impl World {
             Action::Persist { position, record } => self.persist(place, position, record),
             Action::Load { key } => {
                 self.digest.word(6);
-                let bytes = self.places[place].disk.load(&key);
+                let Ok(bytes) = self.places[place].disk.load(&key) else {
+                    // A driver that cannot read must stop.
+                    self.count("read error");
+                    self.places[place].disk.crash(Crash::default());
+                    return self.stop(place);
+                };
                 let now = self.places[place].clock.local(self.now);
                 if let Some(process) = &mut self.places[place].process {
                     process.handle(now, Event::Loaded { key, bytes }, &mut self.decisions);
@@ -592,6 +638,13 @@ impl World {
             TimedFault::Full { place } => {
                 self.places[usize::from(place)].disk.full = true;
             }
+            TimedFault::Unreadable { place } => {
+                self.places[usize::from(place)].disk.unreadable = true;
+            }
+            TimedFault::Rot { place, permille } => {
+                self.count("sector rotted");
+                self.places[usize::from(place)].disk.rot(permille);
+            }
             TimedFault::Restart { place } => self.start(usize::from(place)),
             TimedFault::Cut { id, left, right, one_way, breaks } => {
                 self.cut(id, crate::network::Cut { left, right, one_way, breaks });
@@ -619,6 +672,7 @@ fn simulation(config: &Config) -> Simulation {
         },
         clear_links: config.link.clear,
         observed: true,
+        overheard: config.nodes <= OVERHEARD_NODES,
         ..Simulation::default()
     }
 }
