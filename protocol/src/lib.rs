@@ -57,7 +57,7 @@
 //! release builds.
 
 extern crate alloc;
-#[cfg(test)]
+#[cfg(any(test, feature = "fuzzing"))]
 extern crate std;
 
 pub mod beacon;
@@ -66,6 +66,8 @@ pub mod chain;
 pub mod consensus;
 pub mod craps;
 pub mod event;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzzing;
 mod hooks;
 pub mod identity;
 pub mod journal;

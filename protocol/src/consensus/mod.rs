@@ -33,6 +33,8 @@ mod tree;
 mod validators;
 mod vote;
 mod voting;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod world;
 
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::string::String;

@@ -43,7 +43,7 @@ use crate::wire::{Hash, List};
 
 pub use crate::consensus::Past;
 #[cfg(not(feature = "simulation"))]
-use packet::Packet;
+pub(crate) use packet::Packet;
 #[cfg(feature = "simulation")]
 pub use packet::Packet;
 pub use packet::{genesis_answer, genesis_request, read_genesis_answer};
