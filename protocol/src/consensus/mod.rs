@@ -51,6 +51,7 @@ pub use certified::Certified;
 pub use evidence::Evidence;
 pub use lost::{Inquiry, Past, Testimony};
 pub use message::{Certificate, DECIDED_PER_REPLY, Message, Request, Status};
+pub use restore::Misplaced;
 pub use validators::ValidatorSet;
 pub use vote::{Statement, Verified, Vote};
 

@@ -176,7 +176,7 @@ impl<'a> World<'a> {
         let mut node = machine(self.n, self.owners[slot], self.now);
         self.journals[slot].truncate(self.durable[slot]);
         for entry in &self.journals[slot] {
-            node.restore(entry.clone());
+            node.restore(entry.clone()).expect("its own journal");
         }
         node.resume(self.now, self.journals[slot].len() as u64, self.pasts[slot]);
         self.lives[slot] += 1;

@@ -248,7 +248,9 @@ impl Node {
                 CannotStart(format!("record {count} of the journal {malformed}"))
             })?;
             self.recover_state(&mut recovered, &entry)?;
-            self.consensus.restore(entry);
+            self.consensus.restore(entry).map_err(|misplaced| {
+                CannotStart(format!("record {count} of the journal {misplaced}"))
+            })?;
             count += 1;
         }
         self.execute_recovered(&mut recovered, 0)?;
