@@ -96,6 +96,8 @@ pub(crate) struct Played {
     pub(super) accounts: BTreeMap<Player, i128>,
     /// What was put into the bank while the dice rolled.
     queued: u64,
+    /// Whether the owner has closed it.
+    closed: bool,
     pub(super) settlements: Vec<Settlement>,
 }
 
@@ -181,7 +183,14 @@ impl Played {
                 }
                 refused
             }
-            Ask::Close(player) => self.table.close(name(player)).err(),
+            Ask::Close(player) => match self.table.close(name(player)) {
+                Ok(bank) => {
+                    self.credit(name(player), bank);
+                    self.closed = true;
+                    None
+                }
+                Err(refusal) => Some(refusal),
+            },
             Ask::OpenBet(..) | Ask::TakeDownOwn(..) | Ask::CallOwn(..) => None,
         };
         if refused.is_some() {
@@ -246,6 +255,7 @@ impl Played {
     fn check(&self) {
         let table = &self.table;
         assert!(table.reserve() <= table.bank(), "the bank can pay the worst");
+        assert!(!self.closed || table.bets().next().is_none(), "no bet is up at a closed table");
         let outside: i128 = self.accounts.values().sum();
         assert_eq!(i128::from(table.held().0) + outside, self.opened_with, "chips are conserved");
         assert!(table.seats().len() <= usize::from(table.rules().max_seats));
@@ -286,10 +296,14 @@ pub(crate) fn play(
         opened_with: i128::from(bank),
         accounts: BTreeMap::new(),
         queued: 0,
+        closed: false,
         settlements: vec![],
     };
     let seated: Vec<Ask> = (0..PLAYERS - 1).map(Ask::Sit).collect();
     for (step, ask) in (1..).zip(seated.iter().chain(asks)) {
+        if played.closed {
+            break;
+        }
         played.ask(*ask, step, name);
     }
     played

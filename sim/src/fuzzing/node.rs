@@ -3,13 +3,14 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use bitcraps_protocol::block::{ValidatorIndex, View};
-use bitcraps_protocol::chain::{Operation, TableId};
+use bitcraps_protocol::block::{Height, ValidatorIndex, View};
+use bitcraps_protocol::chain::{Nonce, Operation, TableId, Transaction};
 use bitcraps_protocol::consensus::{Message, Request, Statement, Status};
 use bitcraps_protocol::craps::{Bet, Chips, Round, Rules};
 use bitcraps_protocol::event::{Command, Direction, Endpoint, Event, LinkId};
 use bitcraps_protocol::fuzzing::{Choices, Decisions};
 use bitcraps_protocol::identity::{Address, Context, Epoch};
+use bitcraps_protocol::mesh::Attempt;
 use bitcraps_protocol::simulation::{Outgoing, Packet, To};
 use bitcraps_protocol::time::{BlockTime, Time};
 use bitcraps_protocol::wire::{Hash, Text};
@@ -279,7 +280,7 @@ impl Net {
         let to = if choices.rarely(3) {
             To::Link(link)
         } else {
-            To::Whisper { link, attempt: bitcraps_protocol::mesh::Attempt(choices.byte()) }
+            To::Whisper { link, attempt: Attempt(choices.byte()) }
         };
         let seen = self.places[other].release(self.now, Outgoing { to, message });
         self.note(other, seen);
@@ -293,7 +294,10 @@ impl Net {
 
     fn forged(&self, other: usize, choices: &mut Choices<'_>) -> Packet {
         let status = self.victim().node().status();
-        let view = View((status.view.0 + 3).saturating_sub(choices.below(6)));
+        let view = match choices.below(8) {
+            0 => View(u64::MAX - choices.below(4)),
+            near => View((status.view.0 + 4).saturating_sub(near)),
+        };
         let block = match choices.below(4) {
             0 => status.block,
             1 => Hash([choices.byte(); 32]),
@@ -317,11 +321,11 @@ impl Net {
                 Packet::Consensus(Message::Vote(vote.into_inner()))
             }
             5 => {
-                let finalized = bitcraps_protocol::block::Height(choices.below(1 << 16));
+                let finalized = Height(choices.pick(&[5, 3_000, u64::MAX]));
                 Packet::Consensus(Message::Status(Status { view, finalized }))
             }
             6 => {
-                let from = bitcraps_protocol::block::Height(choices.below(16));
+                let from = Height(choices.below(16));
                 Packet::Consensus(Message::Request(match choices.below(3) {
                     0 => Request::Decided { from },
                     1 => Request::Block { hash: block },
@@ -331,10 +335,10 @@ impl Net {
             _ => {
                 let (key, proof) = &self.founded.identities[other];
                 let sender = Address { peer: key.peer(), proof: *proof };
-                let transaction = bitcraps_protocol::chain::Transaction {
+                let transaction = Transaction {
                     sender,
-                    nonce: bitcraps_protocol::chain::Nonce(1 + choices.below(4)),
-                    expires: bitcraps_protocol::block::Height(1_000),
+                    nonce: Nonce(1 + choices.below(4)),
+                    expires: Height(1_000),
                     operation: self.operation(choices),
                 };
                 let signed = transaction.sign(&SIGNATURES.equip(key), status.network);
@@ -447,7 +451,7 @@ pub(super) fn seeds() -> Vec<Vec<u8>> {
                 3 => decisions.put(step % 5, 7),
                 12 => decisions.put((step / 6) % 6, 8).put(5, 256),
                 5 => decisions.put(1, 4),
-                _ => decisions.put(step % 3, 6).put(2, 4).put(step % 8, 8),
+                _ => decisions.put(4, 8).put(2, 4).put(step % 8, 8),
             };
         }
         seeds.push(decisions.into_bytes());

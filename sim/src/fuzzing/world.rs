@@ -12,7 +12,7 @@ use crate::run::{Watch, run};
 /// More decisions make inputs slower and find nothing that fewer do not.
 const DECISIONS: usize = 160;
 /// How long things go wrong, in simulated milliseconds.
-const FAULTY_MS: u64 = 2_000;
+const FAULTY_MS: u64 = 1_500;
 /// Who is hostile, and who plays along, depends on it; the decisions do not.
 const SEED: u64 = 1;
 
@@ -44,14 +44,14 @@ fn network(choices: &mut Choices<'_>) -> Config {
         players: choices.below(2) as u16,
         stand_in: true,
         link: LinkConfig {
-            latency: Latency::Constant { micros: 5_000 },
+            latency: Latency::Constant { micros: 15_000 },
             datagram: choices.rarely(2),
             kilobits_per_second: 0,
             queue_bytes: 256 * 1024,
             clear: true,
         },
         disk: Latency::Constant { micros: 1_000 },
-        workload: Workload { every_ms: 40, tables: 1, ..Workload::default() },
+        workload: Workload { every_ms: 50, tables: 1, ..Workload::default() },
         faulty_ms: FAULTY_MS,
         stabilises_ms: FAULTY_MS,
         blocks: 2,

@@ -55,7 +55,7 @@ fn any_ask() -> impl Strategy<Value = Ask> {
         1 => prop::option::of(player.clone()).prop_map(Ask::Roll),
         1 => any_dice().prop_map(Ask::Settle),
         14 => any_dice().prop_map(Ask::Throw),
-        1 => player.prop_map(Ask::Close),
+        1 => (0..=PLAYERS).prop_map(Ask::Close),
     ]
 }
 
