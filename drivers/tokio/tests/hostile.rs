@@ -269,7 +269,8 @@ impl Guest {
     /// Says it to everybody; false if the connection has ended.
     async fn broadcast(&mut self, message: Bytes, attempt: u8) -> bool {
         let (lane, attempt) = (Lane::Votes, Attempt(attempt));
-        let input = Input::Broadcast { lane, author: None, attempt, message, from: None };
+        let input =
+            Input::Broadcast { lane, author: None, serial: None, attempt, message, from: None };
         self.mesh.handle(self.clock.now(), input);
         self.flush().await
     }

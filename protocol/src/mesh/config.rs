@@ -35,6 +35,14 @@ pub struct Config {
     /// Gossip messages remembered in each of two generations, to be delivered once only. 16,384:
     /// a few seconds of the highest rate that `allowance` admits.
     pub seen_messages: usize,
+    /// The least time between two attempts at one message that count, whoever makes them. 100 ms:
+    /// well below the pauses of honest repetitions.
+    pub attempt_pause: Duration,
+    /// Bytes of messages kept for peers that turn out to lack them; the victims are the oldest.
+    /// 1 MiB: half a minute of a busy table's votes, and three of the largest messages.
+    pub kept_bytes: usize,
+    /// Bytes of such messages that one link may pull.
+    pub pulled: Rate,
 }
 
 impl Default for Config {
@@ -51,8 +59,12 @@ impl Default for Config {
             allowance: Allowance {
                 bytes: Rate { burst: 32 * 1024 * 1024, per_second: 16 * 1024 * 1024 },
                 frames: Rate { burst: 20_000, per_second: 10_000 },
+                digests: Rate { burst: 20_000, per_second: 10_000 },
             },
             seen_messages: 16_384,
+            attempt_pause: Duration::from_millis(100),
+            kept_bytes: 1024 * 1024,
+            pulled: Rate { burst: 4 * 1024 * 1024, per_second: 1024 * 1024 },
         }
     }
 }

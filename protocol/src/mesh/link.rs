@@ -6,9 +6,10 @@ use alloc::vec::Vec;
 use bytes::Bytes;
 
 use super::Config;
+use super::broadcast::{ID_BYTES, MessageId};
 use super::budget::Budget;
-use super::lanes::{Lane, Lanes, Overflow};
-use super::packet::{NEIGHBOURS_OVERHEAD_BYTES, Packet};
+use super::lanes::{Lane, Lanes, Overflow, Waiting};
+use super::packet::{IDS, LIST_OVERHEAD_BYTES, Packet};
 use crate::event::{Direction, Endpoint, Fault};
 use crate::identity::{Address, PeerId};
 use crate::session::{Outcome, Session};
@@ -33,17 +34,8 @@ pub(super) struct Peer {
     pub(super) admission: u64,
     /// How many links had been admitted when it was last heard here.
     pub(super) heard: u64,
-    /// Whom it says it is linked to; at most [`NEIGHBOURS`].
-    pub(super) neighbours: BTreeSet<PeerId>,
     /// Whom it was told this node is linked to.
     told: Vec<PeerId>,
-}
-
-impl Peer {
-    /// Whether it needs nobody to relay what `author` says.
-    pub(super) fn hears(&self, author: PeerId) -> bool {
-        self.address.peer == author || self.neighbours.contains(&author)
-    }
 }
 
 #[derive(Debug)]
@@ -96,8 +88,7 @@ impl Link {
     }
 
     pub(super) fn admit(&mut self, address: Address, admission: u64) {
-        let neighbours = BTreeSet::new();
-        self.peer = Some(Peer { address, admission, heard: 0, neighbours, told: Vec::new() });
+        self.peer = Some(Peer { address, admission, heard: 0, told: Vec::new() });
     }
 
     pub(super) fn receive(&mut self, now: Time, frame: &Bytes) -> Result<Vec<Outcome>, Fault> {
@@ -110,11 +101,32 @@ impl Link {
     }
 
     /// Queues an encoded packet, if the link is established and can carry so long a one.
-    pub(super) fn push(&mut self, lane: Lane, packet: Bytes) -> Result<(), Overflow> {
-        if self.peer.is_none() || packet.len() > self.session.capacity() {
+    pub(super) fn push(&mut self, lane: Lane, message: Waiting) -> Result<(), Overflow> {
+        if self.peer.is_none() || message.packet.len() > self.session.capacity() {
             return Ok(());
         }
-        self.lanes.push(lane, packet)
+        self.lanes.push(lane, message)
+    }
+
+    /// A broadcast that waits need not leave.
+    pub(super) fn withdraw(&mut self, id: MessageId) {
+        self.lanes.withdraw(id);
+    }
+
+    /// What is past need not leave.
+    pub(super) fn pass(&mut self, series: u8, below: u64) {
+        self.lanes.pass(series, below);
+    }
+
+    /// Pays for digests; whether that was within the budget.
+    pub(super) fn spend_digests(&mut self, now: Time, digests: usize) -> bool {
+        self.budget.spend_digests(now, digests)
+    }
+
+    /// How many digests fit a packet here.
+    pub(super) fn ids_per_packet(&self) -> usize {
+        let room = self.session.capacity().saturating_sub(LIST_OVERHEAD_BYTES) / ID_BYTES;
+        room.clamp(1, IDS)
     }
 
     /// The frames of the next message, if there is one and the window admits it. Nonces are given
@@ -147,7 +159,7 @@ impl Link {
     /// What to tell the other end about this node's `peers`, if it does not know it yet. As many as
     /// fit, lowest keys first: to be told of fewer costs it only repetitions.
     pub(super) fn news(&mut self, peers: &BTreeSet<PeerId>) -> Option<Packet> {
-        let room = self.session.capacity().saturating_sub(NEIGHBOURS_OVERHEAD_BYTES) / 32;
+        let room = self.session.capacity().saturating_sub(LIST_OVERHEAD_BYTES) / 32;
         let peer = self.peer.as_mut()?;
         let others = peers.iter().copied().filter(|other| *other != peer.address.peer);
         let others: Vec<PeerId> = others.take(room.min(NEIGHBOURS)).collect();

@@ -1,10 +1,10 @@
 //! Who is linked to whom, and how messages get to everybody.
 //!
 //! The mesh owns the links: each one's [`Session`], its outbound lanes and
-//! its inbound budget. It admits peers, keeps one link of several to the same peer, floods gossip
-//! (every message once per link, never to a peer that hears its author directly), and tells
-//! neighbours about one another. Messages are opaque to it: upper layers verify what is
-//! [delivered](Output::Deliver) and hand back what is worth relaying.
+//! its inbound budget. It admits peers, keeps one link of several to the same peer, spreads gossip
+//! over trees that mend themselves (`broadcast`), and tells neighbours about one another. Messages
+//! are opaque to it: upper layers verify what is [delivered](Output::Deliver) and hand back what is
+//! worth relaying.
 //!
 //! Of two links between the same peers the one opened by the lower key survives, and of several
 //! opened by the same peer the newest, so that nobody is locked out by a dead link of an earlier
@@ -13,12 +13,12 @@
 //! so only after hearing from the peer on the better link since the worse came up: the better one
 //! may be the dead one. Until then messages take both.
 
+mod broadcast;
 mod budget;
 mod config;
 mod lanes;
 mod link;
 mod packet;
-mod seen;
 #[cfg(test)]
 mod tests;
 
@@ -30,17 +30,21 @@ use bytes::Bytes;
 
 pub use budget::{Allowance, Rate};
 pub use config::Config;
-pub use lanes::Lane;
+pub use lanes::{Lane, Serial};
 
 use crate::event::{CloseReason, Direction, Endpoint, Fault, LinkId, LinkKind};
 use crate::identity::{Address, PeerId};
 use crate::rng::Rng;
 use crate::session::{LocalIdentity, Outcome, Session};
 use crate::time::Time;
+use crate::wire::List;
 use crate::wire::limits::MESSAGE_BYTES;
+#[cfg(feature = "simulation")]
+use broadcast::Hops;
+use broadcast::{MessageId, Plumtree, Said};
+use lanes::Waiting;
 use link::{Due, Link};
 use packet::Packet;
-use seen::Seen;
 
 /// Bytes of the longest message that the mesh carries for upper layers.
 pub const PAYLOAD_BYTES: usize = MESSAGE_BYTES - packet::OVERHEAD_BYTES;
@@ -108,6 +112,8 @@ pub enum Input {
         lane: Lane,
         /// Whose message it is, if known: it is not relayed to those who hear that peer themselves.
         author: Option<PeerId>,
+        /// When it matters no more, if that can be said.
+        serial: Option<Serial>,
         /// As delivered if relayed; the originator counts.
         attempt: Attempt,
         /// At most [`PAYLOAD_BYTES`].
@@ -124,6 +130,13 @@ pub enum Input {
         lane: Lane,
         /// At most [`PAYLOAD_BYTES`].
         message: Bytes,
+    },
+    /// Broadcasts of a series before this number matter no more: those that wait do not leave.
+    Past {
+        /// Which series.
+        series: u8,
+        /// The first number that still matters.
+        below: u64,
     },
     /// What this link delivered broke the protocol; the link is closed.
     Penalise {
@@ -212,7 +225,7 @@ pub struct Mesh {
     rng: Rng,
     /// At most [`Config::links`]; the victim is the newcomer.
     links: BTreeMap<LinkId, Link>,
-    seen: Seen,
+    plumtree: Plumtree,
     /// Counts the links that were admitted, to tell newer ones from older ones.
     admissions: u64,
     announced: Option<Time>,
@@ -225,7 +238,12 @@ impl Mesh {
     pub fn new(identity: LocalIdentity, rng: Rng, config: Config) -> Self {
         Self {
             identity,
-            seen: Seen::new(config.seen_messages),
+            plumtree: Plumtree::new(broadcast::Limits {
+                seen: config.seen_messages,
+                attempt_pause: config.attempt_pause,
+                kept_bytes: config.kept_bytes,
+                pulled: config.pulled,
+            }),
             config,
             rng,
             links: BTreeMap::new(),
@@ -252,12 +270,18 @@ impl Mesh {
                     self.flush(now, link);
                 }
             }
-            Input::Broadcast { lane, author, attempt, message, from } => {
-                self.broadcast(now, lane, author, attempt, message, from);
+            Input::Broadcast { lane, author, serial, attempt, message: body, from } => {
+                assert!(body.len() <= PAYLOAD_BYTES, "{} bytes are no message", body.len());
+                let said = Said { lane, author, serial, attempt, body };
+                self.spread(now, broadcast::Input::Say { said, from });
             }
             Input::Unicast { link, lane, message } => {
                 assert!(message.len() <= PAYLOAD_BYTES, "{} bytes are no message", message.len());
-                self.push(now, link, lane, Packet::Payload(message).encode());
+                self.push(now, link, lane, Packet::Payload(message).encode().into());
+            }
+            Input::Past { series, below } => {
+                self.links.values_mut().for_each(|known| known.pass(series, below));
+                self.spread(now, broadcast::Input::Past { series, below });
             }
             Input::Penalise { link, fault } => self.fail(now, link, fault),
             Input::Tick => {}
@@ -274,7 +298,7 @@ impl Mesh {
     /// When to call [`handle`](Self::handle) with [`Input::Tick`] if nothing else happens before.
     pub fn deadline(&self) -> Option<Time> {
         let links = self.links.values().map(|link| link.deadline(&self.config));
-        links.chain(self.announce_at).min()
+        links.chain(self.announce_at).chain(self.plumtree.deadline()).min()
     }
 
     /// The established links.
@@ -351,6 +375,7 @@ impl Mesh {
         known.admit(address, self.admissions);
         self.admissions += 1;
         self.outputs.push_back(Output::PeerUp { link, peer: address });
+        self.spread(now, broadcast::Input::LinkUp { link, peer: address.peer });
         self.neighbourhood_changed(now);
     }
 
@@ -399,51 +424,82 @@ impl Mesh {
             Ok(packet) => packet,
             Err(malformed) => return self.fail(now, link, malformed.into()),
         };
-        let Some(peer) = self.links.get_mut(&link).and_then(Link::peer_mut) else { return };
-        let sender = peer.address.peer;
-        let (message, gossip) = match packet {
+        let Some(peer) = self.links.get(&link).and_then(Link::peer) else { return };
+        let peer = peer.address.peer;
+        let input = match packet {
             Packet::Ping => return,
             Packet::Neighbours(neighbours) => {
-                peer.neighbours = neighbours.iter().copied().collect();
-                return;
+                let peers = neighbours.iter().copied().collect();
+                broadcast::Input::Neighbours { link, peers }
             }
-            Packet::Payload(message) => (message, None),
-            Packet::Gossip { attempt, body } => {
-                if !self.seen.insert(attempt, &body) {
-                    return;
-                }
-                (body, Some(attempt))
+            Packet::Payload(message) => {
+                let deliver = Output::Deliver { link, peer, message, gossip: None };
+                return self.outputs.push_back(deliver);
             }
+            Packet::Gossip { attempt, hops, body } => {
+                broadcast::Input::Received { link, attempt, hops, body }
+            }
+            Packet::Announce(ids) | Packet::Graft(ids) if !self.affords(now, link, ids.len()) => {
+                return self.fail(now, link, Fault::Flooding);
+            }
+            Packet::Announce(ids) => broadcast::Input::Announced { link, ids: ids.into_vec() },
+            Packet::Graft(ids) => broadcast::Input::Grafted { link, ids: ids.into_vec() },
+            Packet::Prune(id) => broadcast::Input::Pruned { link, id },
         };
-        self.outputs.push_back(Output::Deliver { link, peer: sender, message, gossip });
+        self.spread(now, input);
     }
 
-    fn broadcast(
+    /// Whether a link may still announce and ask for so many messages.
+    fn affords(&mut self, now: Time, link: LinkId, digests: usize) -> bool {
+        self.links.get_mut(&link).is_some_and(|known| known.spend_digests(now, digests))
+    }
+
+    /// Tells the broadcast what happened, and does what it wants.
+    fn spread(&mut self, now: Time, input: broadcast::Input) {
+        self.plumtree.handle(now, input);
+        while let Some(output) = self.plumtree.poll() {
+            match output {
+                broadcast::Output::Deliver { link, attempt, body } => {
+                    let Some(peer) = self.links.get(&link).and_then(Link::peer) else { continue };
+                    let (peer, gossip) = (peer.address.peer, Some(attempt));
+                    let deliver = Output::Deliver { link, peer, message: body, gossip };
+                    self.outputs.push_back(deliver);
+                }
+                broadcast::Output::Push { link, id, lane, serial, packet } => {
+                    self.push(now, link, lane, Waiting { packet, id: Some(id), serial });
+                }
+                // Behind what is pushed: the other way round, a slow link would be asked for what
+                // is about to leave.
+                broadcast::Output::Announce { link, ids } => {
+                    self.push_ids(now, link, Lane::Votes, &ids, Packet::Announce);
+                }
+                broadcast::Output::Graft { link, ids } => {
+                    self.push_ids(now, link, Lane::Control, &ids, Packet::Graft);
+                }
+                broadcast::Output::Prune { link, id } => {
+                    self.push(now, link, Lane::Control, Packet::Prune(id).encode().into());
+                }
+                broadcast::Output::Withdraw { link, id } => {
+                    if let Some(known) = self.links.get_mut(&link) {
+                        known.withdraw(id);
+                    }
+                }
+            }
+        }
+    }
+
+    fn push_ids(
         &mut self,
         now: Time,
+        link: LinkId,
         lane: Lane,
-        author: Option<PeerId>,
-        attempt: Attempt,
-        message: Bytes,
-        from: Option<LinkId>,
+        ids: &[MessageId],
+        packet: impl Fn(List<MessageId, { packet::IDS }>) -> Packet,
     ) {
-        assert!(message.len() <= PAYLOAD_BYTES, "{} bytes are no message", message.len());
-        self.seen.insert(attempt, &message);
-        let targets: Vec<LinkId> = self
-            .links
-            .iter()
-            .filter_map(|(&link, known)| {
-                let peer = known.peer()?;
-                let wants = match from {
-                    None => true,
-                    Some(from) => from != link && !author.is_some_and(|author| peer.hears(author)),
-                };
-                wants.then_some(link)
-            })
-            .collect();
-        let packet = Packet::Gossip { attempt, body: message }.encode();
-        for link in targets {
-            self.push(now, link, lane, packet.clone());
+        let Some(per_packet) = self.links.get(&link).map(Link::ids_per_packet) else { return };
+        for some in ids.chunks(per_packet) {
+            let some = List::new(some.to_vec()).expect("no more than a packet takes");
+            self.push(now, link, lane, packet(some).encode().into());
         }
     }
 
@@ -457,14 +513,15 @@ impl Mesh {
         attempt: Attempt,
         message: Bytes,
     ) {
-        self.push(now, link, lane, Packet::Gossip { attempt, body: message }.encode());
+        let packet = Packet::Gossip { attempt, hops: Hops(0), body: message };
+        self.push(now, link, lane, packet.encode().into());
         self.keep_time(now);
     }
 
     /// Queues an encoded packet on an established link that can carry it.
-    fn push(&mut self, now: Time, link: LinkId, lane: Lane, packet: Bytes) {
+    fn push(&mut self, now: Time, link: LinkId, lane: Lane, message: Waiting) {
         let Some(known) = self.links.get_mut(&link) else { return };
-        match known.push(lane, packet) {
+        match known.push(lane, message) {
             Ok(()) => self.flush(now, link),
             Err(lanes::Overflow) => self.close(now, link, CloseReason::TimedOut),
         }
@@ -506,6 +563,7 @@ impl Mesh {
         let Some(known) = self.links.remove(&link) else { return false };
         if let Some(peer) = known.peer() {
             self.outputs.push_back(Output::PeerDown { link, peer: peer.address.peer });
+            self.spread(now, broadcast::Input::LinkDown { link });
             self.neighbourhood_changed(now);
         }
         true
@@ -526,8 +584,11 @@ impl Mesh {
         for (link, due) in due {
             match due {
                 Due::TimeOut => self.close(now, link, CloseReason::TimedOut),
-                Due::Ping => self.push(now, link, Lane::Control, Packet::Ping.encode()),
+                Due::Ping => self.push(now, link, Lane::Control, Packet::Ping.encode().into()),
             }
+        }
+        if self.plumtree.deadline().is_some_and(|at| at <= now) {
+            self.spread(now, broadcast::Input::Tick);
         }
         // An announcement can overflow a link's lane, and losing that link is news again.
         while self.announce_at.is_some_and(|at| at <= now) {
@@ -546,7 +607,7 @@ impl Mesh {
             .filter_map(|(&link, known)| Some((link, known.news(&peers)?)))
             .collect();
         for (link, packet) in news {
-            self.push(now, link, Lane::Control, packet.encode());
+            self.push(now, link, Lane::Control, packet.encode().into());
         }
     }
 }

@@ -1,3 +1,5 @@
+mod crowd;
+mod spreading;
 mod world;
 
 use alloc::vec;
@@ -59,6 +61,9 @@ fn gossip_travels_a_line_and_a_new_attempt_travels_it_again() {
         assert_eq!(world.read(node), [words(0, "hello")]);
     }
     world.say(0, 1, "hello");
+    assert_eq!(world.read(3), Vec::<Bytes>::new(), "too soon after the first");
+    world.pass(Duration::from_millis(100));
+    world.say(0, 2, "hello");
     assert_eq!(world.read(3), [words(0, "hello")]);
     assert_eq!(world.read(0), Vec::<Bytes>::new(), "nobody hears an echo");
 }

@@ -99,6 +99,7 @@ struct Gossip {
     author: Option<PeerId>,
     message: Bytes,
     lane: mesh::Lane,
+    serial: Option<mesh::Serial>,
 }
 
 /// One node of a BitCraps network. See the crate's documentation for the contract with its driver.

@@ -7,9 +7,14 @@ use crate::beacon::generation::SignedRecord;
 use crate::beacon::{CoinShare, DiceKeyId};
 use crate::block::{ValidatorIndex, View};
 use crate::chain::{Genesis, SignedTransaction};
-use crate::consensus::{Message, Vote};
-use crate::mesh::{Lane, PAYLOAD_BYTES};
+use crate::consensus::{Message, Statement, Vote};
+use crate::mesh::{Lane, PAYLOAD_BYTES, Serial};
 use crate::wire::{Malformed, decode, encode};
+
+/// The series of what moves a node from one view to the next, by view.
+pub(super) const VIEWS: u8 = 0;
+/// The series of what makes a block final, by the block's view.
+pub(super) const FINAL_VIEWS: u8 = 1;
 
 /// One message between two nodes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -87,6 +92,28 @@ impl Packet {
             Self::KeyGeneration(_) | Self::Transaction(_) => Lane::Transactions,
             Self::Genesis(_) => Lane::Sync,
         }
+    }
+
+    /// Until when it matters. Whoever needs votes of a view that is over is helped with the
+    /// certificate that they make; blocks and shares of coins are needed longer than that.
+    pub(super) const fn serial(&self) -> Option<Serial> {
+        let vote = match self {
+            Self::Consensus(Message::Vote(vote)) => vote,
+            Self::Consensus(_)
+            | Self::Finalize { .. }
+            | Self::Share { .. }
+            | Self::AskShares { .. }
+            | Self::Transaction(_)
+            | Self::AskGenesis
+            | Self::Genesis(_)
+            | Self::KeyGeneration(_) => return None,
+        };
+        Some(match vote.statement {
+            Statement::Notarize { view, .. } | Statement::Nullify { view, .. } => {
+                Serial { series: VIEWS, number: view.0 }
+            }
+            Statement::Finalize { view, .. } => Serial { series: FINAL_VIEWS, number: view.0 },
+        })
     }
 
     /// Whether it is for everybody. What is for one neighbour is not taken from a broadcast, and

@@ -3,7 +3,7 @@
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-use super::packet::Packet;
+use super::packet::{self, Packet};
 #[cfg(feature = "simulation")]
 use super::simulated::To;
 use super::{Gossip, Node, OFFER_INTERVAL, OFFERED_AT_ONCE, mesh_input};
@@ -166,6 +166,7 @@ impl Node {
                         author: self.author(&packet),
                         message,
                         lane: packet.lane(),
+                        serial: packet.serial(),
                     });
                     self.on_packet(link, packet);
                 }
@@ -298,6 +299,9 @@ impl Node {
             }
             consensus::Output::Entered(view) => {
                 self.tell_beacons(beacon::Input::Entered { view });
+                let past =
+                    mesh::Input::Past { series: packet::VIEWS, below: view.0.saturating_sub(1) };
+                self.mesh.handle(self.now, past);
                 self.notify(Notice::Entered { view });
             }
             consensus::Output::Forgotten => {
@@ -380,6 +384,8 @@ impl Node {
         for dealer in effects.excluded {
             self.accuse(dealer, "dealt a share that does not fit");
         }
+        let past = mesh::Input::Past { series: packet::FINAL_VIEWS, below: block.header.view.0 };
+        self.mesh.handle(self.now, past);
         self.notify(Notice::Finalized {
             height: block.header.height,
             view: block.header.view,
@@ -475,14 +481,14 @@ impl Node {
 
     /// Passes the message that is being handled on to those who do not hear its author.
     pub(super) fn relay(&mut self) {
-        if let Some(Gossip { link, attempt, author, message, lane }) = self.gossip.take() {
+        if let Some(Gossip { link, attempt, author, message, lane, serial }) = self.gossip.take() {
             #[cfg(feature = "simulation")]
             let Some(message) = self.hold_outgoing(To::Others { link, attempt, author }, message)
             else {
                 return;
             };
             let from = Some(link);
-            let input = mesh::Input::Broadcast { lane, author, attempt, message, from };
+            let input = mesh::Input::Broadcast { lane, author, serial, attempt, message, from };
             self.mesh.handle(self.now, input);
         }
     }
@@ -494,7 +500,8 @@ impl Node {
         #[cfg(feature = "simulation")]
         let Some(message) = self.hold_outgoing(To::Everybody { attempt }, message) else { return };
         let author = Some(self.address.peer);
-        let input = mesh::Input::Broadcast { lane, author, attempt, message, from: None };
+        let serial = packet.serial();
+        let input = mesh::Input::Broadcast { lane, author, serial, attempt, message, from: None };
         self.mesh.handle(self.now, input);
     }
 

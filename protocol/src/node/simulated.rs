@@ -154,14 +154,17 @@ impl Node {
     pub fn release(&mut self, now: Time, outgoing: Outgoing) {
         self.now = now;
         let Outgoing { to, message } = outgoing;
-        let lane = Packet::decode(&message).map_or(Lane::Votes, |packet| packet.lane());
+        let packet = Packet::decode(&message);
+        let lane = packet.as_ref().map_or(Lane::Votes, Packet::lane);
+        let serial = packet.ok().and_then(|packet| packet.serial());
         let own = Some(self.address.peer);
         let input = match to {
             To::Everybody { attempt } => {
-                mesh::Input::Broadcast { lane, author: own, attempt, message, from: None }
+                mesh::Input::Broadcast { lane, author: own, serial, attempt, message, from: None }
             }
             To::Others { link, attempt, author } => {
-                mesh::Input::Broadcast { lane, author, attempt, message, from: Some(link) }
+                let from = Some(link);
+                mesh::Input::Broadcast { lane, author, serial, attempt, message, from }
             }
             To::Link(link) => mesh::Input::Unicast { link, lane, message },
             To::Whisper { link, attempt } => {
