@@ -98,6 +98,12 @@ pub(crate) enum Command {
     Invite(Invite),
     /// Accept an invitation: fetch its network, take its chips and run a node
     Join(Join),
+    /// Look for networks on the local network; needs no node
+    Nearby {
+        /// For how long
+        #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u64).range(1..=600))]
+        seconds: u64,
+    },
     /// How the node and its network are doing, and what they wait for
     Status,
     /// How many chips an account has
@@ -236,6 +242,10 @@ pub(crate) struct NodeFlags {
     /// BITCRAPS_ADVERTISE=] [default: what it listens on]
     #[arg(long, value_name = "HOST:PORT", value_delimiter = ',')]
     pub(crate) advertise: Option<Vec<String>>,
+    /// Whether to announce the node on the local network and look for others there, on or off; never
+    /// announced when listening on loopback only [env: BITCRAPS_LAN=] [default: on]
+    #[arg(long, value_name = "on|off")]
+    pub(crate) lan: Option<String>,
     /// Serve the API on this loopback address too, for whoever has the token in api.token [env:
     /// BITCRAPS_API=]
     #[arg(long, value_name = "IP:PORT")]
@@ -303,6 +313,9 @@ pub(crate) struct Invite {
     /// The table to sit down at
     #[arg(long)]
     pub(crate) table: Option<u32>,
+    /// Show the ticket as a QR code too; needs about 70 columns and 36 lines
+    #[arg(long)]
+    pub(crate) qr: bool,
 }
 
 #[derive(Debug, Args)]

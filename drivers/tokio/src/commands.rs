@@ -30,7 +30,8 @@ pub(crate) async fn run(command: Command, config: &Config, output: Output) -> an
         | Command::Node(_)
         | Command::Join(_)
         | Command::Odds(_)
-        | Command::Hand(_) => {
+        | Command::Hand(_)
+        | Command::Nearby { .. } => {
             unreachable!("these are carried out elsewhere")
         }
         Command::Key(Key::Card) => card(&home, output),
@@ -194,13 +195,16 @@ impl Session {
     }
 
     async fn invite(&self, invite: Invite) -> anyhow::Result<()> {
-        let Invite { chips, table } = invite;
+        let Invite { chips, table, qr } = invite;
         let invitation = self.client.invite(&InvitationRequest { chips, table }).await?;
         if chips > 0 {
             aside(&format!(
                 "whoever runs this first has {} of your chips: bitcraps join TICKET",
                 grouped(chips)
             ));
+        }
+        if qr {
+            aside(&crate::qr::code(&invitation.ticket)?);
         }
         self.output.answer(&invitation, || invitation.ticket.clone())?;
         Ok(())

@@ -55,6 +55,8 @@ pub struct Config {
     pub advertise: Sourced<Vec<String>>,
     /// The loopback address on which the API is served besides its Unix socket, if it is.
     pub api: Sourced<Option<SocketAddr>>,
+    /// Whether the node announces itself on the local network and looks for others there.
+    pub lan: Sourced<bool>,
     /// What is logged, in the syntax of tracing's `EnvFilter`.
     pub log: Sourced<String>,
 }
@@ -70,6 +72,8 @@ pub struct Layer {
     pub advertise: Option<Vec<String>>,
     /// See [`Config::api`].
     pub api: Option<String>,
+    /// See [`Config::lan`].
+    pub lan: Option<String>,
     /// See [`Config::log`].
     pub log: Option<String>,
 }
@@ -117,11 +121,12 @@ enum Text {
     Many(Vec<String>),
 }
 
-const SETTINGS: [Setting; 5] = [
+const SETTINGS: [Setting; 6] = [
     Setting { name: "listen", put: |layer, text| one(&mut layer.listen, text) },
     Setting { name: "peers", put: |layer, text| many(&mut layer.peers, text) },
     Setting { name: "advertise", put: |layer, text| many(&mut layer.advertise, text) },
     Setting { name: "api", put: |layer, text| one(&mut layer.api, text) },
+    Setting { name: "lan", put: |layer, text| one(&mut layer.lan, text) },
     Setting { name: "log", put: |layer, text| one(&mut layer.log, text) },
 ];
 
@@ -342,6 +347,12 @@ fn check(
         let loopback = address.ip().is_loopback();
         if loopback { Ok(Some(address)) } else { Err("is not a loopback address") }
     });
+    let lan =
+        checker.parse("lan", pick(layers, |layer| &layer.lan, "on".into()), |text| match text {
+            "on" => Ok(true),
+            "off" => Ok(false),
+            _ => Err("is neither on nor off"),
+        });
     let log = checker.parse("log", pick(layers, |layer| &layer.log, DEFAULT_LOG.into()), |text| {
         EnvFilter::try_new(text).map(|_| text.to_owned()).map_err(|_| "is not a log filter")
     });
@@ -351,6 +362,7 @@ fn check(
         peers: peers?,
         advertise: advertise?,
         api: api?,
+        lan: lan?,
         log: log?,
     })
 }

@@ -10,6 +10,7 @@ pub mod fetch;
 pub mod hands;
 pub mod home;
 pub mod house;
+pub mod lan;
 mod redeem;
 pub mod runtime;
 pub mod tcp;

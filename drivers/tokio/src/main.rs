@@ -5,9 +5,11 @@ mod commands;
 mod dev;
 mod exit;
 mod hand;
+mod nearby;
 mod node;
 mod odds;
 mod output;
+mod qr;
 mod words;
 
 use std::io::IsTerminal as _;
@@ -53,6 +55,7 @@ async fn carry_out(command: Command, config: Config, output: Output) -> anyhow::
         Command::Join(arguments) => node::join(config, arguments, output).await,
         Command::Odds(arguments) => odds::run(&arguments, output),
         Command::Hand(Hand::Play(arguments)) => hand::play(&arguments),
+        Command::Nearby { seconds } => nearby::run(seconds, output).await,
         other => commands::run(other, &config, output).await,
     }
 }
@@ -69,10 +72,11 @@ fn configuration(cli: &Cli) -> Result<Loaded, config::Problems> {
         peers: node.peers.clone(),
         advertise: node.advertise.clone(),
         api: node.api.clone(),
+        lan: node.lan.clone(),
         log: cli.global.log.clone(),
     };
     let (data_dir, config) = (cli.global.data_dir.clone(), cli.global.config.clone());
-    let without_data_dir = matches!(cli.command, Command::Dev(_));
+    let without_data_dir = matches!(cli.command, Command::Dev(_) | Command::Nearby { .. });
     let flags = Flags { data_dir, config, without_data_dir, layer };
     let variables = std::env::vars_os().filter_map(|(name, value)| {
         // A variable that is not text is not one of ours.

@@ -17,6 +17,7 @@ use tokio::sync::watch;
 use crate::api::{Api, ApiError, ApiOptions};
 use crate::config::Config;
 use crate::home::{Home, HomeError};
+use crate::lan::Lan;
 use crate::redeem::{Redeemed, redeem};
 use crate::tcp::{Tcp, TcpConfig};
 
@@ -26,10 +27,19 @@ pub struct Running {
     address: Address,
     handle: Handle,
     tcp: Tcp,
+    lan: Option<Lan>,
     listens_on: SocketAddr,
     api: Api,
     exit: watch::Receiver<Option<Exit>>,
     voted_without_journal: bool,
+}
+
+/// What connects a node with the world.
+struct Around {
+    tcp: Tcp,
+    lan: Option<Lan>,
+    listens_on: SocketAddr,
+    api: Api,
 }
 
 /// Why a node does not run.
@@ -86,7 +96,7 @@ impl Running {
         log_notices(&handle, address);
 
         let around = Self::start_around(config, &home, &handle).await;
-        let (tcp, listens_on, api) = match around {
+        let Around { tcp, lan, listens_on, api } = match around {
             Ok(around) => around,
             Err(error) => {
                 handle.shut_down();
@@ -94,14 +104,14 @@ impl Running {
                 return Err(error);
             }
         };
-        Ok(Self { home, address, handle, tcp, listens_on, api, exit, voted_without_journal })
+        Ok(Self { home, address, handle, tcp, lan, listens_on, api, exit, voted_without_journal })
     }
 
     async fn start_around(
         config: &Config,
         home: &Home,
         handle: &Handle,
-    ) -> Result<(Tcp, SocketAddr, Api), RunError> {
+    ) -> Result<Around, RunError> {
         let mut peers = config.peers.value.clone();
         peers.extend(home.peers()?);
         peers.sort();
@@ -117,7 +127,8 @@ impl Running {
             hints: hints(&config.advertise.value, listens_on, peers),
         };
         let api = Api::start(handle.clone(), options).await?;
-        Ok((tcp, listens_on, api))
+        let lan = announce(config, handle, listens_on);
+        Ok(Around { tcp, lan, listens_on, api })
     }
 
     /// The node's address.
@@ -173,6 +184,7 @@ impl Running {
     pub async fn stop(self) -> Exit {
         self.handle.shut_down();
         let exit = self.ended().await;
+        drop(self.lan);
         self.api.stop().await;
         self.tcp.shut_down().await;
         exit
@@ -188,6 +200,18 @@ pub enum TakeError {
     /// The node does not do it.
     #[error(transparent)]
     Failure(#[from] Failure),
+}
+
+/// Looks around on the local network, if the owner wants it and others there could connect. A node
+/// does without where that does not work.
+fn announce(config: &Config, handle: &Handle, listens_on: SocketAddr) -> Option<Lan> {
+    if !config.lan.value || listens_on.ip().is_loopback() {
+        return None;
+    }
+    let status = handle.status();
+    let (network, port) = (status.network, listens_on.port());
+    let lan = Lan::start(network, &status.name, status.peer, port, handle.links());
+    lan.inspect_err(|error| tracing::warn!(%error, "others here cannot find this node")).ok()
 }
 
 async fn start_host(
