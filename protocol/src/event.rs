@@ -128,6 +128,11 @@ pub enum Event {
         /// Where.
         endpoint: Endpoint,
     },
+    /// Others can reach this node there, as far as its driver knows.
+    Reachable {
+        /// Where.
+        endpoint: Endpoint,
+    },
     /// The deadline has passed.
     Tick,
 }

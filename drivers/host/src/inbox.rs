@@ -220,7 +220,9 @@ impl Input {
     fn is_request(&self) -> bool {
         match self {
             Self::Submit(..) | Self::Query(_) | Self::Subscribe(_) | Self::Dialer(..) => true,
-            Self::Event(event) => matches!(event, Event::Discovered { .. }),
+            Self::Event(event) => {
+                matches!(event, Event::Discovered { .. } | Event::Reachable { .. })
+            }
             Self::LinkUp(_) => false,
         }
     }

@@ -235,7 +235,7 @@ pub(crate) struct NodeFlags {
     /// port after `join`]
     #[arg(long, value_name = "IP:PORT")]
     pub(crate) listen: Option<String>,
-    /// Peers to stay connected with; several with commas [env: BITCRAPS_PEERS=]
+    /// Peers to begin with; several with commas [env: BITCRAPS_PEERS=]
     #[arg(long, value_name = "HOST:PORT", value_delimiter = ',', alias = "peer")]
     pub(crate) peers: Option<Vec<String>>,
     /// Where others can reach this node, for tickets; several with commas [env:
@@ -246,6 +246,13 @@ pub(crate) struct NodeFlags {
     /// announced when listening on loopback only [env: BITCRAPS_LAN=] [default: on]
     #[arg(long, value_name = "on|off")]
     pub(crate) lan: Option<String>,
+    /// Peers that the node is linked with at most [env: BITCRAPS_LINKS=] [default: 64]
+    #[arg(long, value_name = "N")]
+    pub(crate) links: Option<String>,
+    /// Whether to tell others where nodes can be found and to learn it from them, on or off [env:
+    /// BITCRAPS_EXCHANGE=] [default: on]
+    #[arg(long, value_name = "on|off")]
+    pub(crate) exchange: Option<String>,
     /// Serve the API on this loopback address too, for whoever has the token in api.token [env:
     /// BITCRAPS_API=]
     #[arg(long, value_name = "IP:PORT")]

@@ -48,7 +48,7 @@ pub struct Config {
     pub data_dir: Sourced<PathBuf>,
     /// Where peers are accepted.
     pub listen: Sourced<SocketAddr>,
-    /// Peers to stay connected with, each `HOST:PORT`.
+    /// Peers to begin with, each `HOST:PORT`; the node keeps as many links as it needs.
     pub peers: Sourced<Vec<String>>,
     /// Where others can reach this node, each `HOST:PORT`; goes into invitations. Empty: what it
     /// listens on.
@@ -57,6 +57,10 @@ pub struct Config {
     pub api: Sourced<Option<SocketAddr>>,
     /// Whether the node announces itself on the local network and looks for others there.
     pub lan: Sourced<bool>,
+    /// Peers that the node is linked with at most.
+    pub links: Sourced<usize>,
+    /// Whether nodes tell one another where others can be found.
+    pub exchange: Sourced<bool>,
     /// What is logged, in the syntax of tracing's `EnvFilter`.
     pub log: Sourced<String>,
 }
@@ -74,6 +78,10 @@ pub struct Layer {
     pub api: Option<String>,
     /// See [`Config::lan`].
     pub lan: Option<String>,
+    /// See [`Config::links`].
+    pub links: Option<String>,
+    /// See [`Config::exchange`].
+    pub exchange: Option<String>,
     /// See [`Config::log`].
     pub log: Option<String>,
 }
@@ -121,12 +129,14 @@ enum Text {
     Many(Vec<String>),
 }
 
-const SETTINGS: [Setting; 6] = [
+const SETTINGS: [Setting; 8] = [
     Setting { name: "listen", put: |layer, text| one(&mut layer.listen, text) },
     Setting { name: "peers", put: |layer, text| many(&mut layer.peers, text) },
     Setting { name: "advertise", put: |layer, text| many(&mut layer.advertise, text) },
     Setting { name: "api", put: |layer, text| one(&mut layer.api, text) },
     Setting { name: "lan", put: |layer, text| one(&mut layer.lan, text) },
+    Setting { name: "links", put: |layer, text| one(&mut layer.links, text) },
+    Setting { name: "exchange", put: |layer, text| one(&mut layer.exchange, text) },
     Setting { name: "log", put: |layer, text| one(&mut layer.log, text) },
 ];
 
@@ -347,12 +357,13 @@ fn check(
         let loopback = address.ip().is_loopback();
         if loopback { Ok(Some(address)) } else { Err("is not a loopback address") }
     });
-    let lan =
-        checker.parse("lan", pick(layers, |layer| &layer.lan, "on".into()), |text| match text {
-            "on" => Ok(true),
-            "off" => Ok(false),
-            _ => Err("is neither on nor off"),
-        });
+    let lan = checker.parse("lan", pick(layers, |layer| &layer.lan, "on".into()), on_or_off);
+    let links = checker.parse("links", pick(layers, |layer| &layer.links, "64".into()), |text| {
+        let links = text.parse().ok().filter(|links| (1..=512).contains(links));
+        links.ok_or("is not a number from 1 to 512")
+    });
+    let exchange = pick(layers, |layer| &layer.exchange, "on".into());
+    let exchange = checker.parse("exchange", exchange, on_or_off);
     let log = checker.parse("log", pick(layers, |layer| &layer.log, DEFAULT_LOG.into()), |text| {
         EnvFilter::try_new(text).map(|_| text.to_owned()).map_err(|_| "is not a log filter")
     });
@@ -363,8 +374,18 @@ fn check(
         advertise: advertise?,
         api: api?,
         lan: lan?,
+        links: links?,
+        exchange: exchange?,
         log: log?,
     })
+}
+
+fn on_or_off(text: &str) -> Result<bool, &'static str> {
+    match text {
+        "on" => Ok(true),
+        "off" => Ok(false),
+        _ => Err("is neither on nor off"),
+    }
 }
 
 struct Checker<'a> {

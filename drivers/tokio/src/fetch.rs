@@ -153,7 +153,7 @@ impl Newcomer {
                 return Err(Failure::Misbehaved(fault));
             }
             Output::Close { .. } => return Err(Failure::Ended),
-            Output::PeerDown { .. } => {}
+            Output::PeerDown { .. } | Output::Dial { .. } => {}
         }
         Ok(None)
     }

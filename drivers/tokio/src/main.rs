@@ -73,6 +73,8 @@ fn configuration(cli: &Cli) -> Result<Loaded, config::Problems> {
         advertise: node.advertise.clone(),
         api: node.api.clone(),
         lan: node.lan.clone(),
+        links: node.links.clone(),
+        exchange: node.exchange.clone(),
         log: cli.global.log.clone(),
     };
     let (data_dir, config) = (cli.global.data_dir.clone(), cli.global.config.clone());

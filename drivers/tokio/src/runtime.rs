@@ -19,7 +19,7 @@ use crate::config::Config;
 use crate::home::{Home, HomeError};
 use crate::lan::Lan;
 use crate::redeem::{Redeemed, redeem};
-use crate::tcp::{Tcp, TcpConfig};
+use crate::tcp::{Tcp, TcpConfig, endpoint_of};
 
 /// A running node.
 pub struct Running {
@@ -89,7 +89,7 @@ impl Running {
             blocking(move || Identity::load_or_create(&directory, bits)).await?
         };
         let address = identity.address();
-        let host = start_host(&home, genesis, identity, accept_lost_journal).await?;
+        let host = start_host(config, &home, genesis, identity, accept_lost_journal).await?;
         let voted_without_journal = accept_lost_journal && host.opened().journal_lost;
         let handle = host.handle();
         let exit = watch_over(host);
@@ -121,6 +121,9 @@ impl Running {
         let tcp = Tcp::start(handle.links(), options);
         let tcp = tcp.map_err(|source| RunError::Listen { at, source })?;
         let listens_on = tcp.local_addr().unwrap_or(at);
+        for place in places(&config.advertise.value, listens_on) {
+            handle.links().reachable(endpoint_of(&place));
+        }
         let options = ApiOptions {
             data_dir: home.directory().to_owned(),
             tcp: config.api.value,
@@ -215,17 +218,21 @@ fn announce(config: &Config, handle: &Handle, listens_on: SocketAddr) -> Option<
 }
 
 async fn start_host(
+    config: &Config,
     home: &Home,
     genesis: Genesis,
     identity: Identity,
     accept_lost_journal: bool,
 ) -> Result<Host, StartError> {
+    let mut policy = bitcraps_protocol::node::Config::default();
+    policy.mesh.links = config.links.value;
+    policy.mesh.exchanges_contacts = config.exchange.value;
     let options = Options {
         data_dir: home.directory().to_owned(),
         genesis,
         keypair: identity.keypair,
         proof: identity.proof,
-        config: bitcraps_protocol::node::Config::default(),
+        config: policy,
         accept_lost_journal,
     };
     blocking(move || Host::start(options)).await
@@ -300,12 +307,17 @@ fn log(node: &str, notice: &Notice) {
 /// Where a ticket's reader may find this network: what the owner says, or else what the node
 /// listens on, and its own peers.
 fn hints(advertise: &[String], listens: SocketAddr, peers: Vec<String>) -> Vec<String> {
-    let mut hints = advertise.to_vec();
-    if hints.is_empty() {
-        hints.push(reachable(listens).to_string());
-    }
+    let mut hints = places(advertise, listens);
     hints.extend(peers);
     hints
+}
+
+/// Where others can reach this node: what the owner says, or else what it listens on.
+fn places(advertise: &[String], listens: SocketAddr) -> Vec<String> {
+    match advertise {
+        [] => vec![reachable(listens).to_string()],
+        said => said.to_vec(),
+    }
 }
 
 /// An address at which others may reach what listens on every address: the one that the system

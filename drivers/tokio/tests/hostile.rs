@@ -243,7 +243,7 @@ impl Guest {
                 }
                 Output::PeerUp { .. } => self.is_up = true,
                 Output::Deliver { message, .. } => self.delivered.push(message),
-                Output::PeerDown { .. } => {}
+                Output::PeerDown { .. } | Output::Dial { .. } => {}
                 Output::Close { .. } | Output::Misbehaved { .. } => return false,
             }
         }

@@ -7,9 +7,18 @@ use super::budget::{Allowance, Rate};
 /// How a node treats its links. Nodes of one network may differ in this.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Config {
-    /// Links at once, those in their handshake included; a newcomer beyond is refused. 64: as many
-    /// as one announcement names.
+    /// Peers linked at once. A newcomer beyond takes the place of somebody else if it is a validator
+    /// and this node too, or has hardly any other link; else it is refused. 64: as many as one
+    /// announcement names.
     pub links: usize,
+    /// Links beyond that: in their handshake, to a peer that has another one, or about to be
+    /// refused.
+    pub extra_links: usize,
+    /// Peers that a node wants to be linked with, validators among one another apart. 6: one more
+    /// than HyParView's active view.
+    pub wanted_links: usize,
+    /// Whether to tell others where somebody can be found, and to listen to what they tell.
+    pub exchanges_contacts: bool,
     /// How long a handshake may take. 10 s: three frames over a bad radio link.
     pub handshake_timeout: Duration,
     /// How long a link may be idle before a ping is sent. 15 s: two pings may be lost before the
@@ -35,8 +44,8 @@ pub struct Config {
     /// Gossip messages remembered in each of two generations, to be delivered once only. 16,384:
     /// a few seconds of the highest rate that `allowance` admits.
     pub seen_messages: usize,
-    /// The least time between two attempts at one message that count, whoever makes them. 100 ms:
-    /// well below the pauses of honest repetitions.
+    /// The least time between the first two attempts at one message that count, whoever makes them;
+    /// later ones wait half as long again each time. 100 ms: well below honest repetitions.
     pub attempt_pause: Duration,
     /// Bytes of messages kept for peers that turn out to lack them; the victims are the oldest.
     /// 1 MiB: half a minute of a busy table's votes, and three of the largest messages.
@@ -49,6 +58,9 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             links: 64,
+            extra_links: 16,
+            wanted_links: 6,
+            exchanges_contacts: true,
             handshake_timeout: Duration::from_secs(10),
             ping_after: Duration::from_secs(15),
             silence_timeout: Duration::from_secs(45),

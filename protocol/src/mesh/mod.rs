@@ -2,8 +2,8 @@
 //!
 //! The mesh owns the links: each one's [`Session`], its outbound lanes and
 //! its inbound budget. It admits peers, keeps one link of several to the same peer, spreads gossip
-//! over trees that mend themselves (`broadcast`), and tells neighbours about one another. Messages
-//! are opaque to it: upper layers verify what is [delivered](Output::Deliver) and hand back what is
+//! over trees that mend themselves (`broadcast`), tells neighbours about one another, and decides
+//! whom to be linked with (`membership`). Messages are opaque to it: upper layers verify what is [delivered](Output::Deliver) and hand back what is
 //! worth relaying.
 //!
 //! Of two links between the same peers the one opened by the lower key survives, and of several
@@ -18,6 +18,7 @@ mod budget;
 mod config;
 mod lanes;
 mod link;
+mod membership;
 mod packet;
 #[cfg(test)]
 mod tests;
@@ -44,6 +45,7 @@ use broadcast::Hops;
 use broadcast::{MessageId, Plumtree, Said};
 use lanes::Waiting;
 use link::{Due, Link};
+use membership::{Ending, Membership};
 use packet::Packet;
 
 /// Bytes of the longest message that the mesh carries for upper layers.
@@ -145,6 +147,26 @@ pub enum Input {
         /// What was wrong.
         fault: Fault,
     },
+    /// Somebody may be found there; this node's own driver says so.
+    Discovered {
+        /// Where.
+        endpoint: Endpoint,
+    },
+    /// Others can reach this node there.
+    Reachable {
+        /// Where.
+        endpoint: Endpoint,
+    },
+    /// An [`Output::Dial`] came to nothing.
+    DialFailed {
+        /// Whom it was for.
+        endpoint: Endpoint,
+    },
+    /// These are the validators now, who want to be linked with one another.
+    Validators {
+        /// Their keys.
+        peers: BTreeSet<PeerId>,
+    },
     /// The deadline has passed.
     Tick,
 }
@@ -158,6 +180,11 @@ pub enum Output {
         link: LinkId,
         /// Not longer than the link's MTU.
         frame: Bytes,
+    },
+    /// Try to open a link; ends in [`Input::LinkUp`] or [`Input::DialFailed`].
+    Dial {
+        /// To where.
+        endpoint: Endpoint,
     },
     /// Close a link; no `LinkDown` follows.
     Close {
@@ -223,9 +250,10 @@ pub struct Mesh {
     identity: LocalIdentity,
     config: Config,
     rng: Rng,
-    /// At most [`Config::links`]; the victim is the newcomer.
+    /// At most [`Config::links`] and [`Config::extra_links`]; the victim is the newcomer.
     links: BTreeMap<LinkId, Link>,
     plumtree: Plumtree,
+    membership: Membership,
     /// Counts the links that were admitted, to tell newer ones from older ones.
     admissions: u64,
     announced: Option<Time>,
@@ -236,7 +264,9 @@ pub struct Mesh {
 impl Mesh {
     /// A mesh without links. `rng` must be a stream of its own.
     pub fn new(identity: LocalIdentity, rng: Rng, config: Config) -> Self {
+        let own = identity.address().peer;
         Self {
+            membership: Membership::new(own, &config, rng.fork("membership")),
             identity,
             plumtree: Plumtree::new(broadcast::Limits {
                 seen: config.seen_messages,
@@ -261,7 +291,7 @@ impl Mesh {
                 self.link_up(now, link, kind, mtu, direction, endpoint);
             }
             Input::LinkDown { link } => {
-                self.remove(now, link);
+                self.remove(now, link, Ending::Lost);
             }
             Input::Received { link, frame } => self.received(now, link, &frame),
             Input::Sent { link } => {
@@ -272,6 +302,9 @@ impl Mesh {
             }
             Input::Broadcast { lane, author, serial, attempt, message: body, from } => {
                 assert!(body.len() <= PAYLOAD_BYTES, "{} bytes are no message", body.len());
+                if let (Some(author), Some(_)) = (author, from) {
+                    self.mingle(now, membership::Input::Heard { author });
+                }
                 let said = Said { lane, author, serial, attempt, body };
                 self.spread(now, broadcast::Input::Say { said, from });
             }
@@ -284,6 +317,18 @@ impl Mesh {
                 self.spread(now, broadcast::Input::Past { series, below });
             }
             Input::Penalise { link, fault } => self.fail(now, link, fault),
+            Input::Discovered { endpoint } => {
+                self.mingle(now, membership::Input::Discovered { endpoint });
+            }
+            Input::Reachable { endpoint } => {
+                self.mingle(now, membership::Input::Reachable { endpoint });
+            }
+            Input::DialFailed { endpoint } => {
+                self.mingle(now, membership::Input::DialFailed { endpoint });
+            }
+            Input::Validators { peers } => {
+                self.mingle(now, membership::Input::Validators { peers });
+            }
             Input::Tick => {}
         }
         self.keep_time(now);
@@ -298,7 +343,8 @@ impl Mesh {
     /// When to call [`handle`](Self::handle) with [`Input::Tick`] if nothing else happens before.
     pub fn deadline(&self) -> Option<Time> {
         let links = self.links.values().map(|link| link.deadline(&self.config));
-        links.chain(self.announce_at).chain(self.plumtree.deadline()).min()
+        let machines = [self.plumtree.deadline(), self.membership.deadline()];
+        links.chain(self.announce_at).chain(machines.into_iter().flatten()).min()
     }
 
     /// The established links.
@@ -329,7 +375,7 @@ impl Mesh {
         endpoint: Endpoint,
     ) {
         assert!(!self.links.contains_key(&link), "a driver never uses a link's name twice");
-        if self.links.len() >= self.config.links {
+        if self.links.len() >= self.config.links + self.config.extra_links {
             return self.outputs.push_back(Output::Close { link, reason: CloseReason::Full });
         }
         if mtu < Session::MIN_MTU {
@@ -344,7 +390,9 @@ impl Mesh {
             }
             Direction::Inbound => (Session::accept(&self.identity, rng, mtu, kind), None),
         };
-        self.links.insert(link, Link::new(now, session, direction, endpoint, &self.config));
+        let known = Link::new(now, session, direction, endpoint.clone(), &self.config);
+        self.links.insert(link, known);
+        self.mingle(now, membership::Input::LinkUp { link, direction, endpoint });
         if let Some(frame) = first {
             self.send(now, link, frame);
         }
@@ -376,6 +424,7 @@ impl Mesh {
         self.admissions += 1;
         self.outputs.push_back(Output::PeerUp { link, peer: address });
         self.spread(now, broadcast::Input::LinkUp { link, peer: address.peer });
+        self.mingle(now, membership::Input::Met { link, peer: address.peer });
         self.neighbourhood_changed(now);
     }
 
@@ -445,6 +494,9 @@ impl Mesh {
             Packet::Announce(ids) => broadcast::Input::Announced { link, ids: ids.into_vec() },
             Packet::Graft(ids) => broadcast::Input::Grafted { link, ids: ids.into_vec() },
             Packet::Prune(id) => broadcast::Input::Pruned { link, id },
+            Packet::Membership(word) => {
+                return self.mingle(now, membership::Input::Told { link, word });
+            }
         };
         self.spread(now, input);
     }
@@ -484,6 +536,23 @@ impl Mesh {
                         known.withdraw(id);
                     }
                 }
+            }
+        }
+    }
+
+    /// Tells the membership what happened, and does what it wants.
+    fn mingle(&mut self, now: Time, input: membership::Input) {
+        self.membership.handle(now, input);
+        while let Some(output) = self.membership.poll() {
+            match output {
+                membership::Output::Dial { endpoint } => {
+                    self.outputs.push_back(Output::Dial { endpoint });
+                }
+                membership::Output::Tell { link, word } => {
+                    let packet = Packet::Membership(word).encode();
+                    self.push(now, link, Lane::Control, packet.into());
+                }
+                membership::Output::Close { link } => self.close(now, link, CloseReason::Full),
             }
         }
     }
@@ -553,14 +622,15 @@ impl Mesh {
     }
 
     fn close(&mut self, now: Time, link: LinkId, reason: CloseReason) {
-        if self.remove(now, link) {
+        if self.remove(now, link, reason.into()) {
             self.outputs.push_back(Output::Close { link, reason });
         }
     }
 
     /// Forgets a link; whether it was known.
-    fn remove(&mut self, now: Time, link: LinkId) -> bool {
+    fn remove(&mut self, now: Time, link: LinkId, ending: Ending) -> bool {
         let Some(known) = self.links.remove(&link) else { return false };
+        self.mingle(now, membership::Input::LinkDown { link, ending });
         if let Some(peer) = known.peer() {
             self.outputs.push_back(Output::PeerDown { link, peer: peer.address.peer });
             self.spread(now, broadcast::Input::LinkDown { link });
@@ -589,6 +659,9 @@ impl Mesh {
         }
         if self.plumtree.deadline().is_some_and(|at| at <= now) {
             self.spread(now, broadcast::Input::Tick);
+        }
+        if self.membership.deadline().is_some_and(|at| at <= now) {
+            self.mingle(now, membership::Input::Tick);
         }
         // An announcement can overflow a link's lane, and losing that link is news again.
         while self.announce_at.is_some_and(|at| at <= now) {

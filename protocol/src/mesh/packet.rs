@@ -4,6 +4,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use super::broadcast::{Hops, MessageId};
+use super::membership::Word;
 use super::{Attempt, PAYLOAD_BYTES};
 use crate::identity::PeerId;
 use crate::wire::limits::{MESSAGE_BYTES, NEIGHBOURS};
@@ -41,6 +42,8 @@ pub(super) enum Packet {
     Graft(List<MessageId, IDS>),
     /// The sender had this before, and wants what spreads like it announced only.
     Prune(MessageId),
+    /// About whom to be linked with.
+    Membership(Word),
 }
 
 impl Packet {
@@ -56,7 +59,8 @@ impl Packet {
             | Self::Neighbours(_)
             | Self::Announce(_)
             | Self::Graft(_)
-            | Self::Prune(_) => 0,
+            | Self::Prune(_)
+            | Self::Membership(_) => 0,
             Self::Payload(message) => message.len(),
             Self::Gossip { body, .. } => body.len(),
         };

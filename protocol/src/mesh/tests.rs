@@ -164,7 +164,7 @@ fn a_link_to_oneself_is_closed_at_both_ends() {
 
 #[test]
 fn a_link_too_narrow_for_a_handshake_and_a_link_too_many_are_closed() {
-    let config = Config { links: 1, ..Config::default() };
+    let config = Config { links: 1, extra_links: 0, ..Config::default() };
     let mut mesh = mesh_on(NETWORK, 0, 0, config);
     let mut up = |link, mtu| {
         let (kind, direction) = (LinkKind::Stream, Direction::Inbound);

@@ -177,9 +177,12 @@ impl Node {
             .index(&keypair.peer())
             .map(|index| Participant::new(network, index, &keypair));
         let header = genesis_header(&genesis, &chain);
+        let mut mesh = Mesh::new(identity, rng.fork("mesh"), config.mesh);
+        let peers = genesis.validators.iter().map(|card| card.address.peer).collect();
+        mesh.handle(now, mesh::Input::Validators { peers });
         Ok(Self {
             address: Address { peer: keypair.peer(), proof },
-            mesh: Mesh::new(identity, rng.fork("mesh"), config.mesh),
+            mesh,
             consensus: Consensus::new(
                 context,
                 validators,
@@ -400,7 +403,7 @@ fn genesis_header(genesis: &Genesis, chain: &Chain) -> Header {
     }
 }
 
-/// Events of links are the mesh's; the others are `None`.
+/// Events of links and addresses are the mesh's; the others are `None`.
 fn mesh_input(event: Event) -> Option<mesh::Input> {
     match event {
         Event::LinkUp { link, kind, mtu, direction, endpoint } => {
@@ -409,12 +412,11 @@ fn mesh_input(event: Event) -> Option<mesh::Input> {
         Event::LinkDown { link } => Some(mesh::Input::LinkDown { link }),
         Event::Received { link, frame } => Some(mesh::Input::Received { link, frame }),
         Event::Sent { link } => Some(mesh::Input::Sent { link }),
+        Event::Discovered { endpoint } => Some(mesh::Input::Discovered { endpoint }),
+        Event::Reachable { endpoint } => Some(mesh::Input::Reachable { endpoint }),
+        Event::DialFailed { endpoint } => Some(mesh::Input::DialFailed { endpoint }),
         Event::Tick => Some(mesh::Input::Tick),
-        Event::Persisted { .. }
-        | Event::Loaded { .. }
-        | Event::WallClock { .. }
-        | Event::DialFailed { .. }
-        | Event::Discovered { .. } => None,
+        Event::Persisted { .. } | Event::Loaded { .. } | Event::WallClock { .. } => None,
     }
 }
 

@@ -11,7 +11,7 @@ use crate::beacon::{self, DiceKeyId};
 use crate::block::{BlockHash, Header, View};
 use crate::chain::{NotAuthentic, SignedTransaction, Slot, SubmitRefusal};
 use crate::consensus::{self, Block, Demand, Message, Proposal, Statement, Vote};
-use crate::event::{Action, Endpoint, Event, Fault, Key, LinkId, Notice};
+use crate::event::{Action, Event, Fault, Key, LinkId, Notice};
 use crate::hooks::Flaw;
 use crate::identity::PeerId;
 use crate::journal::Entry;
@@ -45,8 +45,6 @@ impl Node {
                 self.wall = Some((time, self.now));
                 self.consensus.handle(self.now, consensus::Input::WallClock(time));
             }
-            Event::Discovered { endpoint } => self.dial(endpoint),
-            Event::DialFailed { .. } => {}
             Event::Tick => {
                 self.mesh.handle(self.now, mesh::Input::Tick);
                 self.consensus.handle(self.now, consensus::Input::Tick);
@@ -55,18 +53,14 @@ impl Node {
             Event::LinkUp { .. }
             | Event::LinkDown { .. }
             | Event::Received { .. }
-            | Event::Sent { .. } => {
+            | Event::Sent { .. }
+            | Event::Discovered { .. }
+            | Event::Reachable { .. }
+            | Event::DialFailed { .. } => {
                 if let Some(input) = mesh_input(event) {
                     self.mesh.handle(self.now, input);
                 }
             }
-        }
-    }
-
-    /// Dials whoever was discovered, unless a link to there exists.
-    fn dial(&mut self, endpoint: Endpoint) {
-        if self.mesh.peers().all(|known| *known.endpoint != endpoint) {
-            self.actions.push_back(Action::Dial { endpoint });
         }
     }
 
@@ -140,6 +134,9 @@ impl Node {
         match output {
             mesh::Output::Send { link, frame } => {
                 self.actions.push_back(Action::Send { link, frame });
+            }
+            mesh::Output::Dial { endpoint } => {
+                self.actions.push_back(Action::Dial { endpoint });
             }
             mesh::Output::Close { link, reason } => {
                 self.actions.push_back(Action::Close { link, reason });

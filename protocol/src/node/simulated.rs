@@ -102,6 +102,7 @@ impl Incoming {
             mesh::Output::PeerDown { link, peer } => Heard::PeerDown(*link, *peer),
             mesh::Output::Misbehaved { .. }
             | mesh::Output::Send { .. }
+            | mesh::Output::Dial { .. }
             | mesh::Output::Close { .. } => unreachable!("only what is heard is held back"),
         }
     }
@@ -219,6 +220,7 @@ impl Node {
                 None
             }
             mesh::Output::Send { .. }
+            | mesh::Output::Dial { .. }
             | mesh::Output::Close { .. }
             | mesh::Output::Misbehaved { .. } => Some(output),
         }

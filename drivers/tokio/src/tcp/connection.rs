@@ -14,7 +14,6 @@ use tokio::sync::{Notify, mpsc};
 use tokio::time::timeout;
 
 use super::Limits;
-use super::backoff::Ending;
 use super::frame::{self, BadLength, FRAME_BYTES};
 
 /// Frames between the node's thread and the connection. The node itself allows fewer in flight.
@@ -33,7 +32,7 @@ pub(super) async fn serve(
     endpoint: Endpoint,
     links: &Links,
     limits: &Limits,
-) -> Ending {
+) {
     let began = Instant::now();
     let (outgoing, frames) = mpsc::channel(OUTGOING_FRAMES);
     let reason = Arc::new(OnceLock::new());
@@ -56,7 +55,6 @@ pub(super) async fn serve(
     };
     let lived = began.elapsed();
     tracing::debug!(?result, ?lived, reason = ?reason.get(), "connection ended");
-    reason.get().map_or(Ending::Lost { lived }, |reason| Ending::Closed(*reason))
 }
 
 /// Reads frames, no faster than the node takes them, until the other side ends the connection.

@@ -1,39 +1,38 @@
-//! TCP links: listening, dialling what the node asks for, and keeping configured peers dialled.
+//! TCP links: listening, telling the node of configured peers, and dialling what it asks for.
 //!
 //! A connection is a link whose frames follow their lengths. Everything that a stranger can make
 //! this hold is bounded: connections in total and by source, bytes read and not yet handled (the
 //! host's credit), bytes written and not yet gone, and the time that a write may take. Who the
 //! other side is, and how long it may take to say so, is the node's affair.
 
-mod backoff;
 mod connection;
 pub(crate) mod frame;
 mod seats;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeSet;
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use bitcraps_host::Links;
 use bitcraps_protocol::event::{Direction, Endpoint};
-use bitcraps_protocol::rng::Rng;
 use bytes::Bytes;
 use tokio::net::{TcpListener, TcpSocket, TcpStream, lookup_host};
 use tokio::runtime::Handle as Runtime;
 use tokio::sync::{Semaphore, watch};
 use tokio::time::{sleep, timeout};
 
-use backoff::{Backoff, Ending};
 pub use frame::FRAME_BYTES;
 use seats::Seats;
 
 /// TCP's tag in an [`Endpoint`].
 pub const TRANSPORT: u8 = 0;
+
+/// How often the node is told of configured peers, in case it was too busy to listen.
+const REMIND: Duration = Duration::from_secs(30);
 
 /// Connections that the operating system may hold before they are accepted.
 const BACKLOG: u32 = 256;
@@ -51,7 +50,7 @@ const SEND_BUFFER_BYTES: u32 = 256 * 1024;
 pub struct TcpConfig {
     /// Where to listen; port 0 lets the system choose. `None`: nobody can dial this node.
     pub listen: Option<SocketAddr>,
-    /// Peers to be connected with all the time, as `host:port`.
+    /// Peers that the node is told of, again and again, as `host:port`.
     pub peers: Vec<String>,
     /// How much is too much.
     pub limits: Limits,
@@ -66,10 +65,8 @@ pub struct Limits {
     /// Connections from one IPv4 address or one IPv6 network of 64 bits. 64: a whole test network
     /// on one machine.
     pub inbound_per_source: usize,
-    /// Connections that the node asked for, being made or made. 64, as many links as a node has.
+    /// Connections that the node asked for, being made or made. 80, as many links as a node has.
     pub dials: usize,
-    /// Configured peers.
-    pub peers: usize,
     /// How long finding and reaching a peer may take.
     pub connect_timeout: Duration,
     /// How long the other side may take to make room for a write of at most two frames. 20 s: a
@@ -82,8 +79,7 @@ impl Default for Limits {
         Self {
             inbound: 256,
             inbound_per_source: 64,
-            dials: 64,
-            peers: 128,
+            dials: 80,
             connect_timeout: Duration::from_secs(5),
             write_timeout: Duration::from_secs(20),
         }
@@ -104,9 +100,6 @@ struct Shared {
     limits: Limits,
     seats: Seats,
     dials: Arc<Semaphore>,
-    /// Configured peers, being dialled or connected.
-    peers: Mutex<BTreeSet<String>>,
-    rng: Rng,
 }
 
 impl Tcp {
@@ -114,8 +107,6 @@ impl Tcp {
     /// runtime with I/O and time. Fails if it cannot listen.
     pub fn start(links: Links, config: TcpConfig) -> io::Result<Self> {
         let TcpConfig { listen, peers, limits } = config;
-        let mut seed = [0; 32];
-        getrandom::fill(&mut seed).map_err(|error| io::Error::other(error.to_string()))?;
         let listener = listen.map(bind).transpose()?;
         let local_addr = listener.as_ref().map(TcpListener::local_addr).transpose()?;
         let shared = Arc::new(Shared {
@@ -123,8 +114,6 @@ impl Tcp {
             seats: Seats::new(limits.inbound, limits.inbound_per_source),
             dials: Arc::new(Semaphore::new(limits.dials)),
             limits,
-            peers: Mutex::default(),
-            rng: Rng::new(seed),
         });
         let stop = Arc::new(watch::Sender::new(()));
         let tcp = Self { shared, stop, runtime: Runtime::current(), local_addr };
@@ -132,27 +121,13 @@ impl Tcp {
             tcp.spawn(accept(listener, tcp.shared.clone(), tcp.stop.subscribe()));
         }
         tcp.obey_dials();
-        for peer in peers {
-            tcp.add_peer(peer);
-        }
+        tcp.spawn(remind(peers, tcp.shared.clone()));
         Ok(tcp)
     }
 
     /// Where it listens.
     pub fn local_addr(&self) -> Option<SocketAddr> {
         self.local_addr
-    }
-
-    /// Keeps a connection to `peer`, given as `host:port`, from now on. False if it does so
-    /// already or has too many peers.
-    pub fn add_peer(&self, peer: String) -> bool {
-        let mut peers = self.shared.peers.lock().unwrap_or_else(PoisonError::into_inner);
-        if peers.len() >= self.shared.limits.peers || !peers.insert(peer.clone()) {
-            return false;
-        }
-        drop(peers);
-        self.spawn(keep_connected(peer, self.shared.clone()));
-        true
     }
 
     /// Ends all links, and returns when they have ended.
@@ -229,24 +204,11 @@ async fn accept(listener: TcpListener, shared: Arc<Shared>, stop: watch::Receive
     }
 }
 
-async fn keep_connected(peer: String, shared: Arc<Shared>) {
-    let mut backoff = Backoff::new(shared.rng.fork(&peer));
-    loop {
-        let ending = match connect(&peer, &shared.limits).await {
-            Ok(stream) => shared.serve(stream, Direction::Outbound, endpoint_of(&peer)).await,
-            Err(error) => {
-                tracing::debug!(peer, %error, "cannot reach a peer");
-                Ending::Unreachable
-            }
-        };
-        if shared.links.are_over() {
-            return;
-        }
-        let Some(delay) = backoff.after(ending) else {
-            tracing::warn!(peer, "a configured peer is this node itself; not dialled again");
-            return;
-        };
-        sleep(delay).await;
+/// Tells the node where others may be found; when to dial them is its affair.
+async fn remind(peers: Vec<String>, shared: Arc<Shared>) {
+    while !shared.links.are_over() {
+        peers.iter().for_each(|peer| shared.links.discovered(endpoint_of(peer)));
+        sleep(REMIND).await;
     }
 }
 
@@ -283,7 +245,7 @@ pub(crate) fn endpoint_of(peer: &str) -> Endpoint {
 }
 
 impl Shared {
-    async fn serve(&self, stream: TcpStream, direction: Direction, endpoint: Endpoint) -> Ending {
-        connection::serve(stream, direction, endpoint, &self.links, &self.limits).await
+    async fn serve(&self, stream: TcpStream, direction: Direction, endpoint: Endpoint) {
+        connection::serve(stream, direction, endpoint, &self.links, &self.limits).await;
     }
 }

@@ -104,6 +104,8 @@ async fn two_nodes_exchange_frames_in_both_directions() {
     let peer = server.address().to_string();
     let peers = vec![peer.clone()];
     let mut client = Node::start(TcpConfig { listen: None, peers, limits: limits() });
+    assert_eq!(client.next_event(), Event::Discovered { endpoint: endpoint_of(&peer) });
+    (client.dial)(endpoint_of(&peer));
     let mut out = client.next_link();
     let mut into = server.next_link();
     assert_eq!((out.direction, &out.endpoint.bytes[..]), (Direction::Outbound, peer.as_bytes()));
@@ -220,41 +222,6 @@ async fn a_peer_that_does_not_read_loses_its_link() {
         left += 1;
         assert!(left < 1000, "64 MB and more have left to nobody");
     }
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_configured_peer_is_dialled_until_it_is_there_and_again_when_it_comes_back() {
-    let place = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = place.local_addr().unwrap();
-    drop(place);
-    let peers = vec![address.to_string()];
-    let mut node = Node::start(TcpConfig { listen: None, peers, limits: limits() });
-    assert!(!node.tcp.add_peer(address.to_string()));
-    sleep(Duration::from_millis(150)).await;
-    for _ in 0..2 {
-        let listener = bind(address).unwrap();
-        let (stream, _) = timeout(PATIENCE, listener.accept()).await.unwrap().unwrap();
-        let up = node.next_link();
-        drop((stream, listener));
-        assert_eq!(node.next_event(), Event::LinkDown { link: up.link });
-    }
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_peer_that_is_this_node_itself_is_not_dialled_again() {
-    let mut node = Node::listening(limits());
-    assert!(node.tcp.add_peer(node.address().to_string()));
-    for _ in 0..2 {
-        let mut up = node.next_link();
-        if up.direction == Direction::Outbound {
-            node.inbox.close_link(up.link);
-            up.sink.close(CloseReason::Oneself);
-        }
-    }
-    for _ in 0..2 {
-        assert!(matches!(node.next_event(), Event::LinkDown { .. }));
-    }
-    assert!(node.next_within(Duration::from_millis(500)).is_none());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

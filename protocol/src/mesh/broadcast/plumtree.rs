@@ -34,8 +34,6 @@ const GRAFT_HOLDS: Duration = Duration::from_secs(10);
 /// How old a message may be to be announced over a new link, and how many are.
 const RECENT: Duration = Duration::from_secs(30);
 const RECENT_MESSAGES: usize = 256;
-/// From this attempt on votes go over all links: something is wrong with the tree.
-const FLOODED: Attempt = Attempt(2);
 
 /// How much is remembered and given.
 #[derive(Clone, Copy, Debug)]
@@ -234,7 +232,7 @@ impl Plumtree {
         let Some(edge) = self.edges.get_mut(&link) else { return };
         let kept = self.cache.get(id);
         let by_author = kept.is_some_and(|kept| kept.author == Some(edge.peer));
-        if now < edge.holds_until || by_author || id.attempt >= FLOODED {
+        if now < edge.holds_until || by_author {
             return;
         }
         if let Some(kept) = kept {
@@ -287,7 +285,6 @@ impl Plumtree {
             Some((latest, holders)) if latest == id => holders,
             Some(_) | None => Vec::new(),
         };
-        let floods = lane == Lane::Votes && attempt >= FLOODED;
         let packet = Packet::Gossip { attempt, hops, body }.encode();
         let kept = Kept { packet, lane, tree, author, serial, at: now };
         let mut concerns_others = from.is_none();
@@ -300,7 +297,7 @@ impl Plumtree {
             if relays && holders.contains(&link) {
                 continue;
             }
-            if !relays || floods || (!edge.lazy.contains(tree) && hops < Hops::MOST) {
+            if !relays || (!edge.lazy.contains(tree) && hops < Hops::MOST) {
                 self.outputs.push_back(push(link, id, &kept));
             } else {
                 edge.digests.insert(id);

@@ -13,12 +13,15 @@ use crate::time::Time;
 #[derive(Debug)]
 pub(super) struct Seen {
     generation: usize,
-    /// The least time between two attempts at one message that both count: relays may invent
-    /// attempts.
+    /// The least time between the first two attempts at one message that both count; it grows by
+    /// half each time, more slowly than honest repetitions. Relays may invent attempts.
     pause: Duration,
     newer: BTreeMap<BodyDigest, Sight>,
     older: BTreeMap<BodyDigest, Sight>,
 }
+
+/// The longest pause between two attempts that count.
+const MOST_PAUSE: Duration = Duration::from_secs(3);
 
 /// What is remembered of one message.
 #[derive(Clone, Copy, Debug)]
@@ -26,6 +29,8 @@ struct Sight {
     attempts: [u64; 4],
     /// When an attempt last counted.
     at: Time,
+    /// How long the next one has to wait.
+    pause: Duration,
     /// How far the first copy had come.
     hops: Hops,
 }
@@ -53,7 +58,7 @@ impl Seen {
             (Some(sight), _) => sight,
             (None, Some(sight)) => self.newer.entry(id.body).or_insert(sight),
             (None, None) => {
-                let fresh = Sight { attempts: [0; 4], at: now, hops };
+                let fresh = Sight { attempts: [0; 4], at: now, pause: self.pause, hops };
                 self.newer.entry(id.body).or_insert(fresh).insert(id.attempt);
                 self.turn_over();
                 return Novelty::News;
@@ -62,10 +67,11 @@ impl Seen {
         if !sight.insert(id.attempt) {
             return Novelty::Known;
         }
-        if now.since(sight.at) < self.pause {
+        if now.since(sight.at) < sight.pause {
             return Novelty::TooSoon;
         }
         (sight.at, sight.hops) = (now, hops);
+        sight.pause = (sight.pause * 3 / 2).min(MOST_PAUSE);
         Novelty::News
     }
 
@@ -135,7 +141,7 @@ mod tests {
         assert_eq!(note(0, 0), Novelty::News);
         assert_eq!(note(99, 1), Novelty::TooSoon);
         assert_eq!(note(100, 2), Novelty::News);
-        assert_eq!(note(150, 3), Novelty::TooSoon);
+        assert_eq!(note(249, 3), Novelty::TooSoon);
         assert_eq!(note(300, 3), Novelty::Known);
         assert_eq!(note(300, 4), Novelty::News);
     }

@@ -198,6 +198,7 @@ impl Crowd {
                 self.delivered((node, link), attempt, message);
             }
             Output::Deliver { gossip: None, .. }
+            | Output::Dial { .. }
             | Output::PeerUp { .. }
             | Output::PeerDown { .. }
             | Output::Misbehaved { .. } => {}

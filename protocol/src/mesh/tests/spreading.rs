@@ -194,7 +194,7 @@ fn a_third_of_hostile_relays_costs_nobody_a_message() {
     for (seed, conduct) in [(4, Conduct::BlackHole), (5, Conduct::Tamper), (6, Conduct::Poison)] {
         let conduct = |node| if node % 3 == 0 { conduct } else { Conduct::Honest };
         let mut bar = Bar::new(seed, conduct);
-        let said = bar.talk(100, |_| {});
+        let said = bar.talk(30, |_| {});
         bar.report(&std::format!("{:?}", conduct(0)), &said);
         assert_eq!(bar.missed(&said), 0);
     }

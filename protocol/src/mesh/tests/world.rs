@@ -156,6 +156,7 @@ impl World {
                 self.meshes[node].handle(self.now, input);
             }
             Output::Deliver { gossip: None, .. }
+            | Output::Dial { .. }
             | Output::PeerUp { .. }
             | Output::PeerDown { .. }
             | Output::Misbehaved { .. } => {}
