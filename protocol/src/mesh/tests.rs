@@ -1,4 +1,5 @@
 mod crowd;
+mod gathering;
 mod spreading;
 mod world;
 

@@ -38,12 +38,25 @@ pub(crate) struct Member {
     pub(crate) place: String,
     pub(crate) client: Client,
     peers: String,
+    flags: Vec<String>,
     pub(crate) process: Option<Child>,
 }
 
 impl Cluster {
-    /// A running network of so many validators.
+    /// A running network of so many validators that all know one another.
+    #[allow(dead_code, reason = "not every test that uses this module starts such a network")]
     pub(crate) async fn start(size: usize) -> Self {
+        let others = |index| (0..size).filter(|other| *other != index).collect();
+        Self::wired(size, others, &[]).await
+    }
+
+    /// A running network of so many validators, each of which is told of some others and gets these
+    /// flags.
+    pub(crate) async fn wired(
+        size: usize,
+        peers: impl Fn(usize) -> Vec<usize>,
+        flags: &[&str],
+    ) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let homes: Vec<_> =
             (1..=size).map(|n| directory.path().join(format!("node-{n}"))).collect();
@@ -55,9 +68,10 @@ impl Cluster {
         cards.iter().for_each(|card| new.extend(["--validator", card]));
         answer(&homes[0], &new).await;
         let places: Vec<_> = (0..size).map(|_| free_place()).collect();
-        let members = homes.into_iter().zip(&places).map(|(data_dir, place)| {
-            let others: Vec<_> = places.iter().filter(|it| *it != place).cloned().collect();
+        let members = homes.into_iter().zip(&places).enumerate().map(|(index, (data_dir, place))| {
+            let others: Vec<_> = peers(index).into_iter().map(|it| places[it].clone()).collect();
             Member {
+                flags: flags.iter().map(|flag| (*flag).to_owned()).collect(),
                 name: data_dir.file_name().unwrap().to_str().unwrap().to_owned(),
                 client: Client::new(&data_dir),
                 data_dir,
@@ -135,6 +149,7 @@ impl Member {
         if !self.peers.is_empty() {
             command.args(["--peers", &self.peers]);
         }
+        command.args(&self.flags);
         let mut child = command.stdout(Stdio::piped()).stderr(log).spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let ready = async {

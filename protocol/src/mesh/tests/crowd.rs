@@ -10,7 +10,7 @@ use std::string::ToString;
 use bytes::Bytes;
 
 use super::world::{End, NETWORK, endpoint};
-use crate::event::{Direction, LinkId, LinkKind};
+use crate::event::{Direction, Endpoint, LinkId, LinkKind};
 use crate::identity::{Address, Keypair, PeerId, ProofOfWork};
 use crate::mesh::broadcast::Hops;
 use crate::mesh::packet::Packet;
@@ -43,6 +43,7 @@ pub(super) struct Fate {
 enum Step {
     Frame(End, Bytes),
     Down(End),
+    Dial(usize, Endpoint),
 }
 
 pub(super) struct Crowd {
@@ -56,6 +57,10 @@ pub(super) struct Crowd {
     pub(super) mtu: u32,
     /// Bytes of all frames.
     pub(super) bytes: u64,
+    /// What nodes dialled.
+    pub(super) dials: u64,
+    /// Whether nodes cannot hear one another.
+    pub(super) is_cut: fn(usize, usize) -> bool,
     keys: Vec<Keypair>,
     config: Config,
     rng: Rng,
@@ -84,6 +89,8 @@ impl Crowd {
             kind: LinkKind::Stream,
             mtu: 65_000,
             bytes: 0,
+            dials: 0,
+            is_cut: |_, _| false,
             keys,
             config,
             rng,
@@ -124,17 +131,20 @@ impl Crowd {
         self.opposite.extend([(near, far), (far, near)]);
         for ((node, link), direction) in [(near, Direction::Outbound), (far, Direction::Inbound)] {
             let (kind, mtu) = (self.kind, self.mtu);
-            let endpoint = endpoint(link);
+            let endpoint = match direction {
+                Direction::Outbound => place(listener),
+                Direction::Inbound => endpoint(link),
+            };
             self.input(node, Input::LinkUp { link, kind, mtu, direction, endpoint });
         }
     }
 
     /// Ends all links between nodes on different sides.
-    pub(super) fn cut(&mut self, is_left: impl Fn(usize) -> bool) {
+    pub(super) fn cut(&mut self, is_cut: impl Fn(usize, usize) -> bool) {
         let across: Vec<End> = self
             .opposite
             .iter()
-            .filter(|(near, far)| is_left(near.0) && !is_left(far.0))
+            .filter(|(near, far)| is_cut(near.0, far.0))
             .map(|(near, _)| *near)
             .collect();
         across.into_iter().for_each(|end| self.end_link(end));
@@ -197,8 +207,11 @@ impl Crowd {
             Output::Deliver { link, message, gossip: Some(attempt), .. } => {
                 self.delivered((node, link), attempt, message);
             }
+            Output::Dial { endpoint } => {
+                self.dials += 1;
+                self.later(20_000, Step::Dial(node, endpoint));
+            }
             Output::Deliver { gossip: None, .. }
-            | Output::Dial { .. }
             | Output::PeerUp { .. }
             | Output::PeerDown { .. }
             | Output::Misbehaved { .. } => {}
@@ -326,14 +339,36 @@ impl Crowd {
                 }
                 Step::Frame(..) => {}
                 Step::Down((node, link)) => self.input(node, Input::LinkDown { link }),
+                Step::Dial(node, endpoint) => self.dial(node, endpoint),
             }
         }
         self.now = end;
     }
 
+    fn dial(&mut self, node: usize, endpoint: Endpoint) {
+        let there = (0..self.meshes.len()).find(|there| place(*there) == endpoint);
+        match there {
+            Some(there) if self.meshes[there].is_some() && !(self.is_cut)(node, there) => {
+                self.connect(node, there);
+            }
+            Some(_) | None => self.input(node, Input::DialFailed { endpoint }),
+        }
+    }
+
+    /// Tells a node where it can be reached and where another one is.
+    pub(super) fn introduce(&mut self, node: usize, other: usize) {
+        self.input(node, Input::Reachable { endpoint: place(node) });
+        self.input(node, Input::Discovered { endpoint: place(other) });
+    }
+
     pub(super) fn random(&mut self, below: usize) -> usize {
         self.rng.below(below as u64) as usize
     }
+}
+
+/// Where a node is found.
+pub(super) fn place(node: usize) -> Endpoint {
+    Endpoint { transport: 0, bytes: Bytes::from(std::format!("node {node}")) }
 }
 
 /// Radios on a square that hear at least `degree` others on average; who hears whom.

@@ -168,7 +168,7 @@ fn what_was_said_during_a_partition_reaches_the_other_half_when_it_heals() {
     let mut bar = Bar::new(3, |_| Conduct::Honest);
     bar.talk(50, |_| {});
     let is_left = |node: usize| node % 2 == 0;
-    bar.crowd.cut(is_left);
+    bar.crowd.cut(|one, other| is_left(one) != is_left(other));
     let near = bar.near.clone();
     for node in 0..NODES {
         bar.near[node].retain(|other| is_left(*other) == is_left(node));
