@@ -323,6 +323,8 @@ pub enum Notice {
         round: Round,
         /// What they show.
         dice: Dice,
+        /// The view of the block that holds the throw, whose coin it is.
+        view: View,
     },
     /// A roll was settled on the chain.
     Settled {

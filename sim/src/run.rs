@@ -15,8 +15,9 @@ use crate::checks::{Check, Tally, Violation};
 use crate::config::Config;
 use crate::decision::Decision;
 use crate::network::Traffic;
+use crate::plan::Roles;
 use crate::recorder::Timeline;
-use crate::topology;
+use crate::topology::{self, Links};
 use crate::world::World;
 
 /// What a run is to leave behind besides its report.
@@ -194,7 +195,7 @@ fn phases(world: &mut World) -> (Option<Liveness>, Result<(), Violation>) {
 /// Heals a core of n − f sound validators, leaves the hostile ones as they are and the others dead,
 /// and demands blocks and transfers within the bound.
 fn demand_progress(world: &mut World) -> (Liveness, Result<(), Violation>) {
-    let core = choose_core(world);
+    let core = choose_core(&world.config, &world.roles, &world.links);
     for place in 0..world.places.len() {
         if !core.contains(&place) && !world.roles.byzantine.contains(&place) {
             world.stop(place);
@@ -235,23 +236,25 @@ fn demand_progress(world: &mut World) -> (Liveness, Result<(), Violation>) {
     }
 }
 
-/// n − f sound validators and all players that are sound, connected without anybody else.
-fn choose_core(world: &World) -> BTreeSet<usize> {
-    let faulty = world.roles.faulty();
+/// n − f sound validators and all players, connected without anybody hostile. A validator whose disk
+/// broke goes on only where it takes it to join the others, and beside those n − f: it counts among
+/// the f until it is done, and it cannot be done before the others have gone on without it.
+fn choose_core(config: &Config, roles: &Roles, links: &Links) -> BTreeSet<usize> {
+    let faulty = roles.faulty();
     let mut core: BTreeSet<usize> =
-        (0..world.places.len()).filter(|place| !faulty.contains(place)).collect();
-    let nodes = usize::from(world.config.nodes);
-    let quorum = nodes - usize::from(world.config.tolerated());
-    if !topology::connected(&world.links, &core) {
-        // Only a node with a broken disk can be what joins them; it goes on, and counts as faulty.
-        core.extend((0..world.places.len()).filter(|it| !world.roles.byzantine.contains(it)));
+        (0..config.places()).filter(|place| !faulty.contains(place)).collect();
+    let nodes = usize::from(config.nodes);
+    let quorum = nodes - usize::from(config.tolerated());
+    if !topology::connected(links, &core) {
+        core.extend((0..config.places()).filter(|it| !roles.byzantine.contains(it)));
     }
     for victim in (0..nodes).rev() {
-        let validators = core.iter().filter(|place| **place < nodes).count();
-        if validators <= quorum || !core.remove(&victim) {
+        let sound = core.iter().filter(|it| **it < nodes && !faulty.contains(it)).count();
+        let needed = !faulty.contains(&victim) && sound <= quorum;
+        if needed || !core.remove(&victim) {
             continue;
         }
-        if !topology::connected(&world.links, &core) {
+        if !topology::connected(links, &core) {
             core.insert(victim);
         }
     }
@@ -343,6 +346,16 @@ fn account(world: &World) -> Result<(), Violation> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_hub_that_lost_its_disk_joins_n_minus_f_others() {
+        let config = Config { nodes: 5, players: 1, ..Config::default() };
+        let star = (1..6).map(|node| (0, node)).collect();
+        let roles = |wiped| Roles { wiped: [wiped].into(), ..Roles::default() };
+        assert_eq!(choose_core(&config, &roles(0), &star), (0..6).collect());
+        assert_eq!(choose_core(&config, &roles(4), &star), [0, 1, 2, 3, 5].into());
+        assert_eq!(choose_core(&config, &Roles::default(), &star), [0, 1, 2, 3, 5].into());
+    }
 
     #[test]
     fn a_lasso_is_told_from_slow_progress() {

@@ -2,8 +2,10 @@
 
 use std::ops::ControlFlow;
 
+use bitcraps_protocol::block::Height;
 use bitcraps_protocol::event::{Command, CommandId, Notice, Refusal};
 use bitcraps_protocol::node::{Node, Status};
+use bytes::Bytes;
 
 use crate::inbox::{Input, Shared};
 use crate::links::Links;
@@ -38,6 +40,16 @@ impl Handle {
     /// Shows the node to `question`.
     pub fn query(&self, question: impl FnOnce(&Node) + Send + 'static) {
         self.request(Input::Query(Box::new(question)));
+    }
+
+    /// Reads records of final blocks, from the first one kept at or above `from`: up to
+    /// [`PAGE_BLOCKS`](crate::api::PAGE_BLOCKS) of them.
+    pub fn blocks(
+        &self,
+        from: Height,
+        readout: impl FnOnce(Result<Vec<(Height, Bytes)>, String>) + Send + 'static,
+    ) {
+        self.request(Input::Blocks(from, Box::new(readout)));
     }
 
     /// Shows `observer` every notice from now on, until it breaks off.

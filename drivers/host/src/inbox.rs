@@ -7,9 +7,9 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::ops::ControlFlow;
-use std::sync::PoisonError;
 use std::time::Duration;
 
+use bitcraps_protocol::block::Height;
 use bitcraps_protocol::event::{
     Command, CommandId, Direction, Endpoint, Event, LinkId, LinkKind, Notice, Refusal,
 };
@@ -17,10 +17,10 @@ use bitcraps_protocol::node::Node;
 use bytes::Bytes;
 
 use crate::links::LinkSink;
-use crate::sync::{Arc, Condvar, Mutex, MutexGuard, lock};
+use crate::sync::{Arc, Bug, Condvar, Mutex, MutexGuard, StdArc, has, lock, wait_while};
 
 /// Frames of one link that may wait.
-pub const CREDIT_FRAMES: usize = 64;
+pub const CREDIT_FRAMES: usize = if cfg!(loom) { 1 } else { 64 };
 
 /// Bytes of one link that may wait; the frame that reaches this is still taken.
 pub const CREDIT_BYTES: usize = 256 * 1024;
@@ -41,6 +41,9 @@ pub type Reply = Box<dyn FnOnce(Result<CommandId, Refusal>) + Send>;
 /// Looks at the node on its own thread.
 pub type Question = Box<dyn FnOnce(&Node) + Send>;
 
+/// Gets records of final blocks, or why they cannot be read.
+pub type Readout = Box<dyn FnOnce(Result<Vec<(Height, Bytes)>, String>) + Send>;
+
 /// Is shown every notice until it breaks off.
 pub type Observer = Box<dyn FnMut(&Notice) -> ControlFlow<()> + Send>;
 
@@ -48,7 +51,7 @@ pub type Observer = Box<dyn FnMut(&Notice) -> ControlFlow<()> + Send>;
 pub type Dialer = Box<dyn FnMut(Endpoint) + Send>;
 
 /// Told that a link may receive again.
-pub(crate) type OnCredit = Arc<dyn Fn() + Send + Sync>;
+pub(crate) type OnCredit = StdArc<dyn Fn() + Send + Sync>;
 
 /// Something for the loop.
 pub enum Input {
@@ -60,6 +63,8 @@ pub enum Input {
     Submit(Box<Command>, Reply),
     /// Somebody wants to look at the node.
     Query(Question),
+    /// Somebody wants to read final blocks, from this height on.
+    Blocks(Height, Readout),
     /// Somebody wants to hear notices.
     Subscribe(Observer),
     /// A transport, by its tag, can dial.
@@ -152,8 +157,7 @@ impl Inbox {
         }
         let state = lock(&self.shared.state);
         let is_idle = |state: &mut State| state.queue.is_empty() && !state.must_stop;
-        let waited = self.shared.arrived.wait_timeout_while(state, patience, is_idle);
-        let (mut state, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        let mut state = wait_while(&self.shared.arrived, state, patience, is_idle);
         if state.must_stop {
             return Taken::Stop;
         }
@@ -207,7 +211,7 @@ impl Inbox {
 impl Drop for Inbox {
     fn drop(&mut self) {
         let mut state = lock(&self.shared.state);
-        state.is_closed = true;
+        state.is_closed = !has(Bug::NeverClosed);
         let dropped = (std::mem::take(&mut state.queue), std::mem::take(&mut state.links));
         // Dropped closures and sinks may come back to this lock.
         drop(state);
@@ -219,7 +223,11 @@ impl Input {
     /// Whether it counts against [`REQUESTS`].
     fn is_request(&self) -> bool {
         match self {
-            Self::Submit(..) | Self::Query(_) | Self::Subscribe(_) | Self::Dialer(..) => true,
+            Self::Submit(..)
+            | Self::Query(_)
+            | Self::Blocks(..)
+            | Self::Subscribe(_)
+            | Self::Dialer(..) => true,
             Self::Event(event) => {
                 matches!(event, Event::Discovered { .. } | Event::Reachable { .. })
             }
@@ -276,7 +284,7 @@ impl Shared {
             return Ok(());
         };
         if link.waiting.frames >= CREDIT_FRAMES || link.waiting.bytes >= CREDIT_BYTES {
-            link.is_starved = true;
+            link.is_starved = !has(Bug::StarvedForgotten);
             return Err(frame);
         }
         link.waiting.frames += 1;
@@ -303,7 +311,9 @@ impl Shared {
 
     pub(crate) fn stop(&self) {
         lock(&self.state).must_stop = true;
-        self.arrived.notify_one();
+        if !has(Bug::StopWakesNobody) {
+            self.arrived.notify_one();
+        }
     }
 
     pub(crate) fn is_closed(&self) -> bool {
@@ -312,7 +322,7 @@ impl Shared {
 
     fn push(&self, mut state: MutexGuard<'_, State>, input: Input) {
         state.queue.push_back(input);
-        let may_be_waiting = state.queue.len() == 1;
+        let may_be_waiting = state.queue.len() == 1 && !has(Bug::InputWakesNobody);
         drop(state);
         if may_be_waiting {
             self.arrived.notify_one();
@@ -370,6 +380,7 @@ mod tests {
                 Input::LinkUp(up) => format!("{} up", up.link),
                 Input::Submit(..) => "submit".into(),
                 Input::Query(_) => "query".into(),
+                Input::Blocks(..) => "blocks".into(),
                 Input::Subscribe(_) => "subscribe".into(),
                 Input::Dialer(transport, _) => format!("dialer {transport}"),
             })

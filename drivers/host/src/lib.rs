@@ -19,6 +19,8 @@ pub mod inbox;
 pub mod journal;
 mod links;
 pub mod lock;
+#[cfg(loom)]
+mod models;
 mod run;
 mod status;
 mod sync;

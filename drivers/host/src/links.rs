@@ -4,7 +4,7 @@ use bitcraps_protocol::event::{CloseReason, Direction, Endpoint, Event, LinkId, 
 use bytes::Bytes;
 
 use crate::inbox::{Dialer, Inbox, Input, LinkUp, Shared};
-use crate::sync::Arc;
+use crate::sync::{Arc, StdArc};
 
 /// The outgoing half of a link. Called on the loop's thread: must not block. Dropped when the
 /// link is over for the node, closed or not, and when the host has stopped: the transport then
@@ -48,7 +48,7 @@ impl Links {
         on_credit: impl Fn() + Send + Sync + 'static,
     ) -> LinkInbound {
         let up = |link| LinkUp { link, kind, mtu, direction, endpoint, sink };
-        let link = self.inbox.open_link(Arc::new(on_credit), up);
+        let link = self.inbox.open_link(StdArc::new(on_credit), up);
         LinkInbound { link, inbox: self.inbox.clone() }
     }
 

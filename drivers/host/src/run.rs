@@ -8,10 +8,13 @@ use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::time::Duration;
 
-use bitcraps_protocol::event::{Action, Command, Endpoint, Event, LinkId, Notice};
+use bitcraps_protocol::block::Height;
+use bitcraps_protocol::event::{Action, Command, Endpoint, Event, Key, LinkId, Notice};
 use bitcraps_protocol::node::Node;
 use bitcraps_protocol::time::Time;
+use bytes::Bytes;
 
+use crate::api::{PAGE_BLOCKS, PAGE_BYTES};
 use crate::clock::{self, Clock};
 use crate::host::{Exit, FailureKind};
 use crate::inbox::{Dialer, Inbox, Input, LinkUp, Observer, Reply, Taken};
@@ -81,10 +84,7 @@ impl Loop {
     /// Runs until asked to stop or unable to go on.
     pub(crate) fn run(mut self) -> Exit {
         let Err(exit) = self.turn_for_ever();
-        // The last word should be seen; a reader is in the way for an instant only.
-        while !self.status.try_publish(self.node.status()) {
-            std::thread::yield_now();
-        }
+        self.status.publish_last(self.node.status());
         exit
     }
 
@@ -145,6 +145,10 @@ impl Loop {
                 question(&self.node);
                 Ok(())
             }
+            Input::Blocks(from, readout) => {
+                readout(self.blocks(from));
+                Ok(())
+            }
             Input::Subscribe(observer) => {
                 if self.observers.len() < OBSERVERS {
                     self.observers.push(observer);
@@ -156,6 +160,24 @@ impl Loop {
                 Ok(())
             }
         }
+    }
+
+    /// Records of final blocks for a page. That one cannot be read is told to who asked, and ends
+    /// nothing: the node itself does not need it.
+    fn blocks(&mut self, from: Height) -> Result<Vec<(Height, Bytes)>, String> {
+        let (mut blocks, mut size) = (Vec::new(), 0);
+        for height in self.journal.heights(from, PAGE_BLOCKS) {
+            let key = Key::Block(height);
+            let Some(bytes) = self.journal.load(key).map_err(|error| error.to_string())? else {
+                break;
+            };
+            size += bytes.len();
+            blocks.push((height, bytes));
+            if size > PAGE_BYTES {
+                break;
+            }
+        }
+        Ok(blocks)
     }
 
     /// What happens on a link that the node has closed is not told to it.

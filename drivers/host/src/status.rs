@@ -3,7 +3,7 @@
 
 use bitcraps_protocol::node::Status;
 
-use crate::sync::{Arc, Mutex, lock};
+use crate::sync::{Arc, Bug, Mutex, has, lock};
 
 /// One published snapshot. A reader holds the lock for as long as it takes to copy a pointer, and
 /// the writer does not even wait for that.
@@ -29,5 +29,13 @@ impl StatusCell {
         drop(newest);
         drop(former);
         true
+    }
+
+    /// Publishes the last status that there will be, whoever is in the way: for an instant only.
+    pub(crate) fn publish_last(&self, status: Status) {
+        let mut newest = lock(&self.newest);
+        if !has(Bug::LastWordLost) || Arc::get_mut(&mut newest).is_some() {
+            *newest = Arc::new(status);
+        }
     }
 }

@@ -1,9 +1,11 @@
 //! Asking the node, which lives on a thread of its own, from async code.
 
 use bitcraps_host::Handle;
-use bitcraps_host::api::Failure;
+use bitcraps_host::api::{Code, Failure};
+use bitcraps_protocol::block::Height;
 use bitcraps_protocol::event::{Command, CommandId};
 use bitcraps_protocol::node::Node;
+use bytes::Bytes;
 use tokio::sync::oneshot;
 
 /// What `question` finds in the node.
@@ -17,6 +19,17 @@ pub(crate) async fn query<T: Send + 'static>(
         let _ = sender.send(question(node));
     });
     receiver.await.map_err(|_| Failure::halted())
+}
+
+/// Records of final blocks from `from` on.
+pub(crate) async fn blocks(handle: &Handle, from: Height) -> Result<Vec<(Height, Bytes)>, Failure> {
+    let (sender, receiver) = oneshot::channel();
+    handle.blocks(from, move |records| {
+        // Fails only if nobody waits for the answer any more.
+        let _ = sender.send(records);
+    });
+    let records = receiver.await.map_err(|_| Failure::halted())?;
+    records.map_err(|reason| Failure::new(Code::Failed, reason))
 }
 
 /// Hands a command to the node.

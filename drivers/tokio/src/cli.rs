@@ -53,6 +53,33 @@ A line of the file is a hand, or a step of the hand before it:
 Each step is answered with a line: what was accepted or refused, the point, the bankroll, the bets
 that are up, and what the dice settled. Ops are bet, down, on and off.";
 
+const RECEIPT_EXAMPLES: &str = "\
+Examples:
+  bitcraps receipt 1:17                 your receipt of roll 17 of table 1
+  bitcraps receipt 1:17 --anybody --out roll.receipt
+  bitcraps verify roll.receipt --genesis genesis --roll 1:17
+
+A receipt proves the throw, the bets, the dice and the payout to whoever has the network's genesis
+file or one header of it, without a node. A node can make it for its newest 1,024 rolls.";
+
+const VERIFY_EXAMPLES: &str = "\
+Examples:
+  bitcraps verify table-1-roll-17.receipt                   the network of this data directory
+  bitcraps verify table-1-roll-17.receipt --genesis genesis
+  bitcraps verify table-1-roll-17.receipt --header 5f1c…    as `bitcraps network header` prints it
+
+Exit code 0: every step holds. 1: the printed step does not. 2: nothing to check, or against.";
+
+const STATS_HELP: &str = "\
+What is tested is fixed here, before anybody looks at the dice:
+  faces    all 36 outcomes equally often: Pearson's chi-square, 35 degrees of freedom,
+           from 180 rolls on
+  sevens   one roll in six is a 7: the normal approximation, two-sided, from 36 rolls on
+  gaps     rolls from one 7 to the next are geometric: Pearson's chi-square over gaps 0, 1, 2 …,
+           as many as are expected 5 times at least and the rest together, from 60 gaps on
+Each test fails when its statistic would be exceeded by fair dice once in 1,000 times. Of fair
+tables, one in about 333 fails one of the three. Exit code 1 if one fails.";
+
 const GLOBAL: &str = "Options of every command";
 
 /// Craps that nobody owns: a table, dice and a ledger run by nodes that need not trust each other.
@@ -121,6 +148,12 @@ pub(crate) enum Command {
         #[command(flatten)]
         change: Change,
     },
+    /// Write the receipt of a roll, which proves it to anybody without a network
+    #[command(after_help = RECEIPT_EXAMPLES)]
+    Receipt(Receipt),
+    /// Check a receipt offline, step by step
+    #[command(after_help = VERIFY_EXAMPLES)]
+    Verify(Verify),
     /// Tables
     #[command(subcommand)]
     Table(Table),
@@ -224,6 +257,9 @@ pub(crate) struct Dev {
     /// Run every node as a process of its own
     #[arg(long)]
     pub(crate) processes: bool,
+    /// Write the receipt of every roll here, one file each
+    #[arg(long, value_name = "DIR")]
+    pub(crate) receipts: Option<PathBuf>,
     /// Deal the dice key when the network is made instead of letting the validators make it
     #[arg(long)]
     pub(crate) insecure_dealer: bool,
@@ -290,26 +326,31 @@ pub(crate) enum Key {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Network {
+    /// Print the newest final block's header: for whoever will check receipts without the genesis
+    Header,
     /// Make a network from its validators' cards
     #[command(after_help = NETWORK_EXAMPLES)]
-    New {
-        /// A validator's card, from its `key card`; once for each validator
-        #[arg(long = "validator", value_name = "CARD", required = true)]
-        validators: Vec<String>,
-        /// What to call it
-        #[arg(long, default_value = "bitcraps")]
-        name: String,
-        /// Chips that each validator starts with; there will never be others
-        #[arg(long, default_value_t = 1_000_000)]
-        chips: u64,
-        /// Write the genesis file here [default: genesis in the data directory]
-        #[arg(long, value_name = "FILE")]
-        out: Option<PathBuf>,
-        /// Deal the dice key here and now instead of letting the validators make it: whoever runs
-        /// this could know every roll
-        #[arg(long)]
-        insecure_dealer: bool,
-    },
+    New(NewNetwork),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct NewNetwork {
+    /// A validator's card, from its `key card`; once for each validator
+    #[arg(long = "validator", value_name = "CARD", required = true)]
+    pub(crate) validators: Vec<String>,
+    /// What to call it
+    #[arg(long, default_value = "bitcraps")]
+    pub(crate) name: String,
+    /// Chips that each validator starts with; there will never be others
+    #[arg(long, default_value_t = 1_000_000)]
+    pub(crate) chips: u64,
+    /// Write the genesis file here [default: genesis in the data directory]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: Option<PathBuf>,
+    /// Deal the dice key here and now instead of letting the validators make it: whoever runs
+    /// this could know every roll
+    #[arg(long)]
+    pub(crate) insecure_dealer: bool,
 }
 
 #[derive(Debug, Args)]
@@ -323,6 +364,58 @@ pub(crate) struct Invite {
     /// Show the ticket as a QR code too; needs about 70 columns and 36 lines
     #[arg(long)]
     pub(crate) qr: bool,
+}
+
+/// One roll of one table, typed as `1:17`.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Roll {
+    pub(crate) table: u32,
+    pub(crate) round: u64,
+}
+
+impl std::str::FromStr for Roll {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let wrong = "a roll is TABLE:ROLL, such as 1:17";
+        let (table, round) = text.split_once(':').ok_or(wrong)?;
+        let (table, round) = (table.parse().map_err(|_| wrong)?, round.parse().map_err(|_| wrong)?);
+        Ok(Self { table, round })
+    }
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Receipt {
+    /// Which roll: the table's number, a colon and the roll's, such as 1:17
+    #[arg(value_name = "TABLE:ROLL")]
+    pub(crate) roll: Roll,
+    /// Whose receipt: an address or key [default: this node's own]
+    #[arg(long, value_name = "ADDRESS", conflicts_with = "anybody")]
+    pub(crate) player: Option<String>,
+    /// For whom it may concern, with everybody's bets
+    #[arg(long)]
+    pub(crate) anybody: bool,
+    /// Where to write it [default: table-TABLE-roll-ROLL.receipt; with --json nowhere]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Verify {
+    /// The receipt: a file as `receipt` writes it, or its JSON form
+    pub(crate) file: PathBuf,
+    /// The genesis file to trust [default: that of the data directory]
+    #[arg(long, value_name = "FILE", conflicts_with = "header")]
+    pub(crate) genesis: Option<PathBuf>,
+    /// A header of the network to trust, in hexadecimal or in a file, as `network header` prints it
+    #[arg(long, value_name = "HEX|FILE")]
+    pub(crate) header: Option<String>,
+    /// Refuse the receipt of any other roll
+    #[arg(long, value_name = "TABLE:ROLL")]
+    pub(crate) roll: Option<Roll>,
+    /// Refuse the receipt of anybody else: an address or key
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) player: Option<String>,
 }
 
 #[derive(Debug, Args)]
@@ -377,6 +470,12 @@ pub(crate) enum Table {
     },
     /// Show a table and every roll as it happens, until Ctrl-C
     Watch {
+        /// The table's number
+        table: u32,
+    },
+    /// Test the dice of a table: all rolls that this node's blocks hold
+    #[command(after_help = STATS_HELP)]
+    Stats {
         /// The table's number
         table: u32,
     },

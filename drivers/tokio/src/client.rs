@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use bitcraps_host::api::{
-    AccountView, EventView, Failure, InvitationRequest, InvitationView, OperationRequest,
-    StatusView, SupplyView, TableSummary, TableView, TransactionRequest, TransactionState,
-    TransactionView,
+    AccountView, BlocksView, EventView, Failure, HeaderView, InvitationRequest, InvitationView,
+    OperationRequest, ReceiptView, StatusView, SupplyView, TableSummary, TableView,
+    TransactionRequest, TransactionState, TransactionView,
 };
 use bytes::{Bytes, BytesMut};
 use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
@@ -94,6 +94,27 @@ impl Client {
     /// One table.
     pub async fn table(&self, table: u32) -> Result<TableView, ClientError> {
         self.get(&format!("/v1/tables/{table}")).await
+    }
+
+    /// The header of the newest final block.
+    pub async fn header(&self) -> Result<HeaderView, ClientError> {
+        self.get("/v1/header").await
+    }
+
+    /// Final blocks from this height on, as many as one answer holds.
+    pub async fn blocks(&self, from: u64) -> Result<BlocksView, ClientError> {
+        self.get(&format!("/v1/blocks?from={from}")).await
+    }
+
+    /// The receipt of a roll, for a player (an address or key) or for whom it may concern.
+    pub async fn receipt(
+        &self,
+        table: u32,
+        round: u64,
+        player: Option<&str>,
+    ) -> Result<ReceiptView, ClientError> {
+        let whose = player.map_or(String::new(), |id| format!("?player={}", segment(id)));
+        self.get(&format!("/v1/tables/{table}/rolls/{round}/receipt{whose}")).await
     }
 
     /// Makes a ticket.

@@ -15,11 +15,11 @@ use serde::Serialize;
 use serde_json::json;
 use tokio::signal::ctrl_c;
 
-use crate::cli::{Change, Command, Invite, Key, Network, Round, Table};
+use crate::cli::{Change, Command, Invite, Key, Network, NewNetwork, Round, Table};
 use crate::exit::{Stopped, Usage};
 use crate::node::identity;
 use crate::output::{Output, aside, grouped};
-use crate::words;
+use crate::{receipt, stats, words};
 
 /// Carries out a command on the node of `config`'s data directory.
 pub(crate) async fn run(command: Command, config: &Config, output: Output) -> anyhow::Result<()> {
@@ -35,7 +35,10 @@ pub(crate) async fn run(command: Command, config: &Config, output: Output) -> an
             unreachable!("these are carried out elsewhere")
         }
         Command::Key(Key::Card) => card(&home, output),
-        Command::Network(network) => new_network(&home, network, output),
+        Command::Network(Network::New(network)) => new_network(&home, network, output),
+        Command::Network(Network::Header) => receipt::header(&session.client, output).await,
+        Command::Receipt(wanted) => receipt::write(&session.client, wanted, output).await,
+        Command::Verify(wanted) => receipt::verify(&home, wanted, output),
         Command::Invite(invite) => session.invite(invite).await,
         Command::Status => session.status().await,
         Command::Balance { address } => session.balance(address).await,
@@ -95,8 +98,8 @@ struct NetworkView {
     genesis: String,
 }
 
-fn new_network(home: &Home, network: Network, output: Output) -> anyhow::Result<()> {
-    let Network::New { validators, name, chips, out, insecure_dealer } = network;
+fn new_network(home: &Home, network: NewNetwork, output: Output) -> anyhow::Result<()> {
+    let NewNetwork { validators, name, chips, out, insecure_dealer } = network;
     let cards = validators.iter().map(|card| {
         let parsed = card.parse::<ValidatorCard>();
         parsed.map_err(|error| Usage(format!("the card {}… {error}", words::short(card))))
@@ -247,6 +250,7 @@ impl Session {
             Table::Close { table, change } => {
                 self.change(OperationRequest::CloseTable { table }, change).await
             }
+            Table::Stats { table } => stats::run(&self.client, table, self.output).await,
             Table::List => {
                 let tables = self.client.tables().await?;
                 self.output.answer(&tables, || words::tables(&tables))?;

@@ -24,6 +24,11 @@ const UNSAFE: u8 = 4;
 #[error("{0}")]
 pub(crate) struct Usage(pub(crate) String);
 
+/// A "no" that is the answer itself, printed already.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(crate) struct No(pub(crate) String);
+
 /// A node that could not go on.
 #[derive(Debug, thiserror::Error)]
 #[error("the node has stopped: {0}")]
@@ -49,7 +54,7 @@ pub(crate) fn report(error: &anyhow::Error, output: Output) -> ExitCode {
     }
     let (code, text) = (code(error), sentence(error));
     aside(&format!("error: {text}"));
-    if output.json {
+    if output.json && !error.is::<No>() {
         let failure = match error.downcast_ref::<ClientError>() {
             Some(ClientError::Refused(failure)) => failure.clone(),
             _ => Failure::new(api_code(code), text),

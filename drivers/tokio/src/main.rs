@@ -10,6 +10,8 @@ mod node;
 mod odds;
 mod output;
 mod qr;
+mod receipt;
+mod stats;
 mod words;
 
 use std::io::IsTerminal as _;

@@ -293,7 +293,7 @@ fn log(node: &str, notice: &Notice) {
         Notice::Failed { id, rejection } => {
             tracing::info!(node, id = id.short(), %rejection, "transaction impossible");
         }
-        Notice::Rolled { table, round, dice } => {
+        Notice::Rolled { table, round, dice, view: _ } => {
             tracing::debug!(node, table = table.0, round = round.0, %dice, "rolled");
         }
         Notice::Settled { table, round, dice } => {

@@ -9,6 +9,9 @@ use crate::output::grouped;
 /// Rolls shown of a table's history.
 const ROLLS: usize = 12;
 
+/// What is said wherever dice under a dealt key are shown.
+const INSECURE: &str = "INSECURE: whoever made the network could know every roll; play money only";
+
 pub(crate) fn status(view: &StatusView) -> String {
     let mut text = String::new();
     let role = match view.validator {
@@ -25,11 +28,7 @@ pub(crate) fn status(view: &StatusView) -> String {
     line(&mut text, "quorum", &format!("{} of {}, {faults}", view.quorum, view.validators));
     let tip = format!("{}, view {}, state {}", view.height, view.view, short(&view.state_root));
     line(&mut text, "height", &tip);
-    let dice = if view.insecure_dealer {
-        "INSECURE: whoever made the network could know every roll; play money only".to_owned()
-    } else {
-        view.dice.state.clone()
-    };
+    let dice = if view.insecure_dealer { INSECURE.to_owned() } else { view.dice.state.clone() };
     line(&mut text, "dice", &dice);
     line(&mut text, "peers", &view.peers.len().to_string());
     for peer in &view.peers {
@@ -63,7 +62,9 @@ pub(crate) fn tables(tables: &[TableSummary]) -> String {
             table.round,
         )
     });
-    lines.collect::<Vec<_>>().join("\n")
+    let warning = tables.iter().any(|table| table.insecure_dealer);
+    let warning = warning.then(|| format!("dice are {INSECURE}"));
+    lines.chain(warning).collect::<Vec<_>>().join("\n")
 }
 
 /// A table; `own` is the key that is called "you".
@@ -81,6 +82,9 @@ pub(crate) fn table(view: &TableView, own: &str, waiting_for: &str) -> String {
         grouped(view.reserved)
     );
     line(&mut text, "bank", &bank);
+    if view.insecure_dealer {
+        line(&mut text, "dice", INSECURE);
+    }
     let shooter = view.shooter.as_deref().map_or("nobody".into(), name);
     line(&mut text, "shooter", &shooter);
     for (index, seat) in view.seats.iter().enumerate() {

@@ -237,6 +237,11 @@ impl State {
         self.entries.get(&Key::Generation)?.generation()
     }
 
+    /// Whether a dealer made the dice key, who could know every roll.
+    pub fn is_dealt(&self) -> bool {
+        self.generation().is_none()
+    }
+
     /// A deal of the epoch's run of this version, as long as it is kept.
     pub fn deal(&self, version: u32, dealer: ValidatorIndex) -> Option<&Deal> {
         self.entries.get(&Key::Deal(self.meta().epoch, version, dealer))?.deal()

@@ -204,6 +204,11 @@ impl SignedTransaction {
         self.bytes.len() + 64
     }
 
+    /// What the signed bytes say; whether anybody signed them is not looked at.
+    pub fn read(&self) -> Result<Transaction, Malformed> {
+        decode(&self.bytes, limits::TRANSACTION_BYTES)
+    }
+
     /// Decodes the signed bytes and checks the signature over them.
     pub fn verify(self, network: NetworkId) -> Result<VerifiedTransaction, NotAuthentic> {
         self.verify_by(&Hooks::default(), network)
@@ -214,8 +219,7 @@ impl SignedTransaction {
         hooks: &Hooks,
         network: NetworkId,
     ) -> Result<VerifiedTransaction, NotAuthentic> {
-        let transaction: Transaction =
-            decode(&self.bytes, limits::TRANSACTION_BYTES).map_err(NotAuthentic::Malformed)?;
+        let transaction = self.read().map_err(NotAuthentic::Malformed)?;
         let (peer, context) = (&transaction.sender.peer, context(network));
         hooks
             .verify(peer, Domain::Transaction, &context, &self.bytes, &self.signature)

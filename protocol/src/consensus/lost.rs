@@ -12,7 +12,7 @@ use alloc::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Certificate, Consensus, Message, Output};
+use super::{Certificate, Consensus, Message, Output, Vote};
 use crate::block::{ValidatorIndex, View};
 use crate::event::{Fault, LinkId};
 use crate::identity::{Domain, Signature};
@@ -98,11 +98,23 @@ impl Consensus {
         }
     }
 
+    /// Looks at a vote of one's own that came from elsewhere. Each is journalled and counted before
+    /// it leaves: one that is not known here was cast by another process, or before the journal was
+    /// lost. Those that a known loss explains are no news, and a human who has overridden one
+    /// answers for them.
+    pub(super) fn recognise(&mut self, vote: &Vote) {
+        let mine = self.index() == Some(vote.voter);
+        if mine && !self.overridden && self.may_vote_in(vote.view()) && !self.is_counted(vote) {
+            self.forget();
+        }
+    }
+
     /// This validator no longer trusts its memory: it stops voting and asks.
-    pub(super) fn forget(&mut self) {
+    fn forget(&mut self) {
         if matches!(self.standing, Standing::Asking { .. }) {
             return;
         }
+        self.parked.clear();
         let nonce = Hash(self.rng.bytes32());
         let (answers, ask_at) = (BTreeMap::new(), self.now);
         self.standing = Standing::Asking { nonce, answers, ask_at, attempt: 0 };

@@ -210,8 +210,9 @@ pub enum Output {
     Validate(Arc<Block>),
     /// Fetch a decided block from the journal. Answered with [`Input::Loaded`].
     Load(Height),
-    /// The block is final; its parent was reported before.
-    Decide(Arc<Block>),
+    /// The block is final; its parent was reported before. With its own finalization, unless it
+    /// became final as an ancestor.
+    Decide(Arc<Block>, Option<Finalization>),
     /// A validator contradicted itself; reported once per validator.
     Accuse(Evidence),
     /// The node is in this view now.
@@ -279,7 +280,8 @@ pub struct Consensus {
     candidate: Option<Arc<Block>>,
     /// The chain was asked for a body for this view.
     building: bool,
-    /// How often this view's votes were said again.
+    /// Counts how often votes were said again. Starts anywhere and goes on from view to view: what
+    /// was said under the same number before, by an earlier process too, would not be passed on.
     attempt: u8,
     pacemaker: Pacemaker,
     demand: Demand,
@@ -313,7 +315,7 @@ impl Consensus {
         genesis: Header,
         config: Config,
         now: Time,
-        rng: Rng,
+        mut rng: Rng,
     ) -> Self {
         let signer = key.and_then(|key| {
             let index = validators.index(&key.peer())?;
@@ -338,14 +340,14 @@ impl Consensus {
             journal: Journal::default(),
             candidate: None,
             building: false,
-            attempt: 0,
+            attempt: rng.below(1 << 8) as u8,
             pacemaker: Pacemaker::new(config, now),
             demand: Demand::default(),
             wall: None,
             standing: Standing::default(),
             overridden: false,
             vouched: BTreeMap::new(),
-            attempt_to_vouch: 0,
+            attempt_to_vouch: rng.below(1 << 8) as u8,
             rng,
             accused: BTreeSet::new(),
             sync: Sync::new(now),
@@ -436,6 +438,7 @@ impl Consensus {
             self.resend();
         }
         self.keep_asking();
+        self.keep_complete();
         self.keep_in_sync();
     }
 

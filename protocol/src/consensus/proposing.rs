@@ -3,6 +3,7 @@
 use alloc::format;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::time::Duration;
 
 use bytes::Bytes;
 
@@ -44,6 +45,7 @@ impl Consensus {
         let Some(vote) = proposal.vote.verify(&self.validators, &self.context) else {
             return self.blame(link, Fault::BadSignature);
         };
+        self.recognise(vote.get());
         if !self.take_justification(&proposal.block) {
             return self.blame(link, Fault::BadBlock);
         }
@@ -209,13 +211,31 @@ impl Consensus {
             || self.tree.verdict(&block.hash()) == Some(Verdict::Invalid)
     }
 
+    /// Asks for a body without which a block of this view could be neither proposed, judged nor
+    /// made final. Every node does, whether it votes or not: its neighbours may have nobody else to
+    /// ask.
+    pub(super) fn keep_complete(&mut self) {
+        let may_stand = |block: &Arc<Block>| {
+            let Block { header, justification, .. } = &**block;
+            justification.allows(header.view, &header.parent)
+        };
+        let (needed, wait) = match self.subject().filter(may_stand) {
+            Some(block) => (block.header.parent.hash, Duration::ZERO),
+            // What was notarized just now is likely on its way.
+            None => (self.tip().hash, self.config.answer_timeout / 2),
+        };
+        if let Some(missing) = self.tree.missing(&needed) {
+            self.want(missing, wait);
+        }
+    }
+
     /// Has the chain execute the blocks up to `hash`, one at a time; asks for one that is missing.
     /// Returns the verdict on `hash` once there is one.
     fn execute_up_to(&mut self, hash: &BlockHash) -> Option<Verdict> {
         let path = match self.tree.path(hash) {
             Ok(path) => path,
             Err(missing) => {
-                self.want(missing);
+                self.want(missing, Duration::ZERO);
                 return None;
             }
         };
@@ -277,9 +297,10 @@ impl Consensus {
                 .get(&block.header.view)
                 .and_then(|round| round.finalization.clone())
                 .filter(|it| it.block == *hash);
+            let own = finalization.clone();
             let decided = Decided { block: (*block).clone(), notarization, finalization };
             self.persist(Entry::Decided(decided));
-            self.outputs.push_back(Output::Decide(block));
+            self.outputs.push_back(Output::Decide(block, own));
         }
         self.settle(finalization.view);
     }

@@ -5,6 +5,7 @@
 
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
+use core::time::Duration;
 
 use super::{
     Block, Certificate, Consensus, DECIDED_PER_REPLY, Decided, Message, Output, Request, Status,
@@ -24,8 +25,9 @@ pub(super) struct Sync {
     wanted: BTreeMap<BlockHash, Wanted>,
     /// The one outstanding request for decided blocks.
     fetch: Option<Fetch>,
-    /// The highest decided block that was received.
+    /// The highest decided block that was received, and from whom.
     gathered: Height,
+    gathered_from: Option<LinkId>,
     status_at: Time,
     /// When anybody may be asked the same thing again.
     next_ask: Time,
@@ -81,6 +83,7 @@ impl Sync {
             wanted: BTreeMap::new(),
             fetch: None,
             gathered: Height(0),
+            gathered_from: None,
             status_at: now,
             next_ask: now,
         }
@@ -193,11 +196,15 @@ impl Consensus {
         }
     }
 
-    /// Remembers to ask for a block until it is here.
-    pub(super) fn want(&mut self, hash: BlockHash) {
-        if self.sync.wanted.len() < WANTED {
-            let fresh = Wanted { ask_at: self.now, tries: 0 };
-            self.sync.wanted.entry(hash).or_insert(fresh);
+    /// Remembers to ask for a block, after `wait` at the latest, until it is here.
+    pub(super) fn want(&mut self, hash: BlockHash, wait: Duration) {
+        let ask_at = self.now + wait;
+        if let Some(wanted) = self.sync.wanted.get_mut(&hash) {
+            if wanted.tries == 0 {
+                wanted.ask_at = wanted.ask_at.min(ask_at);
+            }
+        } else if self.sync.wanted.len() < WANTED {
+            self.sync.wanted.insert(hash, Wanted { ask_at, tries: 0 });
         }
     }
 
@@ -358,11 +365,30 @@ impl Consensus {
         }
         self.sync.fetch = None;
         for decided in blocks {
-            if decided.block.header.height != height || !self.take_decided(decided) {
+            let header = decided.block.header;
+            let is_news = header.view > self.tree.root().view;
+            let follows = self.tree.header(&header.parent.hash).is_some();
+            if header.height != height || !self.take_decided(decided) {
                 return self.blame(link, Fault::BadBlock);
             }
+            if is_news && !follows {
+                return self.gather_anew(link);
+            }
             self.sync.gathered = height;
+            self.sync.gathered_from = Some(link);
             height = height.next();
+        }
+    }
+
+    /// What was gathered above the newest final block, or what `link` has now added to it, was
+    /// notarized but came to nothing. That is proof against neither neighbour, but others are asked
+    /// before them.
+    fn gather_anew(&mut self, link: LinkId) {
+        self.sync.gathered = Height(0);
+        for link in [Some(link), self.sync.gathered_from.take()].into_iter().flatten() {
+            if let Some(known) = self.sync.links.get_mut(&link) {
+                known.failures = known.failures.saturating_add(1);
+            }
         }
     }
 

@@ -103,6 +103,18 @@ impl Tree {
         Ok(path)
     }
 
+    /// The first block that is missing on the path from the root to `hash`, if one is.
+    pub(super) fn missing(&self, hash: &BlockHash) -> Option<BlockHash> {
+        let mut next = *hash;
+        while next != self.root_hash {
+            match self.entries.get(&next) {
+                Some(entry) => next = entry.block.header.parent.hash,
+                None => return Some(next),
+            }
+        }
+        None
+    }
+
     /// How many blocks lie between the root and `hash`, as far as they are known.
     pub(super) fn depth(&self, hash: &BlockHash) -> u64 {
         self.header(hash).map_or(0, |header| header.height.0.saturating_sub(self.root.height.0))

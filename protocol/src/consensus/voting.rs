@@ -39,20 +39,24 @@ impl Consensus {
         let round = self.rounds.entry(view).or_default();
         if round.kept(&vote) == Some(&vote) {
             // Said again on purpose, or it would not have come through: others may lack it.
-            return self.outputs.push_back(Output::Relay);
+            self.outputs.push_back(Output::Relay);
+            return self.ask_for_its_ground(link, &vote);
         }
         let Some(verified) = vote.verify(&self.validators, &self.context) else {
             return self.blame(link, Fault::BadSignature);
         };
-        if Some(vote.voter) == self.index() {
-            // Every vote of one's own is journalled and counted before it leaves.
-            self.forget();
-        }
+        self.recognise(&vote);
         if self.count(verified) {
             self.outputs.push_back(Output::Relay);
         }
-        if stated_highest(&vote) > self.highest_view() {
-            self.ask(link, Request::Notarization { at_least: stated_highest(&vote) });
+        self.ask_for_its_ground(link, &vote);
+    }
+
+    /// S2: a nullify counts only with the notarization it rests on. Asked for as often as the vote
+    /// is said, since question and answer may be lost.
+    fn ask_for_its_ground(&mut self, link: LinkId, vote: &Vote) {
+        if stated_highest(vote) > self.highest_view() {
+            self.ask(link, Request::Notarization { at_least: stated_highest(vote) });
         }
     }
 
@@ -79,6 +83,7 @@ impl Consensus {
         let seen = &mut self.seen[usize::from(voter.0)];
         *seen = view.max(*seen);
         let accused = self.accuse_if_contradicting(vote.get());
+        self.notice_equivocation(vote.get());
         let new = self.rounds.entry(view).or_default().keep(vote);
         if new {
             self.tally(view);
@@ -106,6 +111,18 @@ impl Consensus {
         self.accused.insert(vote.voter);
         self.outputs.push_back(Output::Accuse(Evidence { first, second: *vote }));
         true
+    }
+
+    /// S3: what a leader signed for another block may come as its vote or in a certificate, too.
+    fn notice_equivocation(&mut self, vote: &Vote) {
+        let Statement::Notarize { view, block, .. } = vote.statement else { return };
+        if vote.voter == self.validators.leader(view)
+            && let Some(round) = self.rounds.get_mut(&view)
+            && let Some(Vote { statement: Statement::Notarize { block: first, .. }, .. }) =
+                round.kept(vote)
+        {
+            round.equivocated |= *first != block;
+        }
     }
 
     /// Makes every certificate that the votes of `view` have become enough for.
@@ -206,7 +223,7 @@ impl Consensus {
         true
     }
 
-    fn is_counted(&self, vote: &Vote) -> bool {
+    pub(super) fn is_counted(&self, vote: &Vote) -> bool {
         let round = self.rounds.get(&vote.view());
         round.is_some_and(|round| round.kept(vote) == Some(vote))
     }
@@ -219,6 +236,8 @@ impl Consensus {
                 let seen = &mut self.seen[usize::from(vote.voter.0)];
                 *seen = view.max(*seen);
                 self.accuse_if_contradicting(&vote);
+                self.notice_equivocation(&vote);
+                self.recognise(&vote);
                 self.rounds.entry(view).or_default().keep(Verified::from_journal(vote));
             }
         }
@@ -291,7 +310,6 @@ impl Consensus {
         self.pacemaker.enter(self.now, ending);
         self.candidate = None;
         self.building = false;
-        self.attempt = 0;
         let oldest = self.oldest_kept_view();
         self.rounds = self.rounds.split_off(&oldest);
         self.unfinal = self.unfinal.split_off(&oldest);

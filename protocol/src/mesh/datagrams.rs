@@ -226,12 +226,11 @@ impl Datagrams {
     fn datagram(&mut self, kind: u8, number: u32, piece: &[u8]) -> Bytes {
         self.acknowledge_at = None;
         self.unacknowledged = 0;
-        let bits = self.early.keys().fold(0u32, |bits, number| {
-            match number.wrapping_sub(self.expected) {
+        let bits =
+            self.early.keys().fold(0u32, |bits, number| match number.wrapping_sub(self.expected) {
                 behind @ 1..=32 => bits | 1 << (behind - 1),
                 _ => bits,
-            }
-        });
+            });
         let mut datagram = Vec::with_capacity(HEADER_BYTES + piece.len());
         datagram.push(kind);
         datagram.extend_from_slice(&number.to_le_bytes());

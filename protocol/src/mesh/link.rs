@@ -8,6 +8,7 @@ use bytes::Bytes;
 use super::Config;
 use super::broadcast::{ID_BYTES, MessageId};
 use super::budget::Budget;
+use super::datagrams::Datagrams;
 use super::lanes::{Lane, Lanes, Overflow, Waiting};
 use super::packet::{IDS, LIST_OVERHEAD_BYTES, Packet};
 use crate::event::{Direction, Endpoint, Fault};
@@ -22,6 +23,8 @@ use crate::wire::limits::NEIGHBOURS;
 pub(super) enum Due {
     /// Closing: it has been silent or stuck for too long.
     TimeOut,
+    /// A datagram, for the first time or again, or word of what has arrived.
+    Datagram,
     /// A sign of life.
     Ping,
 }
@@ -43,6 +46,8 @@ pub(super) struct Link {
     pub(super) direction: Direction,
     pub(super) endpoint: Endpoint,
     session: Session,
+    /// What makes a stream of a datagram link.
+    datagrams: Option<Datagrams>,
     peer: Option<Peer>,
     up: Time,
     heard: Time,
@@ -59,6 +64,7 @@ impl Link {
     pub(super) fn new(
         now: Time,
         session: Session,
+        datagrams: Option<Datagrams>,
         direction: Direction,
         endpoint: Endpoint,
         config: &Config,
@@ -67,6 +73,7 @@ impl Link {
             direction,
             endpoint,
             session,
+            datagrams,
             peer: None,
             up: now,
             heard: now,
@@ -95,9 +102,28 @@ impl Link {
         if !self.budget.spend(now, frame.len()) {
             return Err(Fault::Flooding);
         }
-        let outcomes = self.session.handle(frame)?;
+        let Some(datagrams) = &mut self.datagrams else {
+            let outcomes = self.session.handle(frame)?;
+            self.heard = now;
+            return Ok(outcomes);
+        };
+        let mut outcomes = Vec::new();
+        for frame in datagrams.receive(now, frame)? {
+            outcomes.extend(self.session.handle(&frame)?);
+        }
         self.heard = now;
         Ok(outcomes)
+    }
+
+    /// Cuts a frame into datagrams that wait to leave, or gives it back to leave as it is.
+    pub(super) fn cut(&mut self, frame: Bytes) -> Option<Bytes> {
+        match &mut self.datagrams {
+            Some(datagrams) => {
+                datagrams.send(&frame);
+                None
+            }
+            None => Some(frame),
+        }
     }
 
     /// Queues an encoded packet, if the link is established and can carry so long a one.
@@ -129,13 +155,43 @@ impl Link {
         room.clamp(1, IDS)
     }
 
-    /// The frames of the next message, if there is one and the window admits it. Nonces are given
-    /// out here, so the frames must leave now.
-    pub(super) fn next_frames(&mut self, config: &Config) -> Option<Vec<Bytes>> {
+    /// The next frames to leave, if there are any and the window admits them. Nonces are given out
+    /// here, so the frames must leave now.
+    pub(super) fn next_frames(&mut self, now: Time, config: &Config) -> Option<Vec<Bytes>> {
+        if self.datagrams.is_none() {
+            return self.next_message(config);
+        }
+        if !self.has_room(config) {
+            return None;
+        }
+        loop {
+            let datagrams = self.datagrams.as_mut()?;
+            if let Some(datagram) = datagrams.next(now) {
+                return Some(Vec::from([datagram]));
+            }
+            if !datagrams.is_ready() {
+                return None;
+            }
+            let message = self.lanes.pop()?;
+            let frames = self.session.seal(&message).expect("what is too long was not queued");
+            frames.iter().for_each(|frame| datagrams.send(frame));
+        }
+    }
+
+    /// Whether the driver takes another datagram.
+    fn has_room(&self, config: &Config) -> bool {
+        self.in_flight.len() < config.window_frames && self.in_flight_bytes < config.window_bytes
+    }
+
+    /// When a datagram is to leave.
+    fn next_datagram(&self, config: &Config) -> Option<Time> {
+        self.datagrams.as_ref().filter(|_| self.has_room(config))?.deadline()
+    }
+
+    fn next_message(&mut self, config: &Config) -> Option<Vec<Bytes>> {
         let next = self.lanes.next_bytes()?;
-        let in_flight: usize = self.in_flight.iter().sum();
-        let fits =
-            in_flight + next <= config.window_bytes && self.in_flight.len() < config.window_frames;
+        let fits = self.in_flight_bytes + next <= config.window_bytes
+            && self.in_flight.len() < config.window_frames;
         if !fits && !self.in_flight.is_empty() {
             return None;
         }
@@ -172,12 +228,16 @@ impl Link {
 
     pub(super) fn deadline(&self, config: &Config) -> Time {
         let times_out = self.times_out(config);
-        self.pings(config).map_or(times_out, |pings| pings.min(times_out))
+        let next = self.pings(config).into_iter().chain(self.next_datagram(config));
+        next.chain([times_out]).min().unwrap_or(times_out)
     }
 
     pub(super) fn due(&self, now: Time, config: &Config) -> Option<Due> {
         if self.times_out(config) <= now {
             return Some(Due::TimeOut);
+        }
+        if self.next_datagram(config).is_some_and(|at| at <= now) {
+            return Some(Due::Datagram);
         }
         self.pings(config).is_some_and(|at| at <= now).then_some(Due::Ping)
     }

@@ -16,6 +16,7 @@
 mod broadcast;
 mod budget;
 mod config;
+mod datagrams;
 mod lanes;
 mod link;
 mod membership;
@@ -43,6 +44,7 @@ use crate::wire::limits::MESSAGE_BYTES;
 #[cfg(feature = "simulation")]
 use broadcast::Hops;
 use broadcast::{MessageId, Plumtree, Said};
+use datagrams::Datagrams;
 use lanes::Waiting;
 use link::{Due, Link};
 use membership::{Ending, Membership};
@@ -107,8 +109,7 @@ pub enum Input {
         /// On which link.
         link: LinkId,
     },
-    /// A message is for everybody. Skips links on which it would not fit a message, which only
-    /// datagram links can be.
+    /// A message is for everybody.
     Broadcast {
         /// How urgent it is.
         lane: Lane,
@@ -123,8 +124,7 @@ pub enum Input {
         /// The link that delivered it, or `None` if it starts here and so goes to every peer.
         from: Option<LinkId>,
     },
-    /// A message is for one neighbour. Dropped if that link is no longer up, or is a datagram link
-    /// and the message longer than one of its records.
+    /// A message is for one neighbour. Dropped if that link is no longer up.
     Unicast {
         /// On which link.
         link: LinkId,
@@ -383,6 +383,13 @@ impl Mesh {
             return self.outputs.push_back(Output::Close { link, reason });
         }
         let rng = Rng::new(self.rng.bytes32());
+        // Under the session, a datagram link is made into a stream of longer frames.
+        let datagrams = match kind {
+            LinkKind::Stream => None,
+            LinkKind::Datagram => Some(Datagrams::new(mtu as usize)),
+        };
+        let mtu = if datagrams.is_some() { datagrams::FRAME_BYTES as u32 } else { mtu };
+        let kind = LinkKind::Stream;
         let (session, first) = match direction {
             Direction::Outbound => {
                 let (session, first) = Session::initiate(&self.identity, rng, mtu, kind);
@@ -390,7 +397,8 @@ impl Mesh {
             }
             Direction::Inbound => (Session::accept(&self.identity, rng, mtu, kind), None),
         };
-        let known = Link::new(now, session, direction, endpoint.clone(), &self.config);
+        let endpoint_of_it = endpoint.clone();
+        let known = Link::new(now, session, datagrams, direction, endpoint_of_it, &self.config);
         self.links.insert(link, known);
         self.mingle(now, membership::Input::LinkUp { link, direction, endpoint });
         if let Some(frame) = first {
@@ -410,6 +418,7 @@ impl Mesh {
                     }
                 }
                 self.heard(now, link);
+                self.flush(now, link);
             }
             Err(fault) => self.fail(now, link, fault),
         }
@@ -599,15 +608,24 @@ impl Mesh {
     /// Lets leave what the link's window admits.
     fn flush(&mut self, now: Time, link: LinkId) {
         while let Some(frames) =
-            self.links.get_mut(&link).and_then(|known| known.next_frames(&self.config))
+            self.links.get_mut(&link).and_then(|known| known.next_frames(now, &self.config))
         {
             for frame in frames {
-                self.send(now, link, frame);
+                self.emit(now, link, frame);
             }
         }
     }
 
+    /// Sends a frame of the handshake.
     fn send(&mut self, now: Time, link: LinkId, frame: Bytes) {
+        let Some(known) = self.links.get_mut(&link) else { return };
+        match known.cut(frame) {
+            Some(frame) => self.emit(now, link, frame),
+            None => self.flush(now, link),
+        }
+    }
+
+    fn emit(&mut self, now: Time, link: LinkId, frame: Bytes) {
         if let Some(known) = self.links.get_mut(&link) {
             known.leaves(now, frame.len());
             self.outputs.push_back(Output::Send { link, frame });
@@ -654,6 +672,7 @@ impl Mesh {
         for (link, due) in due {
             match due {
                 Due::TimeOut => self.close(now, link, CloseReason::TimedOut),
+                Due::Datagram => self.flush(now, link),
                 Due::Ping => self.push(now, link, Lane::Control, Packet::Ping.encode().into()),
             }
         }

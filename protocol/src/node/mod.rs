@@ -34,10 +34,11 @@ use crate::hooks::Hooks;
 use crate::identity::{Address, Context, Epoch, Keypair, PeerId, ProofOfWork};
 use crate::journal::Entry;
 use crate::mesh::{self, Attempt, Mesh};
+use crate::receipt::Rolls;
 use crate::rng::Rng;
 use crate::session::LocalIdentity;
 use crate::time::{BlockTime, Time};
-use crate::wire::Hash;
+use crate::wire::{Hash, List};
 
 pub use crate::consensus::Past;
 #[cfg(not(feature = "simulation"))]
@@ -126,6 +127,8 @@ pub struct Node {
     coins: BTreeMap<View, (Coin, CoinProof)>,
     /// Views whose rolls are final and wait for their coin, with the key that it is made under.
     rolling: BTreeMap<View, DiceKeyId>,
+    /// What proves the newest rolls.
+    rolls: Rolls,
     /// Commands of this node that are not final yet. Bounded by the mempool's bound per sender.
     commands: BTreeSet<CommandId>,
     demand: Demand,
@@ -177,9 +180,11 @@ impl Node {
             .index(&keypair.peer())
             .map(|index| Participant::new(network, index, &keypair));
         let header = genesis_header(&genesis, &chain);
+        let peers = genesis.validators.iter().map(|card| card.address.peer);
         let mut mesh = Mesh::new(identity, rng.fork("mesh"), config.mesh);
-        let peers = genesis.validators.iter().map(|card| card.address.peer).collect();
-        mesh.handle(now, mesh::Input::Validators { peers });
+        mesh.handle(now, mesh::Input::Validators { peers: peers.clone().collect() });
+        let peers = peers.collect();
+        let rolls = Rolls::new(List::new(peers).expect("as many as the genesis lists"));
         Ok(Self {
             address: Address { peer: keypair.peer(), proof },
             mesh,
@@ -204,6 +209,7 @@ impl Node {
             wall: None,
             coins: BTreeMap::new(),
             rolling: BTreeMap::new(),
+            rolls,
             commands: BTreeSet::new(),
             demand: Demand::default(),
             offer_at: now,
@@ -239,6 +245,8 @@ impl Node {
                     ))
                 })?;
                 self.chain.finalize(&header.hash());
+                let finalization = decided.finalization.as_ref();
+                self.rolls.note(header, body, finalization, self.chain.state());
             }
             self.consensus.restore(entry);
             count += 1;
@@ -346,6 +354,16 @@ impl Node {
         &self.genesis
     }
 
+    /// What proves the newest rolls of this chain.
+    pub const fn rolls(&self) -> &Rolls {
+        &self.rolls
+    }
+
+    /// The header of the newest final block, which names the validators of its epoch.
+    pub const fn header(&self) -> &Header {
+        self.consensus.finalized()
+    }
+
     /// This node's address.
     pub const fn address(&self) -> Address {
         self.address
@@ -372,10 +390,11 @@ impl Node {
         let rolls = pending.filter(move |roll| roll.view == view);
         let coin = self.coins.get(&view).map(|(coin, _)| coin);
         coin.into_iter().flat_map(move |coin| {
-            rolls.clone().map(|roll| Notice::Rolled {
+            rolls.clone().map(move |roll| Notice::Rolled {
                 table: roll.table,
                 round: roll.round,
                 dice: Dice::from_bytes(coin.dice_bytes(roll.table.0, roll.round.0)),
+                view,
             })
         })
     }

@@ -10,7 +10,7 @@ use super::{Gossip, Node, OFFER_INTERVAL, OFFERED_AT_ONCE, mesh_input};
 use crate::beacon::{self, DiceKeyId};
 use crate::block::{BlockHash, Header, View};
 use crate::chain::{NotAuthentic, SignedTransaction, Slot, SubmitRefusal};
-use crate::consensus::{self, Block, Demand, Message, Proposal, Statement, Vote};
+use crate::consensus::{self, Block, Demand, Finalization, Message, Proposal, Statement, Vote};
 use crate::event::{Action, Event, Fault, Key, LinkId, Notice};
 use crate::hooks::Flaw;
 use crate::identity::PeerId;
@@ -289,7 +289,9 @@ impl Node {
             consensus::Output::Load(height) => {
                 self.actions.push_back(Action::Load { key: Key::Block(height) });
             }
-            consensus::Output::Decide(block) => self.decide(&block),
+            consensus::Output::Decide(block, finalization) => {
+                self.decide(&block, finalization.as_ref());
+            }
             consensus::Output::Accuse(evidence) => {
                 let (validator, what) = (evidence.validator(), evidence.what());
                 self.notify(Notice::Evidence { validator, what });
@@ -371,9 +373,10 @@ impl Node {
     }
 
     /// A block is final: the chain moves on, and whoever waited for it hears of it.
-    fn decide(&mut self, block: &Arc<Block>) {
+    fn decide(&mut self, block: &Arc<Block>, finalization: Option<&Finalization>) {
         let hash = block.hash();
         let finalized = self.chain.finalize(&hash);
+        self.rolls.note(&block.header, &block.body, finalization, self.chain.state());
         let effects = finalized.effects;
         if effects.key_generation {
             self.expect_work();

@@ -352,7 +352,7 @@ impl World {
         };
         assert!(self.run_until(Duration::from_secs(60), settled), "{}", self.why(index));
         let shown = self.places[index].notices.iter().find_map(|notice| match notice {
-            Notice::Rolled { table: TABLE, round: of, dice } if *of == round => Some(*dice),
+            Notice::Rolled { table: TABLE, round: of, dice, .. } if *of == round => Some(*dice),
             _ => None,
         });
         shown.expect("the dice are shown before they are settled")

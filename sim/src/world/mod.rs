@@ -272,14 +272,14 @@ impl World {
         Some(outcome)
     }
 
-    /// Starts a process in a place from what its disk holds.
+    /// Makes room on a place's disk, and starts a process from what it holds unless one runs.
     pub fn start(&mut self, place: usize) {
+        self.places[place].disk.full = false;
         if self.places[place].process.is_some() || self.places[place].gone {
             return;
         }
         let it = &mut self.places[place];
         it.life += 1;
-        it.disk.full = false;
         let (life, local) = (it.life, it.clock.local(self.now));
         let seed = self.seeds.fork(&format!("{place} {life}")).bytes32();
         let setup = || Setup {
@@ -449,7 +449,7 @@ impl World {
                 self.recorder.say(self.now, place, || format!("command fails: {rejection}"));
                 self.places[place].commands.remove(&id);
             }
-            Notice::Rolled { table, round, dice } => {
+            Notice::Rolled { table, round, dice, .. } => {
                 self.note(Kind::Rolled, place, u64::from(dice.total()));
                 if sound {
                     self.checks.rolled(self.now, place, table, round, dice);

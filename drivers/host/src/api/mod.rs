@@ -4,8 +4,10 @@
 //! The types of requests and answers serve both ends. Keys, hashes and ids are texts, chips and
 //! heights numbers, times Unix milliseconds.
 
+mod blocks;
 mod failure;
 mod outcome;
+mod receipt;
 mod request;
 mod view;
 
@@ -15,8 +17,12 @@ use bitcraps_protocol::identity::{Address, PeerId};
 use bitcraps_protocol::node::{Node, Status};
 use bitcraps_protocol::wire::Hash;
 
+pub use blocks::{
+    BlockView, BlocksView, DiceKeyView, PAGE_BLOCKS, PAGE_BYTES, blocks, blocks_frame,
+};
 pub use failure::{Code, Failure};
 pub use outcome::{Outcome, Outcomes};
+pub use receipt::{DecidedView, HeaderView, ReceiptView, header, receipt, receipt_material};
 pub use request::{InvitationRequest, OperationRequest, TransactionRequest};
 pub use view::{
     AccountView, BetView, DiceView, EventView, InvitationView, PeerView, SeatView, StatusView,
@@ -41,7 +47,8 @@ pub fn supply(node: &Node) -> SupplyView {
 
 /// `GET /v1/tables`: all open tables.
 pub fn tables(state: &State) -> Vec<TableSummary> {
-    state.tables().map(|(id, entry)| TableSummary::of(id, entry)).collect()
+    let insecure = state.is_dealt();
+    state.tables().map(|(id, entry)| TableSummary::of(id, entry, insecure)).collect()
 }
 
 /// `GET /v1/tables/{id}`: one table with everything on it.
@@ -49,12 +56,22 @@ pub fn table(state: &State, id: TableId) -> Result<TableView, Failure> {
     let entry = state
         .table(id)
         .ok_or_else(|| Failure::new(Code::NotFound, format!("there is no open table {}", id.0)))?;
-    Ok(TableView::of(id, entry))
+    Ok(TableView::of(id, entry, state.is_dealt()))
 }
 
 /// `GET /v1/events`: how a notice is told to programs.
 pub fn event(notice: &Notice) -> EventView {
     EventView::of(notice)
+}
+
+/// Bytes as hexadecimal digits.
+fn hex(bytes: &[u8]) -> String {
+    data_encoding::HEXLOWER.encode(bytes)
+}
+
+/// The bytes behind hexadecimal digits.
+fn unhex(digits: &str) -> Option<Vec<u8>> {
+    data_encoding::HEXLOWER.decode(digits.as_bytes()).ok()
 }
 
 /// Reads an account's id: its address, or the hexadecimal digits of its key.

@@ -68,7 +68,7 @@ impl Outcomes {
             Notice::Failed { id, rejection } => {
                 self.transactions.at(*id).or_default().end = Some(Err(rejection.to_string()));
             }
-            Notice::Rolled { table, round, dice } | Notice::Settled { table, round, dice } => {
+            Notice::Rolled { table, round, dice, .. } | Notice::Settled { table, round, dice } => {
                 self.rolls.at((*table, *round)).and_modify(|known| *known = *dice).or_insert(*dice);
             }
             Notice::PeerUp { .. }
@@ -121,6 +121,7 @@ impl<K, V> Default for Remembered<K, V> {
 
 #[cfg(test)]
 mod tests {
+    use bitcraps_protocol::block::View;
     use bitcraps_protocol::wire::Hash;
 
     use super::*;
@@ -133,7 +134,7 @@ mod tests {
     fn a_roll_is_not_over_before_its_dice_are_known_whatever_comes_first() {
         let (id, table, round) = (Hash([1; 32]), TableId(1), Round(2));
         let dice = Dice::new(2, 5).expect("two faces");
-        let rolled = Notice::Rolled { table, round, dice };
+        let rolled = Notice::Rolled { table, round, dice, view: View(4) };
         let over = Outcome::Final { height: Height(3), table: None, dice: Some(dice) };
         let mut outcomes = Outcomes::default();
         assert_eq!(outcomes.get(id), Outcome::Unknown);

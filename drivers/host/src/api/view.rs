@@ -130,6 +130,8 @@ pub struct TableSummary {
     pub round: u64,
     /// The point, if the puck is on.
     pub point: Option<u8>,
+    /// Whether a dealer made the dice key, who could know every roll.
+    pub insecure_dealer: bool,
 }
 
 /// A table with everything on it.
@@ -166,6 +168,8 @@ pub struct TableView {
     pub bets: Vec<BetView>,
     /// The newest rolls, oldest first.
     pub history: Vec<[u8; 2]>,
+    /// Whether a dealer made the dice key, who could know every roll.
+    pub insecure_dealer: bool,
 }
 
 /// A seat that is taken.
@@ -262,7 +266,7 @@ pub enum EventView {
     /// A transaction handed in here has become impossible.
     Failed { id: String, reason: String },
     /// The dice of a roll are known.
-    Rolled { table: u32, round: u64, dice: [u8; 2] },
+    Rolled { table: u32, round: u64, dice: [u8; 2], view: u64 },
     /// A roll was settled.
     Settled { table: u32, round: u64, dice: [u8; 2] },
     /// The node has stopped working.
@@ -341,7 +345,7 @@ impl SupplyView {
 }
 
 impl TableSummary {
-    pub(super) fn of(id: TableId, entry: &TableEntry) -> Self {
+    pub(super) fn of(id: TableId, entry: &TableEntry, insecure_dealer: bool) -> Self {
         let table = &entry.table;
         Self {
             id: id.0,
@@ -351,12 +355,13 @@ impl TableSummary {
             seats: table.seats().len() as u64,
             round: table.round().0,
             point: table.point().map(Number::total),
+            insecure_dealer,
         }
     }
 }
 
 impl TableView {
-    pub(super) fn of(id: TableId, entry: &TableEntry) -> Self {
+    pub(super) fn of(id: TableId, entry: &TableEntry, insecure_dealer: bool) -> Self {
         let table = &entry.table;
         let window_ends = match table.phase() {
             Phase::Betting { opened } => Some(opened.time.plus_millis(table.rules().window_ms)),
@@ -388,6 +393,7 @@ impl TableView {
             seats: seats.collect(),
             bets: bets.collect(),
             history: table.history().map(pips).collect(),
+            insecure_dealer,
         }
     }
 }
@@ -438,8 +444,8 @@ impl EventView {
             Notice::Failed { id, rejection } => {
                 Self::Failed { id: id.to_string(), reason: rejection.to_string() }
             }
-            Notice::Rolled { table, round, dice } => {
-                Self::Rolled { table: table.0, round: round.0, dice: pips(*dice) }
+            Notice::Rolled { table, round, dice, view } => {
+                Self::Rolled { table: table.0, round: round.0, dice: pips(*dice), view: view.0 }
             }
             Notice::Settled { table, round, dice } => {
                 Self::Settled { table: table.0, round: round.0, dice: pips(*dice) }

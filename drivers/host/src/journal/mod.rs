@@ -257,6 +257,14 @@ impl Journal {
         Ok(Some(newest))
     }
 
+    /// The heights of the first `count` blocks from `from` on whose records are here, without a
+    /// gap.
+    pub fn heights(&self, from: Height, count: u64) -> Vec<Height> {
+        let Some((first, _)) = self.blocks.range(from..).next() else { return Vec::new() };
+        let heights = (first.0..).map(Height).take(count as usize);
+        heights.take_while(|height| self.blocks.contains_key(height)).collect()
+    }
+
     /// The durable or appended record under `key`. Its checksum is verified.
     pub fn load(&mut self, key: Key) -> Result<Option<Bytes>, JournalError> {
         let Key::Block(height) = key;

@@ -6,6 +6,7 @@ mod guard;
 mod hub;
 mod invite;
 mod listen;
+mod rolls;
 mod routes;
 mod wire;
 

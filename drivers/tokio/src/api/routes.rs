@@ -19,14 +19,15 @@ use serde::Deserialize;
 use tokio::time::Instant;
 
 use super::Context;
+use super::rolls;
 use super::wire::{Input, Refused, lines};
 use crate::ask;
 
 /// How long a request waits for a transaction before it answers what is still missing.
 const WAIT: Duration = Duration::from_secs(20);
 
-type Shared = State<Arc<Context>>;
-type Answer<T> = Result<Json<T>, Refused>;
+pub(super) type Shared = State<Arc<Context>>;
+pub(super) type Answer<T> = Result<Json<T>, Refused>;
 type Segment = Result<Path<String>, PathRejection>;
 
 #[derive(Deserialize)]
@@ -43,6 +44,7 @@ pub(super) fn router(context: Arc<Context>) -> Router {
         .route("/v1/accounts/{id}", get(account))
         .route("/v1/tables", get(tables))
         .route("/v1/tables/{id}", get(table))
+        .merge(rolls::router())
         .route("/v1/transactions", post(submit))
         .route("/v1/transactions/{id}", get(transaction))
         .route("/v1/invitations", post(invite))

@@ -22,6 +22,8 @@ use crate::commands::{entropy, now};
 use crate::exit::{Usage, sentence};
 use crate::output::aside;
 
+/// The network's genesis, for whoever checks receipts.
+const GENESIS: &str = "genesis";
 /// Chips that every node's account starts with.
 const CHIPS: u64 = 1_000_000;
 
@@ -54,6 +56,13 @@ impl Cluster {
             as_processes: arguments.processes,
             members: Vec::new(),
         };
+        if let (Some(receipts), true) = (&arguments.receipts, is_temporary) {
+            let receipts = receipts.display();
+            aside(&format!(
+                "without --state the genesis goes when the run ends, and with it what the receipts \
+                 in {receipts} are checked against"
+            ));
+        }
         if cluster.nodes[0].exists() {
             cluster.check(validators)?;
         } else {
@@ -62,6 +71,8 @@ impl Cluster {
             let make = move || make_network(&nodes, validators, insecure, &measurements);
             tokio::task::spawn_blocking(make).await??;
         }
+        let genesis = Home::new(&cluster.nodes[0]).genesis()?;
+        write_whole(&cluster.directory.join(GENESIS), &genesis.encode())?;
         Ok(cluster)
     }
 

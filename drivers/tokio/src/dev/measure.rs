@@ -16,6 +16,9 @@ pub(super) struct Measurements {
     pub(super) bet_to_final: Samples,
     /// From handing in a roll to its dice.
     pub(super) roll_to_dice: Samples,
+    /// From a throw's block being final to its dice, on the first node: what the dice add to
+    /// finality.
+    pub(super) final_to_dice: Samples,
     /// From one final block to the next, on the first node.
     pub(super) block_time: Samples,
     /// From starting a node to its being ready.

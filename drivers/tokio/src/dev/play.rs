@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
 use bitcraps_host::api::{
-    EventView, InvitationRequest, OperationRequest, SupplyView, TransactionState,
+    Code, EventView, InvitationRequest, OperationRequest, SupplyView, TransactionState,
 };
 use bitcraps_protocol::craps::Rules;
 use bitcraps_tokio::client::{Client, ClientError, Events};
@@ -23,6 +23,7 @@ use crate::cli::Dev;
 use crate::commands::entropy;
 use crate::exit::sentence;
 use crate::output::{Output, aside, grouped};
+use crate::receipt::{file_name, save};
 use crate::words;
 
 /// Chips in the bank of the bots' table.
@@ -39,6 +40,10 @@ const STALL: Duration = Duration::from_secs(120);
 const REST: Duration = Duration::from_secs(60);
 /// How often they are looked at meanwhile.
 const LOOK: Duration = Duration::from_millis(50);
+/// Final views whose time is remembered until their dice are known; the lowest is forgotten first.
+const LATEST: usize = 64;
+/// How often a receipt is asked for again that cannot be made yet.
+const RECEIPT_ATTEMPTS: usize = 20;
 /// Heights whose blocks are remembered for comparison; the lowest is forgotten first.
 const HEIGHTS: usize = 4096;
 
@@ -120,15 +125,24 @@ impl<'a> Game<'a> {
             let (name, agreement) = (member.name.clone(), self.agreement.clone());
             let measurements = (index == 0).then(|| self.measurements.clone());
             watchers.spawn(async move {
-                let mut last = None::<Instant>;
+                let mut latest = BTreeMap::<u64, Instant>::new();
                 while let Some(event) = events.next().await? {
-                    if let EventView::Finalized { height, hash, .. } = event {
+                    let now = Instant::now();
+                    if let EventView::Finalized { height, view, hash, .. } = event {
                         agreement.note(&name, height, hash);
-                        let now = Instant::now();
+                        let last = latest.last_key_value().map(|(_, at)| *at);
                         if let (Some(measurements), Some(last)) = (&measurements, last) {
                             measurements.lock().block_time.add(now - last);
                         }
-                        last = Some(now);
+                        latest.insert(view, now);
+                        if latest.len() > LATEST {
+                            latest.pop_first();
+                        }
+                    } else if let (EventView::Rolled { view, .. }, Some(measurements)) =
+                        (event, &measurements)
+                        && let Some(at) = latest.get(&view)
+                    {
+                        measurements.lock().final_to_dice.add(now - *at);
                     }
                 }
                 Err(ClientError::Broken(format!("{name} has stopped")))
@@ -213,6 +227,7 @@ impl<'a> Game<'a> {
                         measurements.rolls += 1;
                         measurements.rolls
                     };
+                    self.keep_receipt(table, round).await?;
                     self.show(table, invitation, round, dice).await?;
                     if self.arguments.rolls.is_some_and(|wanted| rolls >= wanted) {
                         return Ok(());
@@ -233,6 +248,25 @@ impl<'a> Game<'a> {
                 | EventView::Abstains { .. } => {}
             }
         }
+    }
+
+    /// Writes the receipt of a roll that is settled, if receipts are wanted.
+    async fn keep_receipt(&self, table: u32, round: u64) -> anyhow::Result<()> {
+        let Some(directory) = &self.arguments.receipts else { return Ok(()) };
+        let mut attempts = 0;
+        let receipt = loop {
+            match self.first().receipt(table, round, None).await {
+                // Another block after it may have to be signed first.
+                Err(ClientError::Refused(failure))
+                    if failure.code == Code::Busy && attempts < RECEIPT_ATTEMPTS =>
+                {
+                    attempts += 1;
+                    sleep(LOOK).await;
+                }
+                other => break other?,
+            }
+        };
+        save(&receipt, &directory.join(file_name(table, round)))
     }
 
     async fn show(
@@ -310,6 +344,7 @@ impl<'a> Game<'a> {
         let figures = Figures {
             bet_to_final: measurements.bet_to_final.figure(),
             roll_to_dice: measurements.roll_to_dice.figure(),
+            final_to_dice: measurements.final_to_dice.figure(),
             block_time: measurements.block_time.figure(),
             start: measurements.start.figure(),
             identity: measurements.identity.figure(),

@@ -39,6 +39,8 @@ pub(super) struct Report {
 pub(super) struct Figures {
     pub(super) bet_to_final: Option<Figure>,
     pub(super) roll_to_dice: Option<Figure>,
+    /// From a throw's block being final to its dice.
+    pub(super) final_to_dice: Option<Figure>,
     pub(super) block_time: Option<Figure>,
     /// From starting a node, whose identity exists, to its being ready.
     pub(super) start: Option<Figure>,
@@ -78,6 +80,7 @@ impl Report {
             ("chips conserved", format!("{}: {}", yes(self.chips_conserved), grouped(self.chips))),
             ("bet to final", figure(&self.figures.bet_to_final)),
             ("roll to dice", figure(&self.figures.roll_to_dice)),
+            ("final to dice", figure(&self.figures.final_to_dice)),
             ("block time", figure(&self.figures.block_time)),
             ("start to ready", figure(&self.figures.start)),
             ("new identity", figure(&self.figures.identity)),

@@ -68,18 +68,20 @@ impl Cluster {
         cards.iter().for_each(|card| new.extend(["--validator", card]));
         answer(&homes[0], &new).await;
         let places: Vec<_> = (0..size).map(|_| free_place()).collect();
-        let members = homes.into_iter().zip(&places).enumerate().map(|(index, (data_dir, place))| {
-            let others: Vec<_> = peers(index).into_iter().map(|it| places[it].clone()).collect();
-            Member {
-                flags: flags.iter().map(|flag| (*flag).to_owned()).collect(),
-                name: data_dir.file_name().unwrap().to_str().unwrap().to_owned(),
-                client: Client::new(&data_dir),
-                data_dir,
-                place: place.clone(),
-                peers: others.join(","),
-                process: None,
-            }
-        });
+        let members =
+            homes.into_iter().zip(&places).enumerate().map(|(index, (data_dir, place))| {
+                let others: Vec<_> =
+                    peers(index).into_iter().map(|it| places[it].clone()).collect();
+                Member {
+                    flags: flags.iter().map(|flag| (*flag).to_owned()).collect(),
+                    name: data_dir.file_name().unwrap().to_str().unwrap().to_owned(),
+                    client: Client::new(&data_dir),
+                    data_dir,
+                    place: place.clone(),
+                    peers: others.join(","),
+                    process: None,
+                }
+            });
         let members = members.collect();
         let mut cluster = Self { members, agreement: Agreement::default(), directory };
         for index in 0..size {

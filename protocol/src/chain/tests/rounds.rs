@@ -76,6 +76,7 @@ fn nothing_moves_at_a_table_while_its_dice_are_in_the_air() {
         bet(1, Bet::Pass, 10),
         bet(2, Bet::Field, 10),
         Operation::TakeDown { table: TABLE, round: Round(1), bet: Bet::Pass },
+        Operation::SetWorking { table: TABLE, round: Round(1), bet: Bet::Pass, on: false },
         Operation::Stand { table: TABLE },
         Operation::Ready { table: TABLE, round: Round(1) },
         roll(1),
@@ -86,6 +87,25 @@ fn nothing_moves_at_a_table_while_its_dice_are_in_the_air() {
     }
     let closing = net.sign(0, 2, Operation::CloseTable { table: TABLE });
     assert_eq!(chain.trial(&tip.hash, tip.slot.time, &closing), frozen);
+}
+
+#[test]
+fn no_chip_leaves_the_bank_while_the_dice_are_in_the_air() {
+    let net = Net::new(1, 2);
+    let (mut chain, tip, _) = rolling(&net);
+    let (bank, balance) =
+        (chain.state().table(TABLE).unwrap().table.bank(), net.balance(&chain, 0));
+    let drawing = Operation::Draw { table: TABLE, amount: Chips(100) };
+    chain.submit(net.sign(0, 2, drawing)).unwrap();
+    // A block in v + 1 without the coin.
+    let slot = next(tip, 1000);
+    let (body, commitments) = chain.build(&tip.hash, slot, vec![], false).unwrap();
+    let header = net.header(tip, slot, commitments);
+    assert_eq!(chain.check(&header, &body), Ok(()));
+    let finalized = chain.finalize(&header.hash());
+    assert_eq!(finalized.effects.executed.len(), 1);
+    assert_eq!(chain.state().table(TABLE).unwrap().table.bank(), bank);
+    assert_eq!(net.balance(&chain, 0), balance);
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! One machine, driven step by step: inputs on the left, whole outputs on the right.
 
+use alloc::collections::BTreeSet;
 use alloc::sync::Arc;
 use alloc::vec;
 use alloc::vec::Vec;
@@ -8,16 +9,17 @@ use core::time::Duration;
 use bytes::Bytes;
 
 use super::world::{commitments, context, genesis, key, machine, validators};
-use crate::block::{BlockHash, Header, ValidatorIndex, View};
+use crate::block::{BlockHash, Header, Height, ValidatorIndex, View};
 use crate::consensus::{
-    Block, Certificate, Consensus, Demand, Input, Justification, Message, Nullification, Output,
-    Proposal, Request, Statement, Vote,
+    Block, Certificate, Config, Consensus, Decided, Demand, Finalization, Input, Justification,
+    Message, Notarization, Nullification, Output, Past, Proposal, Request, Statement, Status, Vote,
 };
 use crate::event::{Fault, LinkId, Position};
 use crate::identity::Signature;
 use crate::journal::Entry;
+use crate::rng::Rng;
 use crate::time::{BlockTime, Time};
-use crate::wire::Hash;
+use crate::wire::{Hash, List};
 
 const LINK: LinkId = LinkId(7);
 
@@ -87,6 +89,13 @@ fn accept_proposal(node: &mut Consensus, proposal: &Proposal) -> Vec<Output> {
     let block = proposal.block.hash();
     node.handle(Time::ZERO, Input::Validated { block, valid: true });
     drain(node)
+}
+
+fn finalizes(output: &Output) -> bool {
+    matches!(
+        output,
+        Output::Persist(_, Entry::Vote(Vote { statement: Statement::Finalize { .. }, .. }))
+    )
 }
 
 #[test]
@@ -179,8 +188,7 @@ fn a_nullify_counts_only_once_the_notarization_it_rests_on_is_here() {
     let proposal = first_proposal();
     let hash = proposal.block.hash();
     let votes: Vec<Vote> = others.iter().map(|index| notarize(*index, 1, hash)).collect();
-    let notarization =
-        super::super::Notarization::assemble(View(1), hash, votes.iter(), 3).unwrap();
+    let notarization = Notarization::assemble(View(1), hash, votes.iter(), 3).unwrap();
 
     // View 2 as seen by somebody who has heard nothing of view 1.
     for (count, index) in others.iter().enumerate() {
@@ -250,12 +258,6 @@ fn a_leader_that_proposes_twice_is_accused_and_its_view_not_finalized() {
     node.handle(Time::ZERO, Input::Persisted(Position(1)));
     let outputs = drain(&mut node);
     assert_eq!(node.view(), View(2));
-    let finalizes = |output: &Output| {
-        matches!(
-            output,
-            Output::Persist(_, Entry::Vote(Vote { statement: Statement::Finalize { .. }, .. }))
-        )
-    };
     assert!(!outputs.iter().any(finalizes));
 }
 
@@ -267,4 +269,221 @@ fn votes_of_a_far_future_are_not_kept_but_make_one_ask() {
     assert!(matches!(outputs.as_slice(), [Output::Send { message: Message::Status(_), .. }]));
     assert_eq!(receive(&mut node, Message::Vote(vote)), vec![]);
     assert!(node.rounds.is_empty());
+}
+
+/// A quorum's notarization of a block, by everybody but `except`.
+fn notarization(block: &Block, except: usize) -> Notarization {
+    let (view, hash) = (block.header.view, block.hash());
+    let voters = (0..4).filter(|index| *index != except);
+    let votes: Vec<Vote> = voters.map(|index| notarize(index, view.0, hash)).collect();
+    Notarization::assemble(view, hash, votes.iter(), 3).unwrap()
+}
+
+fn asks_for(outputs: &[Output], block: &Block) -> bool {
+    let message = Message::Request(Request::Block { hash: block.hash() });
+    outputs.contains(&Output::Send { link: LINK, message })
+}
+
+#[test]
+fn whoever_misses_a_parents_body_asks_for_it_without_leading_and_then_votes() {
+    let me = follower(2);
+    let mut node = ready(me);
+    let first = first_proposal().block;
+    let why = Justification { parent: Some(notarization(&first, me)), skipped: None };
+    let second = block(2, &first.header, first.hash(), why);
+    let proposal = Proposal { block: second.clone(), vote: notarize(leader(2), 2, second.hash()) };
+    let outputs = receive(&mut node, Message::Proposal(proposal));
+    assert_eq!(node.view(), View(2));
+    assert!(asks_for(&outputs, &first), "{outputs:?}");
+
+    let outputs = receive(&mut node, Message::Block(first.clone()));
+    assert_eq!(outputs, vec![Output::Validate(Arc::new(first.clone()))]);
+    for block in [first.hash(), second.hash()] {
+        node.handle(Time::ZERO, Input::Validated { block, valid: true });
+    }
+    let time = BlockTime(0);
+    let own = vote(me, Statement::Notarize { view: View(2), block: second.hash(), time });
+    let outputs = drain(&mut node);
+    assert!(
+        outputs
+            .iter()
+            .any(|output| matches!(output, Output::Persist(_, Entry::Vote(vote)) if *vote == own))
+    );
+}
+
+#[test]
+fn a_notarized_body_that_does_not_come_is_asked_for_by_an_observer_too() {
+    let rng = Rng::new([0; 32]);
+    let config = Config::default();
+    let mut node =
+        Consensus::new(context(), validators(4), None, genesis(), config, Time::ZERO, rng);
+    node.handle(Time::ZERO, Input::LinkUp { link: LINK, peer: key(9).peer() });
+    let first = first_proposal().block;
+    let certificate = Certificate::Notarization(notarization(&first, 0));
+    let outputs = receive(&mut node, Message::Certificate(certificate));
+    assert!(!asks_for(&outputs, &first), "it is likely on its way");
+    let later = Time::ZERO + config.answer_timeout / 2;
+    assert_eq!(node.deadline(), Some(later));
+    node.handle(later, Input::Tick);
+    assert!(asks_for(&drain(&mut node), &first));
+}
+
+#[test]
+fn what_a_nullify_rests_on_is_asked_for_again_when_the_vote_is_said_again() {
+    let mut node = ready(follower(2));
+    let message = Message::Vote(nullify(leader(2), 2, 1));
+    let request = Message::Request(Request::Notarization { at_least: View(1) });
+    let ask = Output::Send { link: LINK, message: request };
+    assert_eq!(receive(&mut node, message.clone()), vec![Output::Relay, ask.clone()]);
+    let later = Time::ZERO + Config::default().answer_timeout;
+    node.handle(later, Input::Received { link: LINK, message });
+    assert_eq!(drain(&mut node), vec![Output::Relay, ask]);
+}
+
+#[test]
+fn votes_are_said_again_under_ever_new_numbers_also_across_views() {
+    let me = follower(1);
+    let mut node = ready(me);
+    let proposal = first_proposal();
+    accept_proposal(&mut node, &proposal);
+    let hash = proposal.block.hash();
+    for index in (0..4).filter(|index| *index != me) {
+        receive(&mut node, Message::Vote(notarize(index, 1, hash)));
+    }
+    node.handle(Time::ZERO, Input::Persisted(Position(3)));
+    drain(&mut node);
+    assert_eq!(node.view(), View(2));
+    let finalize = vote(me, Statement::Finalize { view: View(1), block: hash });
+    let mut numbers = BTreeSet::new();
+    let mut now = Time::ZERO;
+    for view in 2..6 {
+        for _ in 0..3 {
+            now = now + Config::default().resend_max;
+            node.handle(now, Input::Tick);
+            for output in drain(&mut node) {
+                if let Output::Broadcast { message, attempt } = output
+                    && message == Message::Vote(finalize)
+                {
+                    assert!(numbers.insert(attempt), "{attempt} of {numbers:?}");
+                }
+            }
+        }
+        let others = (0..4).filter(|index| *index != me);
+        let votes: Vec<Vote> = others.map(|index| nullify(index, view, 1)).collect();
+        let nullification = Nullification::assemble(View(view), votes.iter(), 3).unwrap();
+        let message = Message::Certificate(Certificate::Nullification(nullification, None));
+        node.handle(now, Input::Received { link: LINK, message });
+        drain(&mut node);
+    }
+    assert!(numbers.len() >= 4, "{numbers:?}");
+    assert!(!numbers.contains(&0), "that is what it is said under at first");
+}
+
+#[test]
+fn a_leaders_vote_for_another_block_counts_as_its_second_proposal() {
+    let me = follower(1);
+    let mut node = ready(me);
+    let proposal = first_proposal();
+    accept_proposal(&mut node, &proposal);
+    receive(&mut node, Message::Vote(notarize(leader(1), 1, Hash([9; 32]))));
+    for index in (0..4).filter(|index| *index != me) {
+        receive(&mut node, Message::Vote(notarize(index, 1, proposal.block.hash())));
+    }
+    node.handle(Time::ZERO, Input::Persisted(Position(1)));
+    let outputs = drain(&mut node);
+    assert_eq!(node.view(), View(2));
+    assert!(!outputs.iter().any(finalizes), "{outputs:?}");
+}
+
+#[test]
+fn a_vote_of_ones_own_that_is_not_in_the_journal_ends_voting_however_it_comes() {
+    let me = follower(1);
+    let first = first_proposal().block;
+    let voted = notarize(me, 1, first.hash());
+    let with_mine = notarization(&first, leader(1));
+    let mine = first_proposal_of(me);
+    for message in [
+        Message::Vote(voted),
+        Message::Certificate(Certificate::Notarization(with_mine)),
+        Message::Proposal(mine),
+    ] {
+        let mut node = ready(me);
+        let outputs = receive(&mut node, message.clone());
+        assert!(outputs.contains(&Output::Forgotten), "{message:?}: {outputs:?}");
+        assert!(node.abstains().is_some());
+    }
+    // After a loss that is known of, what was voted before it is no news.
+    let mut node = machine(4, me, Time::ZERO);
+    node.restore(Entry::Barred { maximum: View(1) });
+    node.resume(Time::ZERO, 1, Past::Lost);
+    node.handle(Time::ZERO, Input::LinkUp { link: LINK, peer: key(9).peer() });
+    drain(&mut node);
+    assert!(!receive(&mut node, Message::Vote(voted)).contains(&Output::Forgotten));
+    let later = nullify(me, 3, 0);
+    assert!(receive(&mut node, Message::Vote(later)).contains(&Output::Forgotten));
+}
+
+/// The proposal of the first view that validator `index` leads.
+fn first_proposal_of(index: usize) -> Proposal {
+    let view = (1..=4).find(|view| leader(*view) == index).unwrap();
+    let votes: Vec<Vote> = (0..4).map(|index| nullify(index, view - 1, 0)).collect();
+    let skipped = Nullification::assemble(View(view - 1), votes.iter(), 3);
+    let why = Justification { parent: None, skipped: skipped.filter(|_| view > 1) };
+    let block = block(view, &genesis(), context().network, why);
+    let vote = notarize(index, view, block.hash());
+    Proposal { block, vote }
+}
+
+#[test]
+fn who_gathered_a_branch_that_came_to_nothing_begins_again_with_others() {
+    const OTHER: LinkId = LinkId(8);
+    let me = follower(1);
+    let mut node = ready(me);
+    node.handle(Time::ZERO, Input::LinkUp { link: OTHER, peer: key(10).peer() });
+    drain(&mut node);
+
+    // View 1 was notarized, but nullified by a quorum that did not know; view 2 stands on genesis.
+    let hidden = first_proposal().block;
+    let votes: Vec<Vote> =
+        (0..4).filter(|it| *it != me).map(|index| nullify(index, 1, 0)).collect();
+    let skipped = Nullification::assemble(View(1), votes.iter(), 3);
+    let why = Justification { parent: None, skipped };
+    let first = block(2, &genesis(), context().network, why);
+    let why = Justification { parent: Some(notarization(&first, me)), skipped: None };
+    let second = block(3, &first.header, first.hash(), why);
+    let finalizes: Vec<Vote> = (0..4)
+        .filter(|it| *it != me)
+        .map(|it| vote(it, Statement::Finalize { view: View(3), block: second.hash() }))
+        .collect();
+    let finalization = Finalization::assemble(View(3), second.hash(), finalizes.iter(), 3);
+    let decided = |block: &Block, finalization| Decided {
+        block: block.clone(),
+        notarization: notarization(block, me),
+        finalization,
+    };
+    let answer = |blocks: Vec<Decided>| Message::Decided(List::new(blocks).unwrap());
+    let status =
+        |finalized| Message::Status(Status { view: View(1), finalized: Height(finalized) });
+    let ask = |link, from| {
+        let message = Message::Request(Request::Decided { from: Height(from) });
+        Output::Send { link, message }
+    };
+
+    assert_eq!(receive(&mut node, status(1)), vec![ask(LINK, 1)]);
+    receive(&mut node, answer(vec![decided(&hidden, None)]));
+    let from_other = |node: &mut Consensus, message| {
+        node.handle(Time::ZERO, Input::Received { link: OTHER, message });
+        drain(node)
+    };
+    assert!(from_other(&mut node, status(2)).contains(&ask(OTHER, 2)));
+    let outputs = from_other(&mut node, answer(vec![decided(&second, finalization.clone())]));
+    let again = ask(LINK, 1);
+    assert!(outputs.contains(&again), "both have failed once: {outputs:?}");
+    node.handle(Time::ZERO, Input::LinkDown { link: LINK });
+    assert!(drain(&mut node).contains(&ask(OTHER, 1)));
+    from_other(&mut node, answer(vec![decided(&first, None), decided(&second, finalization)]));
+    for block in [&first, &second] {
+        node.handle(Time::ZERO, Input::Validated { block: block.hash(), valid: true });
+    }
+    assert_eq!(node.finalized_hash(), second.hash());
 }

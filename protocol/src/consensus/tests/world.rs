@@ -202,7 +202,7 @@ impl World {
                 let decided = self.load(slot, height);
                 node.handle(self.now, Input::Loaded { height, decided });
             }
-            Output::Decide(block) => {
+            Output::Decide(block, _) => {
                 let before = self.decided[slot].insert(block.header.height, block.hash());
                 assert!(before.is_none_or(|hash| hash == block.hash()), "decided twice");
             }

@@ -347,7 +347,12 @@ impl Membership {
         for endpoint in &reachable {
             self.book.heard(now, endpoint.clone(), peer, &mut self.rng);
         }
-        if on_probation && !(needs_a_place && self.make_room(|_, it| it.peer != peer)) {
+        // A validator keeps its links to validators, except for one that is looked for.
+        let keeps = self.is_validator() && !self.validators.contains(&peer);
+        let may_go = |membership: &Self, it: &Neighbour| {
+            it.peer != peer && !(keeps && membership.validators.contains(&it.peer))
+        };
+        if on_probation && !(needs_a_place && self.make_room(may_go)) {
             // It learns where else to go before it has to.
             let sample = self.sample(link);
             self.outputs.push_back(Output::Tell { link, word: Word::Exchanged(sample) });
@@ -513,7 +518,10 @@ impl Membership {
             Some(peer) if peer == self.own || self.is_linked(peer) => None,
             Some(peer) if self.is_missed(now, peer) => Some(true),
             Some(peer) if self.is_validator() && self.validators.contains(&peer) => {
-                (busy < self.links_most).then_some(true)
+                // Others give way.
+                let linked = self.neighbours.values();
+                let validators = linked.filter(|it| self.validators.contains(&it.peer)).count();
+                (validators + self.book.dials() < self.links_most).then_some(true)
             }
             // Who is there must be found out first.
             None if place.is_own => (busy < self.links_most).then_some(true),

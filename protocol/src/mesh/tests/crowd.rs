@@ -13,6 +13,7 @@ use super::world::{End, NETWORK, endpoint};
 use crate::event::{Direction, Endpoint, LinkId, LinkKind};
 use crate::identity::{Address, Keypair, PeerId, ProofOfWork};
 use crate::mesh::broadcast::Hops;
+use crate::mesh::datagrams;
 use crate::mesh::packet::Packet;
 use crate::mesh::{Attempt, Config, Input, Lane, Mesh, Output};
 use crate::rng::Rng;
@@ -425,6 +426,11 @@ pub(super) fn diameter(
 fn read(frame: &[u8]) -> Option<(PeerId, usize)> {
     const HEADER_BYTES: usize = 10;
     const TAG_BYTES: usize = 16;
+    // Under a datagram link's own header, if it has one.
+    let frame = match frame.first() {
+        Some(0x20..=0x22) => frame.get(datagrams::HEADER_BYTES..)?,
+        _ => frame,
+    };
     let end = frame.len().checked_sub(TAG_BYTES)?;
     match Packet::decode(frame.get(HEADER_BYTES..end)?) {
         Ok(Packet::Gossip { body, .. }) => parts(&body),

@@ -6,6 +6,7 @@ use core::time::Duration;
 use std::eprintln;
 
 use super::crowd::{Conduct, Crowd, component, diameter, radio};
+use crate::event::LinkKind;
 use crate::mesh::Config;
 use crate::rng::Rng;
 
@@ -20,10 +21,23 @@ struct Bar {
 impl Bar {
     /// Radios that hear 20 others on average and have five to seven links each.
     fn new(seed: u8, conduct: impl Fn(usize) -> Conduct) -> Self {
+        Self::with_links(seed, conduct, LinkKind::Stream, 0)
+    }
+
+    fn with_links(
+        seed: u8,
+        conduct: impl Fn(usize) -> Conduct,
+        kind: LinkKind,
+        loss_percent: u64,
+    ) -> Self {
         let mut rng = Rng::new([seed; 32]).fork("places");
         let near = radio(NODES, 20, &mut rng);
         let mut crowd = Crowd::new(NODES, seed, Config::default());
         crowd.conduct = (0..NODES).map(conduct).collect();
+        (crowd.kind, crowd.loss_percent) = (kind, loss_percent);
+        if kind == LinkKind::Datagram {
+            crowd.mtu = 510;
+        }
         let mut bar = Self { crowd, near };
         bar.link_up();
         bar.crowd.pass(Duration::from_secs(2));
@@ -130,6 +144,15 @@ fn a_crowd_hears_everything_with_little_repetition_and_over_short_ways() {
     assert_eq!((bar.missed(&first), bar.missed(&said)), (0, 0));
     assert!(bar.redundancy(&said) < 50);
     assert!(bar.last_hop(&said) <= 2 * diameter(&bar.crowd.neighbours(), |_| true));
+}
+
+#[test]
+fn a_fifth_of_all_datagrams_may_be_lost() {
+    let mut bar = Bar::with_links(7, |_| Conduct::Honest, LinkKind::Datagram, 20);
+    bar.talk(40, |_| {});
+    let said = bar.talk(40, |_| {});
+    bar.report("with 20 % of all datagrams lost", &said);
+    assert_eq!(bar.missed(&said), 0);
 }
 
 #[test]

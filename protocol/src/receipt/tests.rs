@@ -1,0 +1,463 @@
+//! A table on a chain whose blocks its validators sign, and the receipts of its rolls.
+
+use alloc::boxed::Box;
+use alloc::vec;
+
+use super::*;
+use crate::beacon::{CoinId, SealingSecret};
+use crate::block::{Parent, View};
+use crate::chain::{
+    Body, Chain, Genesis, Nonce, Operation, Slot, Transaction, ValidatorCard, VerifiedTransaction,
+};
+use crate::consensus::{Finalization, Statement};
+use crate::craps::Bet;
+use crate::identity::{Address, Context, Domain, Epoch, Keypair, ProofOfWork, Signature};
+use crate::rng::Rng;
+use crate::time::BlockTime;
+use crate::wire::{Hash, Text};
+
+const BITS: u8 = 4;
+const TABLE: TableId = TableId(1);
+
+/// Validators who also play: the first owns the table, the second and the third bet, the second
+/// throws.
+struct Net {
+    genesis: Genesis,
+    keys: Vec<Keypair>,
+    chain: Chain,
+    rolls: Rolls,
+    tip: (Hash, Slot),
+    /// The next nonce of each player.
+    nonces: Vec<u64>,
+    /// Whether the next block bears signatures.
+    is_signed: bool,
+    /// The dice of all rolls, read from the blocks.
+    history: History,
+    dice: Vec<(TableId, Round, Dice)>,
+}
+
+fn keypair(index: u16) -> Keypair {
+    let mut seed = [7; 32];
+    seed[..2].copy_from_slice(&index.to_le_bytes());
+    Keypair::from_seed(seed)
+}
+
+fn address(keypair: &Keypair) -> Address {
+    let peer = keypair.peer();
+    Address { peer, proof: ProofOfWork::mine(peer, BITS) }
+}
+
+impl Net {
+    fn new(size: u16, name: &str) -> Self {
+        let keys: Vec<Keypair> = (0..size).map(keypair).collect();
+        let card = |key: &Keypair| ValidatorCard::new(key, address(key).proof);
+        let genesis = Genesis::insecure(
+            Text::new(name).unwrap(),
+            keys.iter().map(card).collect(),
+            keys.iter().map(|key| (address(key), Chips(100_000))).collect(),
+            BlockTime(1_000_000),
+            BITS,
+            &mut Rng::new([3; 32]),
+        )
+        .unwrap();
+        let slot = Slot { time: genesis.time, ..Slot::default() };
+        let peers = keys.iter().map(Keypair::peer).collect();
+        let key = genesis.dealt().unwrap().key.hash();
+        let mut history = History::new(key);
+        history.know(key, 0);
+        let mut net = Self {
+            chain: Chain::new(&genesis),
+            rolls: Rolls::new(List::new(peers).unwrap()),
+            tip: (genesis.network(), slot),
+            nonces: vec![0; keys.len()],
+            is_signed: true,
+            history,
+            dice: Vec::new(),
+            genesis,
+            keys,
+        };
+        let rules = Rules { window_ms: 0, ..Rules::default() };
+        let open = Operation::OpenTable { name: Text::new("t").unwrap(), rules, bank: Chips(9000) };
+        net.act(0, open);
+        net.advance();
+        for player in [1, 2] {
+            net.act(player, Operation::Sit { table: TABLE });
+        }
+        net.advance();
+        net
+    }
+
+    fn act(&mut self, player: usize, operation: Operation) {
+        self.nonces[player] += 1;
+        let transaction = Transaction {
+            sender: address(&self.keys[player]),
+            nonce: Nonce(self.nonces[player]),
+            expires: crate::block::Height(10_000),
+            operation,
+        };
+        let signed: VerifiedTransaction =
+            transaction.sign(&self.keys[player], self.genesis.network());
+        self.chain.submit(signed).unwrap();
+    }
+
+    fn bet(&mut self, player: usize, bet: Bet, chips: u64) {
+        let round = self.round();
+        self.act(player, Operation::Bet { table: TABLE, round, bet, amount: Chips(chips) });
+    }
+
+    fn round(&self) -> Round {
+        self.chain.state().table(TABLE).unwrap().table.round()
+    }
+
+    /// The next block, with every coin that a roll waits for.
+    fn advance(&mut self) {
+        let (parent, at) = self.tip;
+        let slot = Slot {
+            view: at.view.next(),
+            height: at.height.next(),
+            time: at.time.plus_millis(1000),
+        };
+        let coins = self.chain.unrecorded(&parent).into_iter();
+        let coins = coins.map(|view| self.coin(view)).collect();
+        let (body, commitments) = self.chain.build(&parent, slot, coins, false).unwrap();
+        let header = Header {
+            network: self.genesis.network(),
+            epoch: Epoch(0),
+            view: slot.view,
+            height: slot.height,
+            parent: Parent { view: at.view, hash: parent },
+            time: slot.time,
+            body: Header::body_hash(&body),
+            commitments,
+            justification: Hash::default(),
+        };
+        assert_eq!(self.chain.check(&header, &body), Ok(()));
+        self.chain.finalize(&header.hash());
+        self.dice.extend(self.history.note(&header, &Body::of(&header, &body).unwrap()));
+        let finalization = self.is_signed.then(|| self.sign(&header));
+        self.rolls.note(&header, &body, finalization.as_ref(), self.chain.state());
+        self.tip = (header.hash(), slot);
+    }
+
+    /// Bets of both players, thrown and settled; the round that it was.
+    fn roll(&mut self) -> Round {
+        let round = self.round();
+        let table = &self.chain.state().table(TABLE).unwrap().table;
+        if table.point().is_none() && table.bets().all(|(_, bet, _)| bet != Bet::Pass) {
+            self.bet(1, Bet::Pass, 10);
+        }
+        self.bet(2, Bet::Field, 5);
+        self.bet(2, Bet::AnySeven, 1);
+        self.advance();
+        self.advance();
+        self.act(1, Operation::Roll { table: TABLE, round });
+        self.advance();
+        self.advance();
+        round
+    }
+
+    fn coin(&self, view: View) -> CoinProof {
+        let dealt = self.genesis.dealt().unwrap();
+        let id = CoinId { network: self.genesis.network(), epoch: Epoch(0), key_version: 0, view };
+        let input = id.input();
+        let shares = (0..self.genesis.dice_threshold()).map(ValidatorIndex).map(|index| {
+            let secret = SealingSecret::of(&self.keys[usize::from(index.0)]);
+            (index, dealt.open_share(index, &secret).unwrap().coin_share(&input))
+        });
+        CoinProof { view, shares: List::new(shares.collect()).unwrap() }
+    }
+
+    fn sign(&self, header: &Header) -> Finalization {
+        self.sign_with(header, self.genesis.dice_threshold())
+    }
+
+    /// The signatures of so many validators under a block.
+    fn sign_with(&self, header: &Header, voters: u16) -> Finalization {
+        let context = Context { network: self.genesis.network(), epoch: Epoch(0) };
+        let (view, block) = (header.view, header.hash());
+        let bytes = encode(&Statement::Finalize { view, block });
+        let votes: Vec<(ValidatorIndex, Signature)> = (0..voters)
+            .map(|voter| {
+                let key = &self.keys[usize::from(voter)];
+                (ValidatorIndex(voter), key.sign(Domain::Vote, &context, &bytes))
+            })
+            .collect();
+        decode(&encode(&(view, block, votes)), 1 << 20).unwrap()
+    }
+
+    fn receipt(&self, round: Round, player: Option<usize>) -> Receipt {
+        let player = player.map(|player| self.keys[player].peer());
+        self.rolls.material(TABLE, round).unwrap().receipt(player).unwrap()
+    }
+
+    fn verify(&self, receipt: &Receipt) -> Result<Box<Proven>, Failed> {
+        receipt.verify(Trust::Genesis(&self.genesis), &Asked::default()).end
+    }
+}
+
+/// One roll on a network of four, and its receipt for the third player.
+fn one() -> (Net, Receipt) {
+    let mut net = Net::new(4, "test");
+    let round = net.roll();
+    let receipt = net.receipt(round, Some(2));
+    (net, receipt)
+}
+
+#[test]
+fn a_receipt_proves_the_roll_its_bets_and_what_they_paid() {
+    let (net, receipt) = one();
+    let verdict = receipt.verify(Trust::Genesis(&net.genesis), &Asked::default());
+    let steps: Vec<Step> = verdict.passed.iter().map(|passed| passed.step).collect();
+    assert_eq!(steps, Step::ALL);
+    let proven = verdict.end.unwrap();
+    assert_eq!((proven.table, proven.round), (TABLE, Round(1)));
+    assert_eq!(proven.shooter, Some(net.keys[1].peer()));
+    assert_eq!(proven.player, Some(net.keys[2].peer()));
+    let table = &net.chain.state().table(TABLE).unwrap().table;
+    assert_eq!(table.history().collect::<Vec<_>>(), vec![proven.settlement.dice]);
+    for player in [1, 2] {
+        let peer = net.keys[player].peer();
+        let staked = if player == 1 { 10 } else { 6 };
+        let paid = receipt.claim.payouts.iter().find(|(whose, _)| *whose == peer);
+        let balance = net.chain.state().account(&peer).unwrap().balance.0;
+        assert_eq!(balance, 100_000 - staked + paid.map_or(0, |(_, chips)| chips.0));
+    }
+}
+
+#[test]
+fn any_header_of_the_network_is_enough_to_trust() {
+    let (mut net, receipt) = one();
+    let trusted = receipt.header;
+    net.advance();
+    let later = Header { view: View(77), ..trusted };
+    for header in [trusted, later] {
+        assert!(receipt.verify(Trust::Header(&header), &Asked::default()).end.is_ok());
+    }
+    let failed = |header: Header| {
+        let failed = receipt.verify(Trust::Header(&header), &Asked::default()).end.unwrap_err();
+        (failed.step, failed.why)
+    };
+    let other = Header { network: Hash([1; 32]), ..trusted };
+    let expected = (Step::Network, Why::OtherNetwork(net.genesis.network()));
+    assert_eq!(failed(other), expected);
+    let other = Header { epoch: Epoch(1), ..trusted };
+    assert_eq!(failed(other), (Step::Validators, Why::OtherEpoch(Epoch(0))));
+    let mut other = trusted;
+    other.commitments.validators = Hash([1; 32]);
+    assert_eq!(failed(other), (Step::Validators, Why::NotTheTrusted));
+}
+
+#[test]
+fn a_receipt_reads_back_and_every_single_changed_bit_is_refused() {
+    let (net, receipt) = one();
+    let bytes = receipt.encode();
+    assert_eq!(Receipt::decode(&bytes), Ok(receipt));
+    let mut wrong = bytes.clone();
+    for bit in 0..bytes.len() * 8 {
+        wrong[bit / 8] ^= 1 << (bit % 8);
+        let accepted = Receipt::decode(&wrong).is_ok_and(|receipt| net.verify(&receipt).is_ok());
+        assert!(!accepted, "bit {bit}");
+        wrong[bit / 8] ^= 1 << (bit % 8);
+    }
+    for length in 0..bytes.len() {
+        assert!(Receipt::decode(&bytes[..length]).is_err(), "{length}");
+    }
+    wrong.push(0);
+    let longer = NotAReceipt::Malformed(Malformed::NotCanonical);
+    assert_eq!(Receipt::decode(&wrong), Err(longer));
+}
+
+#[test]
+fn a_receipt_of_another_network_table_round_or_player_is_refused() {
+    let (net, receipt) = one();
+    let other = Net::new(4, "other");
+    let failed = other.verify(&receipt).unwrap_err();
+    let why = Why::OtherNetwork(net.genesis.network());
+    assert_eq!(failed, Failed { step: Step::Network, why });
+
+    let ask = |asked: Asked| receipt.verify(Trust::Genesis(&net.genesis), &asked).end.err();
+    let (me, them) = (net.keys[2].peer(), net.keys[1].peer());
+    let right = Asked { table: Some(TABLE), round: Some(Round(1)), player: Some(me) };
+    assert_eq!(ask(right), None);
+    let refused = |why| Some(Failed { step: Step::Subject, why });
+    let table = Some(TableId(2));
+    assert_eq!(ask(Asked { table, ..right }), refused(Why::OtherTable(TABLE)));
+    let round = Some(Round(2));
+    assert_eq!(ask(Asked { round, ..right }), refused(Why::OtherRound(Round(1))));
+    let player = Some(them);
+    assert_eq!(ask(Asked { player, ..right }), refused(Why::OtherPlayer(Some(me))));
+    let anybody = net.receipt(Round(1), None);
+    let end = anybody.verify(Trust::Genesis(&net.genesis), &right).end;
+    assert_eq!(end.err(), refused(Why::OtherPlayer(None)));
+}
+
+#[test]
+fn each_part_of_another_receipt_fails_its_own_step() {
+    let mut net = Net::new(4, "test");
+    let (first, second) = (net.roll(), net.roll());
+    let (a, b) = (net.receipt(first, Some(2)), net.receipt(second, Some(2)));
+    let fails = |change: &dyn Fn(&mut Receipt)| {
+        let mut receipt = a.clone();
+        change(&mut receipt);
+        let failed = net.verify(&receipt).unwrap_err();
+        (failed.step, failed.why)
+    };
+    assert!(net.verify(&a).is_ok() && net.verify(&b).is_ok());
+    let of = |step, why| (step, why);
+    assert_eq!(
+        fails(&|receipt| receipt.validators = List::new(vec![net.keys[0].peer()]).unwrap()),
+        of(Step::Validators, Why::NotTheListed)
+    );
+    assert_eq!(
+        fails(&|receipt| receipt.finalization = b.finalization.clone()),
+        of(Step::Finality, Why::OtherBlock)
+    );
+    assert_eq!(
+        fails(&|receipt| receipt.finalization = net.sign_with(&a.header, 2)),
+        of(Step::Finality, Why::NoQuorum)
+    );
+    assert_eq!(
+        fails(&|receipt| receipt.trail = List::new(vec![b.header]).unwrap()),
+        of(Step::Finality, Why::BrokenTrail(0))
+    );
+    assert_eq!(
+        fails(&|receipt| receipt.claim.table = TableId(2)),
+        of(Step::Table, Why::NoSuchTable)
+    );
+    assert_eq!(
+        fails(&|receipt| receipt.table = b.table.clone()),
+        of(Step::Table, Why::NoSuchTable)
+    );
+    assert_eq!(
+        fails(&|receipt| receipt.claim.round = second),
+        of(Step::Table, Why::NotThisRound(first))
+    );
+    assert_eq!(fails(&|receipt| receipt.dice_key.version = 1), of(Step::DiceKey, Why::OtherKey));
+    assert_eq!(fails(&|receipt| receipt.dice_key.threshold = 2), of(Step::DiceKey, Why::NoSuchKey));
+    assert_eq!(
+        fails(&|receipt| receipt.throw = b.throw.clone()),
+        of(Step::Throw, Why::NotInTheBlock)
+    );
+    assert_eq!(fails(&|receipt| receipt.throw = Throw::House), of(Step::Throw, Why::NotInTheBlock));
+    let shares = crate::beacon::BadCoinProof::BadShare(ValidatorIndex(0));
+    assert_eq!(
+        fails(&|receipt| receipt.shares = b.shares.clone()),
+        of(Step::Shares, Why::BadShares(shares))
+    );
+    assert_eq!(
+        fails(&|receipt| receipt.claim.coin = b.claim.coin),
+        of(Step::Coin, Why::OtherCoin(a.claim.coin))
+    );
+    let aces = Dice::new(1, 1).unwrap();
+    let wrong = if a.claim.dice == aces { Dice::new(1, 2).unwrap() } else { aces };
+    assert_eq!(
+        fails(&|receipt| receipt.claim.dice = wrong),
+        of(Step::Dice, Why::OtherDice(a.claim.dice))
+    );
+    let stranger = net.keys[3].peer();
+    assert_eq!(
+        fails(&|receipt| receipt.claim.player = Some(stranger)),
+        of(Step::Bet, Why::NoBet(stranger))
+    );
+    let more = vec![(stranger, Chips(1))];
+    assert_eq!(
+        fails(&|receipt| receipt.claim.payouts = List::new(more.clone()).unwrap()),
+        of(Step::Payout, Why::OtherPayouts)
+    );
+}
+
+#[test]
+fn a_roll_that_became_final_as_an_ancestor_is_proved_by_the_blocks_after_it() {
+    let mut net = Net::new(4, "test");
+    net.is_signed = false;
+    let round = net.roll();
+    assert_eq!(net.rolls.material(TABLE, round).err(), Some(NoReceipt::Unsigned));
+    net.advance();
+    net.is_signed = true;
+    net.advance();
+    net.advance();
+    let receipt = net.receipt(round, None);
+    assert_eq!(receipt.trail.len(), 3);
+    assert!(net.verify(&receipt).is_ok());
+    let mut shorter = receipt.clone();
+    shorter.trail = List::new(receipt.trail[..2].to_vec()).unwrap();
+    let why = Why::OtherBlock;
+    assert_eq!(net.verify(&shorter).unwrap_err(), Failed { step: Step::Finality, why });
+}
+
+#[test]
+fn there_is_no_receipt_before_the_dice_nor_for_those_who_did_not_bet() {
+    let mut net = Net::new(4, "test");
+    net.bet(1, Bet::Pass, 10);
+    net.advance();
+    net.advance();
+    net.act(1, Operation::Roll { table: TABLE, round: Round(1) });
+    net.advance();
+    assert_eq!(net.rolls.material(TABLE, Round(1)).err(), Some(NoReceipt::Unsettled));
+    assert_eq!(net.rolls.material(TABLE, Round(2)).err(), Some(NoReceipt::Unknown));
+    net.advance();
+    let material = net.rolls.material(TABLE, Round(1)).unwrap();
+    let stranger = net.keys[3].peer();
+    assert_eq!(material.receipt(Some(stranger)).err(), Some(NoReceipt::NoBet));
+}
+
+#[test]
+fn what_the_owner_moves_while_the_dice_roll_is_no_part_of_the_payout() {
+    let mut net = Net::new(4, "test");
+    net.bet(1, Bet::Pass, 10);
+    net.advance();
+    net.advance();
+    net.act(1, Operation::Roll { table: TABLE, round: Round(1) });
+    net.advance();
+    let drawing = Operation::Draw { table: TABLE, amount: Chips(500) };
+    let before = net.chain.state().account(&net.keys[0].peer()).unwrap().balance;
+    net.act(0, drawing);
+    // The coin settles first, so the draw is an ordinary one by then.
+    net.advance();
+    let after = net.chain.state().account(&net.keys[0].peer()).unwrap().balance;
+    assert_eq!(after.0, before.0 + 500);
+    let receipt = net.receipt(Round(1), None);
+    assert!(net.verify(&receipt).is_ok());
+    assert!(receipt.claim.payouts.iter().all(|(whose, _)| *whose != net.keys[0].peer()));
+}
+
+#[test]
+fn the_history_is_read_from_the_blocks() {
+    let mut net = Net::new(4, "test");
+    for _ in 0..5 {
+        net.roll();
+    }
+    let table = &net.chain.state().table(TABLE).unwrap().table;
+    let expected = (1..).map(Round).zip(table.history());
+    let expected: Vec<_> = expected.map(|(round, dice)| (TABLE, round, dice)).collect();
+    assert_eq!(net.dice, expected);
+    assert_eq!(expected.len(), 5);
+}
+
+/// Answers: how large is a receipt, and how long do making and checking it take?
+///
+/// `cargo test --release -p bitcraps-protocol receipt::tests::figures -- --ignored --nocapture`
+#[test]
+#[ignore = "prints figures"]
+#[expect(clippy::print_stdout, clippy::disallowed_types, reason = "measures, for reading")]
+fn figures() {
+    use std::time::Instant;
+
+    for size in [4, 31, 100] {
+        let mut net = Net::new(size, "figures");
+        let round = net.roll();
+        let material = net.rolls.material(TABLE, round).unwrap();
+        let peer = net.keys[2].peer();
+        let begun = Instant::now();
+        let receipt = material.receipt(Some(peer)).unwrap();
+        let made = begun.elapsed();
+        let bytes = receipt.encode();
+        let begun = Instant::now();
+        assert!(net.verify(&Receipt::decode(&bytes).unwrap()).is_ok());
+        let verified = begun.elapsed();
+        std::println!(
+            "n = {size:>3}: receipt {} bytes, made in {made:?}, verified in {verified:?}",
+            bytes.len()
+        );
+    }
+}
