@@ -13,6 +13,7 @@
 //! so only after hearing from the peer on the better link since the worse came up: the better one
 //! may be the dead one. Until then messages take both.
 
+mod boundary;
 mod broadcast;
 mod budget;
 mod config;
@@ -30,6 +31,7 @@ use core::cmp::Reverse;
 
 use bytes::Bytes;
 
+pub use boundary::{Input, Output, PeerLink};
 pub use budget::{Allowance, Rate};
 pub use config::Config;
 pub use lanes::{Lane, Serial};
@@ -74,174 +76,6 @@ impl Attempt {
     pub const fn next(self) -> Self {
         Self(self.0.wrapping_add(1))
     }
-}
-
-/// Something that happened to the mesh, or that an upper layer wants of it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Input {
-    /// A link came up; see [`Event::LinkUp`](crate::event::Event::LinkUp).
-    LinkUp {
-        /// Its name, never used before.
-        link: LinkId,
-        /// What it promises.
-        kind: LinkKind,
-        /// Bytes of the largest frame it carries.
-        mtu: u32,
-        /// Who opened it.
-        direction: Direction,
-        /// The other end.
-        endpoint: Endpoint,
-    },
-    /// A link is gone.
-    LinkDown {
-        /// Which.
-        link: LinkId,
-    },
-    /// A frame arrived.
-    Received {
-        /// On which link.
-        link: LinkId,
-        /// Its bytes.
-        frame: Bytes,
-    },
-    /// The oldest unfinished [`Output::Send`] on this link has left.
-    Sent {
-        /// On which link.
-        link: LinkId,
-    },
-    /// A message is for everybody.
-    Broadcast {
-        /// How urgent it is.
-        lane: Lane,
-        /// Whose message it is, if known: it is not relayed to those who hear that peer themselves.
-        author: Option<PeerId>,
-        /// When it matters no more, if that can be said.
-        serial: Option<Serial>,
-        /// As delivered if relayed; the originator counts.
-        attempt: Attempt,
-        /// At most [`PAYLOAD_BYTES`].
-        message: Bytes,
-        /// The link that delivered it, or `None` if it starts here and so goes to every peer.
-        from: Option<LinkId>,
-    },
-    /// A message is for one neighbour. Dropped if that link is no longer up.
-    Unicast {
-        /// On which link.
-        link: LinkId,
-        /// How urgent it is.
-        lane: Lane,
-        /// At most [`PAYLOAD_BYTES`].
-        message: Bytes,
-    },
-    /// Broadcasts of a series before this number matter no more: those that wait do not leave.
-    Past {
-        /// Which series.
-        series: u8,
-        /// The first number that still matters.
-        below: u64,
-    },
-    /// What this link delivered broke the protocol; the link is closed.
-    Penalise {
-        /// Which.
-        link: LinkId,
-        /// What was wrong.
-        fault: Fault,
-    },
-    /// Somebody may be found there; this node's own driver says so.
-    Discovered {
-        /// Where.
-        endpoint: Endpoint,
-    },
-    /// Others can reach this node there.
-    Reachable {
-        /// Where.
-        endpoint: Endpoint,
-    },
-    /// An [`Output::Dial`] came to nothing.
-    DialFailed {
-        /// Whom it was for.
-        endpoint: Endpoint,
-    },
-    /// These are the validators now, who want to be linked with one another.
-    Validators {
-        /// Their keys.
-        peers: BTreeSet<PeerId>,
-    },
-    /// The deadline has passed.
-    Tick,
-}
-
-/// Something that the mesh wants done or known.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Output {
-    /// Send a frame; completes as [`Input::Sent`].
-    Send {
-        /// On which link.
-        link: LinkId,
-        /// Not longer than the link's MTU.
-        frame: Bytes,
-    },
-    /// Try to open a link; ends in [`Input::LinkUp`] or [`Input::DialFailed`].
-    Dial {
-        /// To where.
-        endpoint: Endpoint,
-    },
-    /// Close a link; no `LinkDown` follows.
-    Close {
-        /// Which.
-        link: LinkId,
-        /// Why.
-        reason: CloseReason,
-    },
-    /// A link's other end is known and admitted. Emitted for every such link, also if another one
-    /// leads to the same peer.
-    PeerUp {
-        /// The link.
-        link: LinkId,
-        /// Who is there.
-        peer: Address,
-    },
-    /// A link that was up is gone. [`Mesh::is_linked`] says whether another leads to the same peer.
-    PeerDown {
-        /// The link.
-        link: LinkId,
-        /// Who was there.
-        peer: PeerId,
-    },
-    /// A message arrived.
-    Deliver {
-        /// On which link.
-        link: LinkId,
-        /// From which neighbour; not necessarily the message's author.
-        peer: PeerId,
-        /// Its bytes.
-        message: Bytes,
-        /// Which attempt it belongs to if it was broadcast, and so is to be relayed once verified;
-        /// `None` if it is for this node alone.
-        gossip: Option<Attempt>,
-    },
-    /// A peer broke the protocol; its link is closed.
-    Misbehaved {
-        /// On which link.
-        link: LinkId,
-        /// Who, if the handshake got that far.
-        peer: Option<PeerId>,
-        /// How.
-        fault: Fault,
-    },
-}
-
-/// An established link, for people and for those who choose whom to ask.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct PeerLink<'a> {
-    /// The link.
-    pub link: LinkId,
-    /// Who is there.
-    pub address: Address,
-    /// Where that is, as the transport names it.
-    pub endpoint: &'a Endpoint,
-    /// Who opened the link.
-    pub direction: Direction,
 }
 
 /// This node's links and what flows over them.

@@ -199,6 +199,8 @@ impl Membership {
                 if self.validators.contains(&author) {
                     self.heard.insert(author, now);
                 }
+                // So often that nothing else is looked at.
+                return;
             }
             Input::Tick => {}
         }
