@@ -333,7 +333,7 @@ mod tests {
     #[test]
     fn a_proposal_crosses_a_radio_that_loses_a_fifth_in_seconds() {
         let frame = Bytes::from(vec![7; 60_000]);
-        let (arrived, took) = carry(&[frame.clone()], 510, 20, 1);
+        let (arrived, took) = carry(core::slice::from_ref(&frame), 510, 20, 1);
         assert_eq!(arrived, [frame]);
         assert!(took < Time::ZERO + Duration::from_secs(5), "{took:?}");
     }

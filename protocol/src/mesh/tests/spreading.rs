@@ -118,6 +118,7 @@ impl Bar {
         hops.copied().max().unwrap()
     }
 
+    #[expect(clippy::print_stderr, reason = "figures, for whoever asks with --nocapture")]
     fn report(&self, what: &str, said: &[usize]) {
         let bytes = self.crowd.bytes / NODES as u64 / self.crowd.fates.len() as u64;
         eprintln!(
@@ -190,7 +191,7 @@ fn nobody_misses_anything_because_others_leave_and_come_back() {
 fn what_was_said_during_a_partition_reaches_the_other_half_when_it_heals() {
     let mut bar = Bar::new(3, |_| Conduct::Honest);
     bar.talk(50, |_| {});
-    let is_left = |node: usize| node % 2 == 0;
+    let is_left = |node: usize| node.is_multiple_of(2);
     bar.crowd.cut(|one, other| is_left(one) != is_left(other));
     let near = bar.near.clone();
     for node in 0..NODES {
