@@ -60,6 +60,9 @@ pub enum Flaw {
     CoinByHeight,
     /// A roll whose coin is not on the chain two views later, as when one fails, is drawn again.
     RedrawOnNullify,
+    /// A deal's one-time key may be anybody's: a complaint about the deal then opens what its owner
+    /// dealt.
+    OneTimeKeyUnproven,
     /// A transfer to oneself makes chips.
     ChipsFromNothing,
     /// A transaction does not use its nonce up.

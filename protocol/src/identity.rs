@@ -53,6 +53,8 @@ pub enum Domain {
     Recovery,
     /// A deal or an attest of the key generation.
     KeyGeneration,
+    /// A line of a node's own audit log.
+    Audit,
 }
 
 impl Domain {
@@ -64,6 +66,7 @@ impl Domain {
             Self::Card => b"bitcraps/1/card",
             Self::Recovery => b"bitcraps/1/recovery",
             Self::KeyGeneration => b"bitcraps/1/key-generation",
+            Self::Audit => b"bitcraps/1/audit",
         }
     }
 

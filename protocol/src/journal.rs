@@ -6,8 +6,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::block::View;
-use crate::consensus::{Block, Certificate, Decided, Vote};
+use crate::block::{BlockHash, View};
+use crate::chain::Part;
+use crate::consensus::{Block, Certificate, Certified, Decided, Vote};
 use crate::event::{Key, Position, Record};
 use crate::wire::{Malformed, decode, encode, limits};
 
@@ -29,6 +30,15 @@ pub enum Entry {
     },
     /// After a lost journal: a human has decided that this validator votes all the same.
     Overridden,
+    /// A part of a snapshot: of the state after a final block.
+    Part {
+        /// The block.
+        block: BlockHash,
+        /// Some of the state's entries.
+        part: Part,
+    },
+    /// The parts of this block's state are all before this.
+    Snapshot(Certified),
 }
 
 impl Entry {
@@ -40,9 +50,24 @@ impl Entry {
             | Self::Certificate(_)
             | Self::Vote(_)
             | Self::Barred { .. }
-            | Self::Overridden => None,
+            | Self::Overridden
+            | Self::Part { .. }
+            | Self::Snapshot(_) => None,
         };
         Record { key, bytes: encode(self).into() }
+    }
+
+    /// Whether it proves itself, so that it may come from a backup, without the promises that were
+    /// made beside it.
+    pub const fn proves_itself(&self) -> bool {
+        match self {
+            Self::Decided(_) | Self::Part { .. } | Self::Snapshot(_) => true,
+            Self::Block(_)
+            | Self::Certificate(_)
+            | Self::Vote(_)
+            | Self::Barred { .. }
+            | Self::Overridden => false,
+        }
     }
 
     /// Reads a record back.

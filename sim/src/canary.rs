@@ -2,12 +2,14 @@
 //! which that matters; a simulator that lets one live is no simulator.
 
 use bitcraps_protocol::simulation::Flaw;
+use serde::Serialize;
 
 use crate::adversary::Scheme;
 use crate::checks::Check;
-use crate::config::{Config, Faults, LinkConfig, Workload};
-use crate::decision::Decision;
+use crate::config::{Config, DiceKeySource, Faults, LinkConfig, Workload};
+use crate::failure::{Failure, Replayed};
 use crate::run::{self, Watch};
+use crate::shrink;
 
 /// One deliberately broken core.
 #[derive(Debug)]
@@ -33,10 +35,18 @@ struct Setting {
     lossy: bool,
     crashes: u16,
     scheme: Option<Scheme>,
+    dice_key: DiceKeySource,
 }
 
-const CALM: Setting =
-    Setting { nodes: 4, strategies: &[], rough: false, lossy: false, crashes: 0, scheme: None };
+const CALM: Setting = Setting {
+    nodes: 4,
+    strategies: &[],
+    rough: false,
+    lossy: false,
+    crashes: 0,
+    scheme: None,
+    dice_key: DiceKeySource::Dealer,
+};
 const ROUGH: Setting = Setting { rough: true, ..CALM };
 const CRASHES: Setting = Setting { crashes: 12, ..ROUGH };
 
@@ -94,38 +104,53 @@ pub const CANARIES: [Canary; Flaw::ALL.len()] = [
     canary(Flaw::ShareOnNotarize, "share-on-notarize", 20, CALM),
     canary(Flaw::CoinByHeight, "coin-by-height", 100, ROUGH),
     canary(Flaw::RedrawOnNullify, "redraw-on-nullify", 100, ROUGH),
+    canary(
+        Flaw::OneTimeKeyUnproven,
+        "honest-shares-published",
+        20,
+        Setting { strategies: &["copied-key"], dice_key: DiceKeySource::Chain, ..CALM },
+    ),
     canary(Flaw::ChipsFromNothing, "chips-from-nothing", 50, CALM),
     canary(Flaw::NonceReused, "nonce-reused", 20, CALM),
 ];
 
-/// Broken cores that cannot be tried yet, and why.
-pub const ABSENT: [(&str, &str); 1] =
-    [("honest-shares-published", "there is no key generation on the chain yet")];
+/// How many decisions may be left of what caught a canary.
+pub const DECISIONS: usize = 20;
+
+/// Runs that may be spent on making one smaller.
+const ATTEMPTS: u32 = 3_000;
 
 /// What came of one canary.
-#[derive(Debug)]
+#[derive(Debug, Serialize)]
 pub struct Fate {
     /// The name.
     pub name: &'static str,
-    /// Which check caught it under which seed, the how-manieth that was tried; `None` if it lives.
+    /// Seeds within which it must be caught.
+    pub within: u64,
+    /// How it was caught; `None` if it lives.
     pub caught: Option<Caught>,
 }
 
 /// How a canary was caught.
-#[derive(Debug)]
+#[derive(Debug, Serialize)]
 pub struct Caught {
-    /// What noticed.
-    pub check: Check,
-    /// What it said.
-    pub message: String,
-    /// The seed.
+    /// The seed, which is also how many were tried: the first that catches it, or a later one of
+    /// which less is left.
     pub seed: u64,
-    /// How many seeds were tried.
-    pub tried: u64,
-    /// The run that caught it, to be shortened and done again.
-    pub config: Config,
-    /// The decisions of that run.
-    pub decisions: Vec<Decision>,
+    /// Decisions made in the run that caught it.
+    pub before: usize,
+    /// That run, made smaller if that was asked for.
+    pub failure: Failure,
+    /// Whether it fails in the same way when it is done again.
+    pub replays: bool,
+}
+
+impl Fate {
+    /// Whether it was caught, and is small enough if it was to be made smaller.
+    pub fn is_well(&self, shrunk: bool) -> bool {
+        let small = |caught: &Caught| caught.failure.decisions.len() <= DECISIONS;
+        self.caught.as_ref().is_some_and(|it| it.replays && (!shrunk || small(it)))
+    }
 }
 
 /// The flaw of this name.
@@ -136,7 +161,7 @@ pub fn flaw(name: &str) -> Option<Flaw> {
 impl Canary {
     /// The run that tries it under a seed.
     pub fn config(&self, seed: u64) -> Config {
-        let Setting { nodes, strategies, rough, lossy, crashes, scheme } = self.setting;
+        let Setting { nodes, strategies, rough, lossy, crashes, scheme, dice_key } = self.setting;
         let base = Config::default();
         let rates = |most: u32| if rough { most } else { 0 };
         Config {
@@ -146,6 +171,7 @@ impl Canary {
             strategies: strategies.iter().map(|name| (*name).to_owned()).collect(),
             flaws: vec![self.name.to_owned()],
             scheme,
+            dice_key,
             link: LinkConfig { datagram: lossy, ..base.link.clone() },
             faults: Faults {
                 loss_ppm: if lossy { 200_000 } else { 0 },
@@ -155,32 +181,76 @@ impl Canary {
                 crashes,
                 ..Faults::default()
             },
-            workload: Workload { every_ms: 40, tables: 2, operations: 0, mix: [4, 4, 4, 3, 0] },
+            workload: Workload { every_ms: 40, mix: [4, 4, 4, 3, 0], ..Workload::default() },
             ..base
         }
     }
 
-    /// Tries seeds until one catches it. What the sound core would not survive either catches
-    /// nothing.
-    pub fn hunt(&self) -> Fate {
-        let caught = (1..=self.within).find_map(|seed| {
-            let config = self.config(seed);
-            let outcome = run::run(&config, None, Watch::default());
-            let violation = outcome.report.violation?;
-            let sound = Config { flaws: Vec::new(), ..config.clone() };
-            if run::run(&sound, None, Watch::default()).report.violation.is_some() {
-                return None;
+    /// Whether it is the checks of the dice that must catch it.
+    const fn is_about_dice(&self) -> bool {
+        match self.flaw {
+            Flaw::ThresholdTooLow
+            | Flaw::ShareOnNotarize
+            | Flaw::CoinByHeight
+            | Flaw::RedrawOnNullify
+            | Flaw::OneTimeKeyUnproven => true,
+            Flaw::QuorumTwoFPlusOne
+            | Flaw::QuorumTwoF
+            | Flaw::VotesNotDurable
+            | Flaw::NullifyAfterFinalize
+            | Flaw::PromiseForgotten
+            | Flaw::PromiseReplaced
+            | Flaw::HighestTooLow
+            | Flaw::HighestNotShown
+            | Flaw::NotarizationNotDurable
+            | Flaw::BodyNotDurable
+            | Flaw::FinalizeOther
+            | Flaw::NoDomainSeparation
+            | Flaw::VotersRepeated
+            | Flaw::JustificationUnchecked
+            | Flaw::ChipsFromNothing
+            | Flaw::NonceReused => false,
+        }
+    }
+
+    /// Tries seeds until one catches it, and further ones if what caught it is to be made smaller
+    /// and does not become small enough.
+    pub fn hunt(&self, shrink: bool) -> Fate {
+        let mut caught: Option<Caught> = None;
+        for seed in 1..=self.within {
+            let Some(failure) = self.catch(seed) else { continue };
+            let before = failure.decisions.len();
+            let failure = if shrink { shrink::shrink(failure, ATTEMPTS, |_| {}) } else { failure };
+            let replays = failure.replay(Watch::default()).0 == Replayed::Same;
+            let found = Caught { seed, before, failure, replays };
+            if caught.as_ref().is_none_or(|best| found.size() < best.size()) {
+                caught = Some(found);
             }
-            Some(Caught {
-                check: violation.check,
-                message: violation.message,
-                seed,
-                tried: seed,
-                config,
-                decisions: outcome.decisions,
-            })
-        });
-        Fate { name: self.name, caught }
+            if !shrink || caught.as_ref().is_some_and(|best| best.size() <= DECISIONS) {
+                break;
+            }
+        }
+        Fate { name: self.name, within: self.within, caught }
+    }
+
+    /// What a seed shows of the flaw. What the sound core would not survive either shows nothing.
+    fn catch(&self, seed: u64) -> Option<Failure> {
+        let config = self.config(seed);
+        let outcome = run::run(&config, None, Watch::default());
+        let failure = Failure::of(&outcome)?;
+        if self.is_about_dice() && failure.check != Check::Dice {
+            return None;
+        }
+        let sound = Config { flaws: Vec::new(), ..config };
+        let survives = run::run(&sound, None, Watch::default()).report.violation.is_none();
+        survives.then_some(failure)
+    }
+}
+
+impl Caught {
+    /// How many decisions are left.
+    const fn size(&self) -> usize {
+        self.failure.decisions.len()
     }
 }
 

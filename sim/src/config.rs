@@ -2,6 +2,7 @@
 //! do it again.
 
 use anyhow::{Context as _, bail, ensure};
+use bitcraps_protocol::beacon::generation::MEMBERS;
 use bitcraps_protocol::rng::Rng;
 use serde::{Deserialize, Serialize};
 
@@ -32,6 +33,9 @@ pub struct Config {
     /// Names of the ways in which every node's core is broken on purpose.
     #[serde(default)]
     pub flaws: Vec<String>,
+    /// Where the dice key comes from.
+    #[serde(default)]
+    pub dice_key: DiceKeySource,
     /// Who is linked to whom.
     pub topology: Topology,
     /// What links do without any fault.
@@ -48,6 +52,17 @@ pub struct Config {
     pub stabilises_ms: u64,
     /// K, how many more blocks everybody must see final once all is healed.
     pub blocks: u64,
+}
+
+/// Where the dice key comes from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum DiceKeySource {
+    /// Whoever made the genesis dealt it.
+    #[default]
+    Dealer,
+    /// The validators make it together in the first blocks.
+    Chain,
 }
 
 /// All links' behaviour.
@@ -92,6 +107,11 @@ pub struct Faults {
     pub wipes: u16,
     /// Disks that are full for a while, which stops the process.
     pub full_disks: u16,
+    /// Disks that cannot be read for a while, which stops a process that tries.
+    pub unreadable_disks: u16,
+    /// Validators of whose journal a durable sector rots, and which crash: the journal is refused,
+    /// and they go on without one. They count among f.
+    pub rotten: u16,
     /// Jumps of wall clocks.
     pub clock_jumps: u16,
     /// How far clocks' rates may be off, either way.
@@ -110,6 +130,17 @@ pub struct Workload {
     pub operations: u32,
     /// The shares of transfers, bets, rolls, seats taken and left, and overspends, of their sum.
     pub mix: [u8; 5],
+    /// Whether players know the game: they bet what the table takes, call bets off, run their
+    /// tables, throw when it is their turn or let the time pass, leave the network and come back;
+    /// and some begin with nothing.
+    #[serde(default)]
+    pub lively: bool,
+}
+
+impl Default for Workload {
+    fn default() -> Self {
+        Self { every_ms: 60, tables: 3, operations: 0, mix: [3, 6, 4, 3, 1], lively: true }
+    }
 }
 
 impl Default for Config {
@@ -123,6 +154,7 @@ impl Default for Config {
             scheme: None,
             twins: None,
             flaws: Vec::new(),
+            dice_key: DiceKeySource::Dealer,
             topology: Topology::Full,
             link: LinkConfig {
                 latency: Latency::LogNormal { median: 5_000 },
@@ -133,7 +165,7 @@ impl Default for Config {
             },
             faults: Faults::default(),
             disk: Latency::Uniform { least: 200, most: 3_000 },
-            workload: Workload { every_ms: 100, tables: 2, operations: 0, mix: [3, 6, 4, 3, 1] },
+            workload: Workload::default(),
             faulty_ms: 5_000,
             stabilises_ms: 5_000,
             blocks: 5,
@@ -215,6 +247,8 @@ impl Config {
                     liars: 0,
                     wipes: 0,
                     full_disks: 1,
+                    unreadable_disks: 1,
+                    rotten: 0,
                     clock_jumps: 3,
                     drift_ppm: 50_000,
                 },
@@ -276,13 +310,26 @@ impl Config {
         if base.byzantine == 0 {
             base.strategies.clear();
         }
-        base.workload.every_ms = 40 + rng.below(160);
-        base.workload.tables = 1 + rng.below(4) as u16;
+        base.workload.every_ms = 20 + rng.below(100);
+        base.workload.tables = 1 + rng.below(6) as u16;
         base.workload.mix = [0; 5].map(|_| rng.below(6) as u8);
         base.workload.mix[2] += 1;
         base.faulty_ms = 4_000 + rng.below(8_000);
         base.stabilises_ms = base.faulty_ms * (5 + rng.below(6)) / 10;
+        base.draw_more(&mut rng.fork("more"));
         base
+    }
+
+    fn draw_more(&mut self, rng: &mut Rng) {
+        self.faults.unreadable_disks = rng.below(2) as u16;
+        let spent = self.byzantine + self.faults.liars + self.faults.wipes;
+        if spent < self.tolerated() && rng.below(4) == 0 {
+            self.faults.rotten = 1;
+        }
+        let deals = |name: &String| adversary::named(name).is_some_and(|it| it.makes_keys());
+        if rng.below(3) == 0 || self.strategies.iter().any(deals) {
+            self.dice_key = DiceKeySource::Chain;
+        }
     }
 
     /// f, how many validators may be faulty.
@@ -306,6 +353,10 @@ impl Config {
             ensure!(canary::flaw(name).is_some(), "there is no flaw {name:?}");
         }
         ensure!(self.byzantine < self.nodes, "one validator at least must be honest");
+        ensure!(
+            self.dice_key == DiceKeySource::Dealer || usize::from(self.nodes) <= MEMBERS,
+            "at most {MEMBERS} validators make a key together"
+        );
         ensure!(self.faults.drift_ppm <= 500_000, "a clock runs at least at half its pace");
         ensure!(self.workload.mix.iter().any(|share| *share > 0), "the workload's mix is empty");
         if let Latency::Uniform { least, most } = self.link.latency {
@@ -337,6 +388,8 @@ impl Faults {
             liars: some(1) as u16,
             wipes: some(1) as u16,
             full_disks: some(1) as u16,
+            unreadable_disks: 0,
+            rotten: 0,
             clock_jumps: some(3) as u16,
             drift_ppm: some(50_000) as u32,
         };
@@ -383,7 +436,8 @@ mod tests {
         let drawn: Vec<Config> = (0..200).map(Config::drawn).collect();
         for config in &drawn {
             config.check().unwrap();
-            let faulty = config.byzantine + config.faults.liars + config.faults.wipes;
+            let faults = config.faults;
+            let faulty = config.byzantine + faults.liars + faults.wipes + faults.rotten;
             assert!(faulty <= config.tolerated(), "{config:?}");
             let json = serde_json::to_string(config).unwrap();
             assert_eq!(&Config::from_json(&json).unwrap(), config);

@@ -78,6 +78,18 @@ pub enum TimedFault {
         /// Whose.
         place: u16,
     },
+    /// A disk gives nothing back: a process that reads stops.
+    Unreadable {
+        /// Whose.
+        place: u16,
+    },
+    /// A durable record is damaged, which its checksum will tell whoever reads it.
+    Rot {
+        /// Whose.
+        place: u16,
+        /// Which: how many of a thousand are older.
+        permille: u32,
+    },
     /// A process starts, with room on its disk.
     Restart {
         /// Whose.
@@ -108,6 +120,32 @@ pub enum TimedFault {
         /// How far, in milliseconds.
         by_ms: i64,
     },
+}
+
+impl Decision {
+    /// Whether it still means something among so many `places`; who is left out of a partition
+    /// is taken out of it.
+    pub fn is_among(&mut self, places: u16) -> bool {
+        match self {
+            Self::Frame { from, to, .. } => *from < places && *to < places,
+            Self::Choice { place, .. } => *place < places,
+            Self::Timed { fault, .. } => match fault {
+                TimedFault::Crash { place, .. }
+                | TimedFault::Wipe { place }
+                | TimedFault::Full { place }
+                | TimedFault::Unreadable { place }
+                | TimedFault::Rot { place, .. }
+                | TimedFault::Restart { place }
+                | TimedFault::Jump { place, .. } => *place < places,
+                TimedFault::Cut { left, right, .. } => {
+                    left.retain(|place| *place < places);
+                    right.retain(|place| *place < places);
+                    true
+                }
+                TimedFault::Heal { .. } => true,
+            },
+        }
+    }
 }
 
 /// Where decisions come from, and the record of those that were made.
@@ -201,6 +239,21 @@ impl Decisions {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_smaller_network_keeps_the_decisions_that_are_about_it() {
+        let (left, right) = (vec![0, 5], vec![1, 4]);
+        let cut = TimedFault::Cut { id: 0, left, right, one_way: false, breaks: false };
+        let mut cut = Decision::Timed { at: 1, fault: cut };
+        assert!(cut.is_among(4));
+        let (left, right) = (vec![0], vec![1]);
+        let smaller = TimedFault::Cut { id: 0, left, right, one_way: false, breaks: false };
+        assert_eq!(cut, Decision::Timed { at: 1, fault: smaller });
+        let wipe = |place| Decision::Timed { at: 1, fault: TimedFault::Wipe { place } };
+        assert!(wipe(3).is_among(4) && !wipe(4).is_among(4));
+        let mut frame = Decision::Frame { from: 0, to: 4, nth: 2, fault: FrameFault::Lost };
+        assert!(!frame.is_among(4));
+    }
 
     #[test]
     fn what_was_drawn_is_made_again_from_the_list() {

@@ -13,24 +13,28 @@ use crate::run::Report;
 pub struct Difference {
     /// The seed.
     pub seed: u64,
-    /// The fingerprints.
-    pub digests: [String; 2],
-    /// Where the traces part.
+    /// The fingerprints, one for each program.
+    pub digests: Vec<String>,
+    /// Where the traces of two that differ part.
     pub where_they_part: String,
 }
 
-/// Runs a seed once with each program, each time in a process of its own.
-pub fn check(programs: &[PathBuf; 2], seed: u64) -> anyhow::Result<Option<Difference>> {
-    let [one, other] = programs;
-    let digests = [run(one, seed, None)?, run(other, seed, None)?];
-    if digests[0] == digests[1] {
+/// Runs a seed once with each program, each time in a process of its own, as these `flags` say.
+pub fn check(
+    programs: &[PathBuf],
+    seed: u64,
+    flags: &[String],
+) -> anyhow::Result<Option<Difference>> {
+    let digest = |program: &PathBuf| run(program, seed, flags, None);
+    let digests: Vec<String> = programs.iter().map(digest).collect::<anyhow::Result<_>>()?;
+    let Some(differs) = digests.iter().position(|digest| *digest != digests[0]) else {
         return Ok(None);
-    }
+    };
     let directory = std::env::temp_dir();
     let name = |side: &str| directory.join(format!("bitcraps-sim-{}-{side}", std::process::id()));
     let paths = [name("one"), name("other")];
-    run(one, seed, Some(&paths[0]))?;
-    run(other, seed, Some(&paths[1]))?;
+    run(&programs[0], seed, flags, Some(&paths[0]))?;
+    run(&programs[differs], seed, flags, Some(&paths[1]))?;
     let traces = [compare::read(&paths[0])?, compare::read(&paths[1])?];
     paths.iter().for_each(|path| drop(std::fs::remove_file(path)));
     let where_they_part = compare::describe(&traces[0], &traces[1])
@@ -38,9 +42,14 @@ pub fn check(programs: &[PathBuf; 2], seed: u64) -> anyhow::Result<Option<Differ
     Ok(Some(Difference { seed, digests, where_they_part }))
 }
 
-fn run(program: &Path, seed: u64, trace: Option<&Path>) -> anyhow::Result<String> {
+fn run(
+    program: &Path,
+    seed: u64,
+    flags: &[String],
+    trace: Option<&Path>,
+) -> anyhow::Result<String> {
     let mut command = Command::new(program);
-    command.args(["run", "--draw", "--json", "--seed", &seed.to_string()]);
+    command.args(["run", "--draw", "--json", "--seed", &seed.to_string()]).args(flags);
     if let Some(trace) = trace {
         command.arg("--trace").arg(trace);
     }

@@ -2,9 +2,10 @@
 //!
 //! Records are written at once and durable a while later. A crash keeps some of those that were
 //! not durable yet; of the first that is lost a torn piece may remain, which a driver recognises by
-//! its checksum and drops, so that here it only counts.
+//! its checksum and drops, so that here it only counts. A durable record that is damaged later is
+//! another matter: the journal is refused.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use bitcraps_protocol::event::{Key, Position, Record};
 use bytes::Bytes;
@@ -15,9 +16,17 @@ pub struct Disk {
     records: Vec<Record>,
     durable: usize,
     index: BTreeMap<Key, usize>,
+    /// Records whose checksum is wrong.
+    damaged: BTreeSet<usize>,
     /// Whether nothing more fits.
     pub full: bool,
+    /// Whether nothing can be read.
+    pub unreadable: bool,
 }
+
+/// A record cannot be read, or its checksum is wrong: whoever needs it must stop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Damaged;
 
 /// What a crash does to a disk.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -52,8 +61,24 @@ impl Disk {
     }
 
     /// What is found under `key`.
-    pub fn load(&self, key: &Key) -> Option<Bytes> {
-        self.index.get(key).map(|place| self.records[*place].bytes.clone())
+    ///
+    /// # Errors
+    ///
+    /// If the disk cannot be read there.
+    pub fn load(&self, key: &Key) -> Result<Option<Bytes>, Damaged> {
+        match self.index.get(key) {
+            Some(place) if self.unreadable || self.damaged.contains(place) => Err(Damaged),
+            Some(place) => Ok(Some(self.records[*place].bytes.clone())),
+            None => Ok(None),
+        }
+    }
+
+    /// Damages the durable record that so many of a thousand are older than, if there is one.
+    pub fn rot(&mut self, permille: u32) {
+        let place = self.durable * permille.min(999) as usize / 1_000;
+        if place < self.durable {
+            self.damaged.insert(place);
+        }
     }
 
     /// Loses what a crash loses; how many records that were not durable, and how many that were.
@@ -72,8 +97,13 @@ impl Disk {
     }
 
     /// What a restarted process finds.
-    pub fn image(&self) -> Vec<Record> {
-        self.records.clone()
+    ///
+    /// # Errors
+    ///
+    /// If a record that was durable is damaged. A driver then refuses the whole journal, since who
+    /// has forgotten a promise may promise the opposite.
+    pub fn image(&self) -> Result<Vec<Record>, Damaged> {
+        if self.damaged.is_empty() { Ok(self.records.clone()) } else { Err(Damaged) }
     }
 
     /// The records written so far.
@@ -90,6 +120,7 @@ impl Disk {
         self.records.truncate(length);
         self.durable = length;
         self.index.retain(|_, place| *place < length);
+        self.damaged.retain(|place| *place < length);
     }
 }
 
@@ -119,6 +150,32 @@ mod tests {
         let mut disk = disk(10, 4);
         assert_eq!(disk.crash(Crash { kept_permille: 1_000, lied: 2 }), (6, 2));
         assert_eq!(disk.records().len(), 2);
+    }
+
+    #[test]
+    fn a_journal_with_a_damaged_record_is_refused_until_it_is_thrown_away() {
+        let mut disk = disk(10, 8);
+        let height = bitcraps_protocol::block::Height(1);
+        disk.index.insert(Key::Block(height), 4);
+        assert!(disk.image().is_ok());
+        assert!(matches!(disk.load(&Key::Block(height)), Ok(Some(_))));
+        disk.rot(500);
+        assert_eq!(disk.image(), Err(Damaged));
+        assert_eq!(disk.load(&Key::Block(height)), Err(Damaged));
+        assert_eq!(disk.load(&Key::Block(height.next())), Ok(None));
+        disk.wipe();
+        assert_eq!(disk.image(), Ok(Vec::new()));
+        disk.rot(500);
+        assert_eq!(disk.image(), Ok(Vec::new()), "nothing is durable");
+    }
+
+    #[test]
+    fn a_disk_that_cannot_be_read_gives_nothing_back() {
+        let mut disk = disk(3, 3);
+        let key = Key::Block(bitcraps_protocol::block::Height(1));
+        disk.index.insert(key, 1);
+        disk.unreadable = true;
+        assert_eq!(disk.load(&key), Err(Damaged));
     }
 
     #[test]

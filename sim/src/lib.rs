@@ -26,6 +26,7 @@ pub mod recorder;
 pub mod run;
 pub mod show;
 pub mod shrink;
+pub mod sometimes;
 pub mod swarm;
 pub mod topology;
 pub mod workload;

@@ -16,6 +16,8 @@ pub struct Roles {
     pub liars: BTreeSet<usize>,
     /// Lose their whole disk.
     pub wiped: BTreeSet<usize>,
+    /// Lose a sector of it, which they notice.
+    pub rotten: BTreeSet<usize>,
 }
 
 impl Roles {
@@ -29,12 +31,14 @@ impl Roles {
             byzantine: take(config.byzantine),
             liars: take(config.faults.liars),
             wiped: take(config.faults.wipes),
+            rotten: take(config.faults.rotten),
         }
     }
 
     /// Everybody who counts among the f.
     pub fn faulty(&self) -> BTreeSet<usize> {
-        [&self.byzantine, &self.liars, &self.wiped].into_iter().flatten().copied().collect()
+        let faulty = [&self.byzantine, &self.liars, &self.wiped, &self.rotten];
+        faulty.into_iter().flatten().copied().collect()
     }
 }
 
@@ -72,6 +76,21 @@ pub fn draw(config: &Config, roles: &Roles, rng: &Rng) -> Vec<(u64, TimedFault)>
         let (at, place) = (wipes.below(stable.max(1)), *place as u16);
         plan.push((at, TimedFault::Wipe { place }));
         plan.push((at + wipes.below(1_000_000), TimedFault::Restart { place }));
+    }
+    let mut rot = rng.fork("rot");
+    for place in &roles.rotten {
+        let (at, place) = (rot.below(stable.max(1)), *place as u16);
+        let permille = rot.below(1_000) as u32;
+        plan.push((at, TimedFault::Rot { place, permille }));
+        plan.push((at, TimedFault::Crash { place, kept_permille: 0, lied: 0 }));
+        plan.push((at + rot.below(1_000_000), TimedFault::Restart { place }));
+    }
+    let mut unreadable = rng.fork("unreadable disks");
+    for _ in 0..config.faults.unreadable_disks {
+        let (at, place) = (unreadable.below(stable.max(1)), pick(&sound, &mut unreadable) as u16);
+        plan.push((at, TimedFault::Unreadable { place }));
+        let lasts = 500_000 + unreadable.below(4_000_000);
+        plan.push((at + lasts, TimedFault::Restart { place }));
     }
     let mut full = rng.fork("full disks");
     for _ in 0..config.faults.full_disks {
@@ -140,19 +159,21 @@ mod tests {
     #[test]
     fn every_fault_that_is_asked_for_is_planned() {
         let mut config = Config::of(Profile::Worst);
-        (config.nodes, config.faults.liars, config.faults.wipes) = (7, 1, 1);
+        (config.nodes, config.faults.liars, config.faults.wipes) = (10, 1, 1);
+        config.faults.rotten = 1;
         let rng = root(3);
         let roles = Roles::drawn(&config, &rng);
-        assert_eq!(roles.faulty().len(), 2);
+        assert_eq!(roles.faulty().len(), 3);
         let plan = draw(&config, &roles, &rng);
         let count = |is: fn(&TimedFault) -> bool| plan.iter().filter(|(_, it)| is(it)).count();
         assert!(count(|it| matches!(it, TimedFault::Crash { lied: 0, .. })) >= 6);
         assert_eq!(count(|it| matches!(it, TimedFault::Crash { lied: 1.., .. })), 1);
         assert_eq!(count(|it| matches!(it, TimedFault::Wipe { .. })), 1);
+        assert_eq!(count(|it| matches!(it, TimedFault::Rot { .. })), 1);
         assert!(count(|it| matches!(it, TimedFault::Cut { .. })) >= 4);
         let down = count(|it| {
             matches!(it, TimedFault::Crash { .. } | TimedFault::Wipe { .. })
-                || matches!(it, TimedFault::Full { .. })
+                || matches!(it, TimedFault::Full { .. } | TimedFault::Unreadable { .. })
         });
         assert_eq!(count(|it| matches!(it, TimedFault::Restart { .. })), down);
         assert!(plan.windows(2).all(|pair| pair[0].0 <= pair[1].0));

@@ -3,6 +3,8 @@
 use std::fs::File;
 use std::io::{BufWriter, Write as _};
 
+use bitcraps_protocol::block::BlockHash;
+use bitcraps_protocol::consensus::{Statement, Vote};
 use bitcraps_protocol::time::Time;
 
 use crate::decision::TimedFault;
@@ -93,11 +95,41 @@ pub struct Flight {
     pub to: u16,
 }
 
+/// A vote that a node says for the first time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SaidVote {
+    /// When, in simulated microseconds.
+    pub at: u64,
+    /// Where.
+    pub place: u16,
+    /// Which kind of vote.
+    pub kind: VoteKind,
+    /// Its view.
+    pub view: u64,
+    /// The block it is for, or nothing if it is for none.
+    pub block: Option<BlockHash>,
+}
+
+/// Kinds of votes, as they are drawn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum VoteKind {
+    /// A leader's notarize vote, which is its proposal.
+    Propose,
+    /// A notarize vote.
+    Notarize,
+    /// A nullify vote.
+    Nullify,
+    /// A finalize vote.
+    Finalize,
+}
+
 /// What a timeline shows.
 #[derive(Clone, Debug, Default)]
 pub struct Timeline {
     /// What is worth showing, in order.
     pub happenings: Vec<Happening>,
+    /// Votes, in order.
+    pub votes: Vec<SaidVote>,
     /// Flights within the chosen span.
     pub flights: Vec<Flight>,
     /// Faults of certain times.
@@ -107,6 +139,9 @@ pub struct Timeline {
     /// The span whose flights are kept.
     pub span: (u64, u64),
 }
+
+/// A vote is said again within this time; it is shown once.
+const REPEATED_US: u64 = 10_000_000;
 
 /// Bytes of an entry in a trace file.
 pub const ENTRY_BYTES: usize = 32;
@@ -193,6 +228,23 @@ impl Recorder {
     pub(crate) fn say(&mut self, now: Time, place: usize, what: impl FnOnce() -> String) {
         if let Some(timeline) = &mut self.timeline {
             timeline.said.push((now.as_micros(), place as u16, what()));
+        }
+    }
+
+    pub(crate) fn vote(&mut self, now: Time, place: usize, vote: &Vote, leads: bool) {
+        let Some(timeline) = &mut self.timeline else { return };
+        let (kind, block) = match vote.statement {
+            Statement::Notarize { block, .. } if leads => (VoteKind::Propose, Some(block)),
+            Statement::Notarize { block, .. } => (VoteKind::Notarize, Some(block)),
+            Statement::Nullify { .. } => (VoteKind::Nullify, None),
+            Statement::Finalize { block, .. } => (VoteKind::Finalize, Some(block)),
+        };
+        let (at, place, view) = (now.as_micros(), place as u16, vote.view().0);
+        let said = SaidVote { at, place, kind, view, block };
+        let recent = timeline.votes.iter().rev().take_while(|it| it.at + REPEATED_US > at);
+        let again = recent.into_iter().any(|it| SaidVote { at, ..*it } == said);
+        if !again {
+            timeline.votes.push(said);
         }
     }
 

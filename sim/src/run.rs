@@ -7,7 +7,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::time::Instant;
 
+use bitcraps_protocol::block::ValidatorIndex;
 use bitcraps_protocol::event::CommandId;
+use bitcraps_protocol::node::Node;
 use bitcraps_protocol::time::Time;
 use serde::{Deserialize, Serialize};
 
@@ -93,6 +95,10 @@ pub struct Outcome {
 /// forgot.
 const VIEWS_BESIDES: u64 = 4;
 
+/// Blocks that a run of the key generation waits in each of its stages, besides one for every
+/// member.
+const KEY_PATIENCE_BLOCKS: u64 = 32;
+
 /// How often progress is looked at.
 const LOOK_EVERY_US: u64 = 50_000;
 
@@ -123,7 +129,8 @@ pub fn run(config: &Config, listed: Option<&[Decision]>, watch: Watch<'_>) -> Ou
         Err(panic) => (Some(panicked(world.now, panic.as_ref())), None),
     };
     world.recorder.finish().expect("the trace can be written");
-    let counters = world.counters.iter().map(|(name, count)| (name.to_string(), *count));
+    let reached = world.counters.iter().chain(&world.checks.reached);
+    let counters = reached.map(|(name, count)| (name.to_string(), *count));
     let report = Report {
         digest: format!("{:016x}", world.digest.value()),
         violation,
@@ -187,14 +194,15 @@ fn phases(world: &mut World) -> (Option<Liveness>, Result<(), Violation>) {
     if let Err(violation) = world.run_until(faulty) {
         return (None, Err(violation));
     }
-    let (liveness, result) = demand_progress(world);
-    let result = result.and_then(|()| account(world));
+    let core = heal(world);
+    let (liveness, result) = demand_progress(world, &core);
+    let result = result.and_then(|()| demand_key(world, &core)).and_then(|()| account(world));
     (Some(liveness), result)
 }
 
-/// Heals a core of n − f sound validators, leaves the hostile ones as they are and the others dead,
-/// and demands blocks and transfers within the bound.
-fn demand_progress(world: &mut World) -> (Liveness, Result<(), Violation>) {
+/// Heals a core of n − f sound validators, and leaves the hostile ones as they are and the others
+/// dead.
+fn heal(world: &mut World) -> BTreeSet<usize> {
     let core = choose_core(&world.config, &world.roles, &world.links);
     for place in 0..world.places.len() {
         if !core.contains(&place) && !world.roles.byzantine.contains(&place) {
@@ -204,10 +212,15 @@ fn demand_progress(world: &mut World) -> (Liveness, Result<(), Violation>) {
     }
     world.heal_links();
     core.iter().for_each(|place| world.start(*place));
+    core
+}
+
+/// Demands that the core makes blocks final, and transfers, within the bound.
+fn demand_progress(world: &mut World, core: &BTreeSet<usize>) -> (Liveness, Result<(), Violation>) {
     let start = world.now;
     let goal = world.checks.tally.height + world.config.blocks;
-    let owed = owed(world, &core);
-    let diameter = topology::diameter(&world.links, &core);
+    let owed = owed(world, core);
+    let diameter = topology::diameter(&world.links, core);
     let bound_us = bound(world, diameter);
     let mut liveness = Liveness { core: core.len() as u32, diameter, bound_us, needed_us: 0 };
     let mut seen = Vec::new();
@@ -217,11 +230,11 @@ fn demand_progress(world: &mut World) -> (Liveness, Result<(), Violation>) {
             return (liveness, Err(violation));
         }
         liveness.needed_us = (world.now - start).as_micros() as u64;
-        let missing = missing(world, &core, goal, &owed);
+        let missing = missing(world, core, goal, &owed);
         if missing.is_empty() {
             return (liveness, Ok(()));
         }
-        seen.push(condition(world, &core));
+        seen.push(condition(world, core));
         if liveness.needed_us > bound_us {
             let message = format!(
                 "after {} ms, {}: {}",
@@ -234,6 +247,49 @@ fn demand_progress(world: &mut World) -> (Liveness, Result<(), Violation>) {
             return (liveness, Err(violation));
         }
     }
+}
+
+/// Demands that the core has a dice key and a share of it each, within as many blocks as the key
+/// generation may take: a run of two stages for each of f dealers who may deal badly, one more, and
+/// one that is under way.
+fn demand_key(world: &mut World, core: &BTreeSet<usize>) -> Result<(), Violation> {
+    let start = world.checks.tally.height;
+    let (f, n) = (u64::from(world.config.tolerated()), u64::from(world.config.nodes));
+    let blocks = (f + 2) * 2 * (KEY_PATIENCE_BLOCKS + n + 1);
+    let patience_us = bound(world, topology::diameter(&world.links, core));
+    let (mut height, mut moved) = (start, world.now);
+    loop {
+        let lacking: Vec<usize> =
+            core.iter().copied().filter(|place| !has_share(world, *place)).collect();
+        if lacking.is_empty() {
+            return Ok(());
+        }
+        if world.checks.tally.height > height {
+            (height, moved) = (world.checks.tally.height, world.now);
+        }
+        let stuck = (world.now - moved).as_micros() as u64 > patience_us;
+        if stuck || height > start + blocks {
+            let stands = |place: usize| world.node(place)?.state().generation().map(|it| it.stage);
+            let stage = lacking.first().and_then(|place| stands(*place));
+            let message = format!(
+                "after {} blocks nodes {lacking:?} have no share of a dice key: {stage:?}",
+                height - start
+            );
+            let at = world.now.as_micros();
+            return Err(Violation { at, check: Check::Liveness, place: None, message });
+        }
+        world.run_until(Time::from_micros(world.now.as_micros() + LOOK_EVERY_US))?;
+    }
+}
+
+/// Whether the key is in force where this place stands, and it is known to have a share if it is a
+/// validator.
+fn has_share(world: &World, place: usize) -> bool {
+    let Some(state) = world.node(place).map(Node::state) else { return false };
+    let Some(generation) = state.generation() else { return true };
+    let index = ValidatorIndex(place as u16);
+    let validates = place < usize::from(world.config.nodes);
+    state.meta().dice_key.is_some() && (!validates || generation.attested.contains(&index))
 }
 
 /// n − f sound validators and all players, connected without anybody hostile. A validator whose disk
@@ -328,24 +384,47 @@ fn lasso(seen: &[u64]) -> String {
 
 /// Every frame is somewhere.
 fn account(world: &World) -> Result<(), Violation> {
-    let Traffic { sent, duplicated, delivered, lost, overflowed, cut, dead, .. } =
-        world.network.traffic;
-    let in_flight = world.in_flight();
-    let accounted = delivered + lost + overflowed + cut + dead + in_flight;
-    if sent + duplicated == accounted {
+    let at = world.now.as_micros();
+    balance(&world.network.traffic, world.in_flight()).map_err(|message| Violation {
+        at,
+        check: Check::Accounting,
+        place: None,
+        message,
+    })
+}
+
+fn balance(traffic: &Traffic, in_flight: u64) -> Result<(), String> {
+    let Traffic { sent, duplicated, delivered, lost, overflowed, cut, dead, .. } = *traffic;
+    if sent + duplicated == delivered + lost + overflowed + cut + dead + in_flight {
         return Ok(());
     }
-    let message = format!(
+    Err(format!(
         "{sent} frames and {duplicated} copies were sent; {delivered} delivered, {lost} lost, \
          {overflowed} dropped, {cut} cut off, {dead} too late, {in_flight} under way"
-    );
-    let at = world.now.as_micros();
-    Err(Violation { at, check: Check::Accounting, place: None, message })
+    ))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_frame_that_is_nowhere_or_in_two_places_is_noticed() {
+        let (delivered, lost, overflowed, cut, dead) = (1, 2, 3, 4, 5);
+        let traffic = Traffic {
+            sent: 18,
+            duplicated: 3,
+            delivered,
+            lost,
+            overflowed,
+            cut,
+            dead,
+            ..Traffic::default()
+        };
+        assert_eq!(balance(&traffic, 6), Ok(()));
+        assert!(balance(&traffic, 5).is_err());
+        assert!(balance(&Traffic { delivered: 2, ..traffic }, 6).is_err());
+    }
 
     #[test]
     fn a_hub_that_lost_its_disk_joins_n_minus_f_others() {

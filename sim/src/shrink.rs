@@ -1,7 +1,7 @@
 //! Makes a failed run smaller: fewer decisions, less time, plainer links, less work, as long as the
 //! same check fails.
 
-use crate::decision::Decision;
+use crate::decision::{Decision, FrameFault};
 use crate::failure::Failure;
 use crate::latency::Latency;
 use crate::run::{self, Watch};
@@ -15,7 +15,8 @@ pub fn shrink(failure: Failure, attempts: u32, mut seen: impl FnMut(&Failure)) -
     }
     loop {
         let before = shrinker.best.clone();
-        for pass in [cut_time, fewer_decisions, less_work, plainer, fewer_players] {
+        // Nodes come first: who does what, and when it goes wrong, depends on how many there are.
+        for pass in [fewer_nodes, cut_time, fewer_decisions, less_work, plainer, shorter_delays] {
             pass(&mut shrinker);
             seen(&shrinker.best);
         }
@@ -112,7 +113,56 @@ fn plainer(shrinker: &mut Shrinker) {
     }
 }
 
-/// Leaves out nodes that do not vote.
-fn fewer_players(shrinker: &mut Shrinker) {
-    while shrinker.best.config.players > 0 && shrinker.attempt(|it| it.config.players -= 1) {}
+/// Leaves out nodes that do not vote, and then validators, down to four.
+fn fewer_nodes(shrinker: &mut Shrinker) {
+    let without_players = |it: &mut Failure| {
+        it.config.players -= 1;
+        let places = it.config.places() as u16;
+        it.decisions.retain_mut(|decision| decision.is_among(places));
+    };
+    while shrinker.best.config.players > 0 && shrinker.attempt(without_players) {}
+    let fewer = |it: &mut Failure| {
+        it.config.nodes -= 1;
+        it.config.byzantine = it.config.byzantine.min(it.config.tolerated());
+        it.decisions.retain_mut(|decision| decision.is_among(it.config.nodes));
+    };
+    while shrinker.best.config.nodes > 4 && shrinker.attempt(fewer) {}
+}
+
+/// Lets nothing take longer than it must for the failure: one delay for all frames that are late.
+fn shorter_delays(shrinker: &mut Shrinker) {
+    for longest in [100_000, 300_000, 1_000_000] {
+        let shorten = |it: &mut Failure| {
+            for decision in &mut it.decisions {
+                if let Decision::Frame { fault: FrameFault::Delayed(by), .. } = decision {
+                    *by = longest.min(*by);
+                }
+            }
+        };
+        let longer = |it: &Decision| matches!(it, Decision::Frame { fault: FrameFault::Delayed(by), .. } if *by > longest);
+        if shrinker.best.decisions.iter().any(longer) && shrinker.attempt(shorten) {
+            return;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::canary::CANARIES;
+    use crate::failure::Replayed;
+
+    #[test]
+    fn a_smaller_failure_is_the_same_failure_and_replays() {
+        let canary = CANARIES.iter().find(|canary| canary.name == "share-on-notarize").unwrap();
+        let mut config = canary.config(1);
+        (config.nodes, config.players, config.faults.loss_ppm) = (6, 1, 20_000);
+        let failure = Failure::of(&run::run(&config, None, Watch::default())).unwrap();
+        assert!(!failure.decisions.is_empty());
+        let smaller = shrink(failure.clone(), 200, |_| {});
+        assert_eq!(smaller.check, failure.check);
+        assert_eq!((smaller.config.nodes, smaller.config.players), (4, 0));
+        assert_eq!(smaller.decisions, Vec::new(), "nothing has to go wrong for this flaw");
+        assert_eq!(smaller.replay(Watch::default()).0, Replayed::Same);
+    }
 }

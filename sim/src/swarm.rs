@@ -12,12 +12,13 @@ use std::time::{Duration, Instant};
 use anyhow::Context as _;
 use serde::{Deserialize, Serialize};
 
-use crate::checks::{Check, Tally, is_fair};
+use crate::checks::{Check, Tally, add_faces, is_fair};
 use crate::config::Config;
 use crate::digest::Digest;
 use crate::failure::Failure;
 use crate::network::Traffic;
 use crate::run::{self, Report, Watch};
+use crate::sometimes;
 
 /// Which seeds to run, and how.
 #[derive(Clone, Debug)]
@@ -117,12 +118,16 @@ impl Summary {
             digest.bytes(report.digest.as_bytes());
         }
         summary.digest = format!("{:016x}", digest.value());
-        if !is_fair(&summary.tally.faces) {
-            let said = format!("{}: {:?}", Check::FairDice, summary.tally.faces);
-            summary.failures.entry(said).or_default();
-            summary.failed.insert(u64::MAX, Check::FairDice);
+        for (whose, faces) in faces(reports) {
+            if !is_fair(&faces) {
+                let said = format!("{}, {whose}: {faces:?}", Check::FairDice);
+                summary.failures.entry(said).or_default();
+                summary.failed.insert(u64::MAX, Check::FairDice);
+            }
         }
         summary.vacuous = vacuous(reports);
+        let is_drawn = |report: &Report| report.config == Config::drawn(report.config.seed);
+        summary.vacuous.extend(sometimes::missed(reports, is_drawn));
         summary
     }
 
@@ -156,6 +161,32 @@ impl Summary {
     }
 }
 
+/// How often each of the 36 faces was thrown: over all, in blocks of hostile leaders and of the
+/// others, and by what hostile nodes did. The dice must be fair in each, since nobody may have a
+/// say in them.
+pub fn faces(reports: &[Report]) -> BTreeMap<String, Vec<u64>> {
+    let mut faces = BTreeMap::<String, Vec<u64>>::new();
+    for report in reports {
+        let Tally { faces: all, faces_of_hostile: hostile, .. } = &report.tally;
+        let honest: Vec<u64> =
+            all.iter().zip(hostile).map(|(all, hostile)| all - hostile).collect();
+        let mut add = |whose: &str, more: &[u64]| {
+            add_faces(faces.entry(whose.to_owned()).or_default(), more);
+        };
+        add("all leaders", all);
+        add("honest leaders", &honest);
+        add("hostile leaders", hostile);
+        let (twins, scheme) = (report.config.twins.is_some(), report.config.scheme);
+        let schemes = scheme.map(|scheme| format!("{scheme:?}"));
+        let strategies = report.config.strategies.iter().cloned().chain(schemes);
+        for strategy in strategies.chain(twins.then(|| "twins".to_owned())) {
+            add(&format!("all leaders beside {strategy}"), all);
+            add(&format!("hostile leaders with {strategy}"), hostile);
+        }
+    }
+    faces
+}
+
 /// A message without its numbers, so that failures of one kind are counted together.
 fn normal(message: &str) -> String {
     let mut normal = String::new();
@@ -187,6 +218,7 @@ pub fn vacuous(reports: &[Report]) -> Vec<String> {
         ("crash", (|config| config.faults.crashes) as fn(&Config) -> u16),
         ("disk lied", |config| config.faults.liars),
         ("disk wiped", |config| config.faults.wipes),
+        ("damaged journal refused", |config| config.faults.rotten),
         ("wall clock jumped", |config| config.faults.clock_jumps),
     ] {
         if enabled(of) && !ended && count(name) == 0 {
@@ -252,6 +284,19 @@ mod tests {
         let mut all: Vec<u64> = (0..4).flat_map(|index| shard(index).seeds()).collect();
         all.sort_unstable();
         assert_eq!(all, (10..=99).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn dice_that_only_a_hostile_leader_loads_are_noticed() {
+        let config = Config { faulty_ms: 1, stabilises_ms: 1, blocks: 1, ..Config::default() };
+        let mut report = run::run(&config, None, Watch::default()).report;
+        report.tally.faces = vec![1_000; 36];
+        report.tally.faces_of_hostile = vec![30; 36];
+        let fair = |report: &Report| Summary::of(std::slice::from_ref(report)).failed.is_empty();
+        assert!(fair(&report));
+        (report.tally.faces_of_hostile[3], report.tally.faces_of_hostile[9]) = (90, 0);
+        assert!(is_fair(&report.tally.faces));
+        assert!(!fair(&report));
     }
 
     #[test]

@@ -80,7 +80,9 @@ pub enum Exit {
 pub enum FailureKind {
     /// The disk is full. Nothing is damaged: make room and start again.
     DiskFull,
-    /// The disk failed, or the journal is damaged.
+    /// The disk failed. Nothing is known to be damaged.
+    Disk,
+    /// The journal is damaged.
     Journal,
     /// The node itself found that it must not go on.
     Halted,
@@ -145,8 +147,13 @@ impl Host {
 
 impl From<JournalError> for Exit {
     fn from(error: JournalError) -> Self {
-        let is_full = error.is_disk_full();
-        let kind = if is_full { FailureKind::DiskFull } else { FailureKind::Journal };
-        Self::Failed { reason: error.to_string(), kind }
+        let (kind, advice) = if error.is_disk_full() {
+            (FailureKind::DiskFull, "; nothing is damaged: make room and start again")
+        } else if error.is_system() {
+            (FailureKind::Disk, "; nothing that was promised is lost: check the disk, start again")
+        } else {
+            (FailureKind::Journal, "")
+        };
+        Self::Failed { reason: format!("{error}{advice}"), kind }
     }
 }

@@ -7,9 +7,11 @@
 //!   [`LinkInbound`] as long as there is credit, and sends what its [`LinkSink`] is given.
 //! * [`journal`] makes promises durable before they leave; [`identity`] and [`lock`] see to it
 //!   that there is one key, and one process using it, per data directory.
+//! * [`backup`] keeps a copy elsewhere of what proves itself.
 //! * [`api`] answers what programs on this machine ask.
 
 pub mod api;
+pub mod backup;
 pub mod clock;
 mod files;
 mod handle;

@@ -1,7 +1,10 @@
 //! What can be typed: commands, flags and the help that teaches them.
 
+use std::fmt::Write as _;
 use std::path::PathBuf;
 
+use bitcraps_protocol::craps::odds::Offer;
+use bitcraps_protocol::craps::{Bet, Rules};
 use clap::{Args, Parser, Subcommand};
 
 const EXAMPLES: &str = "\
@@ -14,7 +17,7 @@ Examples:
   bitcraps roll 1                       throw the dice
 
 Exit codes: 0 done, 1 refused or no, 2 wrong usage or configuration, 3 no node to talk to,
-4 refused for safety.";
+4 refused for safety, 5 the disk is full, 6 the disk failed.";
 
 const NETWORK_EXAMPLES: &str = "\
 Example, with two validators A and B:
@@ -24,16 +27,27 @@ Example, with two validators A and B:
   bitcraps --data-dir a node --listen 127.0.0.1:7711
   bitcraps --data-dir b node --listen 127.0.0.1:7712 --genesis a/genesis --peers 127.0.0.1:7711";
 
-const BET_EXAMPLES: &str = "\
-Bets:
-  pass, dont_pass           before the come-out roll (puck off)
-  come, dont_come           while a point is on
-  odds:pass, odds:come:6    true odds behind a line or a travelled come bet
-  place:4 … place:10        a number before 7
-  hard:4 … hard:10          a number as a double before 7 or its easy way
-  field, any7, any_craps, two, three, yo, boxcars    the next roll
-
-Example: bitcraps bet 1 place:6 12";
+/// Every kind of bet, from the table's own catalogue, and how to write it.
+fn bets() -> String {
+    let rules = Rules::default();
+    let mut kinds: Vec<(&str, &str, Vec<String>)> = Vec::new();
+    for bet in Bet::all() {
+        let Some(offer) = Offer::of(bet, &rules) else { continue };
+        match kinds.last_mut() {
+            Some((help, _, keys)) if *help == bet.help() => keys.push(bet.to_string()),
+            _ => kinds.push((bet.help(), offer.when, vec![bet.to_string()])),
+        }
+    }
+    let mut text = String::from("Bets, and when they can be made:\n");
+    for (help, when, keys) in kinds {
+        let key = match &keys[..] {
+            [first, .., last] => format!("{first} … {last}"),
+            _ => keys.concat(),
+        };
+        writeln!(text, "  {key:<32}{help} ({when})").expect("writing to a string cannot fail");
+    }
+    text + "\nExample: bitcraps bet 1 place:6 12"
+}
 
 const ODDS_EXAMPLES: &str = "\
 Examples:
@@ -51,7 +65,9 @@ A line of the file is a hand, or a step of the hand before it:
   {\"bankroll\": 100, \"steps\": [{\"do\": [{\"op\": \"bet\", \"bet\": \"pass\", \"amount\": 10}], \"dice\": [3, 3]}]}
   {\"do\": [{\"op\": \"bet\", \"bet\": \"place:8\", \"amount\": 12, \"working\": true}], \"dice\": [4, 4]}
 Each step is answered with a line: what was accepted or refused, the point, the bankroll, the bets
-that are up, and what the dice settled. Ops are bet, down, on and off.";
+that are up, and what the dice settled. Ops are bet, down, on and off. With several players each
+action says whose it is: \"player\": \"anna\". Hands of real tables come from `hand export`; they also
+use the ops stand, fund and draw, and down with an amount.";
 
 const RECEIPT_EXAMPLES: &str = "\
 Examples:
@@ -121,6 +137,15 @@ pub(crate) enum Command {
     /// Make networks
     #[command(subcommand)]
     Network(Network),
+    /// What a stopped node has on disk
+    #[command(subcommand)]
+    Store(Store),
+    /// The signed log of what this node has seen and done
+    #[command(subcommand)]
+    Audit(Audit),
+    /// Encrypted copies of the network's history elsewhere
+    #[command(subcommand)]
+    Backup(Backup),
     /// Print a ticket with which somebody can join the network
     Invite(Invite),
     /// Accept an invitation: fetch its network, take its chips and run a node
@@ -178,7 +203,7 @@ pub(crate) enum Command {
         change: Change,
     },
     /// Put chips on a bet
-    #[command(after_help = BET_EXAMPLES)]
+    #[command(after_help = bets())]
     Bet {
         /// The table's number
         table: u32,
@@ -192,19 +217,35 @@ pub(crate) enum Command {
         #[command(flatten)]
         change: Change,
     },
-    /// Take a bet down
+    /// Take a bet down, or a part of it
     Down {
         /// The table's number
         table: u32,
         /// Which bet, such as place:6
         bet: String,
+        /// How many chips of it [default: all]
+        #[arg(value_parser = positive())]
+        amount: Option<u64>,
         #[command(flatten)]
         round: Round,
         #[command(flatten)]
         change: Change,
     },
+    /// Call a bet on: it wins and loses, on the come-out too
+    On(Call),
+    /// Call a bet off: it neither wins nor loses until it is called on
+    Off(Call),
     /// Agree to roll before the betting time has passed
     Ready {
+        /// The table's number
+        table: u32,
+        #[command(flatten)]
+        round: Round,
+        #[command(flatten)]
+        change: Change,
+    },
+    /// Pass the dice to the next player, if it is your turn to throw them
+    PassDice {
         /// The table's number
         table: u32,
         #[command(flatten)]
@@ -221,6 +262,19 @@ pub(crate) enum Command {
         #[command(flatten)]
         change: Change,
     },
+}
+
+/// A bet to be called on or off.
+#[derive(Debug, Args)]
+pub(crate) struct Call {
+    /// The table's number
+    pub(crate) table: u32,
+    /// Which bet, such as place:6
+    pub(crate) bet: String,
+    #[command(flatten)]
+    pub(crate) round: Round,
+    #[command(flatten)]
+    pub(crate) change: Change,
 }
 
 /// Of a command that changes something.
@@ -263,6 +317,35 @@ pub(crate) struct Dev {
     /// Deal the dice key when the network is made instead of letting the validators make it
     #[arg(long)]
     pub(crate) insecure_dealer: bool,
+    /// Inject faults into running nodes at random moments, and judge what comes of it: `kill` ends
+    /// a process and starts it again, `pause` stops it for a while, `partition` cuts its
+    /// connections or makes them silent
+    #[arg(
+        long,
+        value_enum,
+        value_delimiter = ',',
+        requires = "processes",
+        conflicts_with = "rolls"
+    )]
+    pub(crate) chaos: Vec<Fault>,
+    /// How many faults
+    #[arg(long, default_value_t = 20, requires = "chaos", value_parser = positive())]
+    pub(crate) rounds: u64,
+    /// Which faults at which moments: the same number, the same faults [default: a random number,
+    /// which is printed]
+    #[arg(long, requires = "chaos")]
+    pub(crate) seed: Option<u64>,
+}
+
+/// What is done to a node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Fault {
+    /// SIGKILL, then a new start.
+    Kill,
+    /// SIGSTOP, then SIGCONT.
+    Pause,
+    /// No connection to others, then connections again.
+    Partition,
 }
 
 #[derive(Clone, Debug, Default, Args)]
@@ -289,6 +372,10 @@ pub(crate) struct NodeFlags {
     /// BITCRAPS_EXCHANGE=] [default: on]
     #[arg(long, value_name = "on|off")]
     pub(crate) exchange: Option<String>,
+    /// Make backups into this directory, every hour and in full once a day, and keep them for 30
+    /// days [env: BITCRAPS_BACKUP=]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) backup: Option<String>,
     /// Serve the API on this loopback address too, for whoever has the token in api.token [env:
     /// BITCRAPS_API=]
     #[arg(long, value_name = "IP:PORT")]
@@ -322,6 +409,114 @@ pub(crate) enum Key {
     /// Print this node's validator card for whoever makes a network; makes an identity if there is
     /// none
     Card,
+    /// Seal the identity under a passphrase, which is asked for, or read from --new-passphrase-file,
+    /// BITCRAPS_PASSPHRASE_FILE or BITCRAPS_PASSPHRASE
+    Seal {
+        #[command(flatten)]
+        new: NewPassphrase,
+    },
+    /// Keep the identity without a passphrase again; only the file's permissions protect it then
+    Unseal,
+    /// Change the passphrase
+    Passphrase {
+        #[command(flatten)]
+        new: NewPassphrase,
+    },
+    /// Print the identity's recovery phrase: 24 words that are the key
+    Export,
+    /// Make the identity from its recovery phrase, read from standard input, in a data directory
+    /// without one. A validator then observes until the others have told it what it may have
+    /// promised. Stop its other node first: two with one key contradict each other
+    Import {
+        #[command(flatten)]
+        new: NewPassphrase,
+    },
+}
+
+#[derive(Clone, Debug, Default, Args)]
+pub(crate) struct NewPassphrase {
+    /// A file whose first line is the new passphrase, readable by its owner only [default: ask]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) new_passphrase_file: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, Debug, Subcommand)]
+pub(crate) enum Audit {
+    /// Check that the node wrote every line, in this order
+    Verify,
+    /// Count the events of each kind
+    Report,
+    /// Print all events, a line of JSON each
+    Export,
+}
+
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Target {
+    /// The directory of the backups [default: `backup` in the configuration]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) target: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Backup {
+    /// Make one of what came since the last one; the node may be running
+    Create {
+        #[command(flatten)]
+        target: Target,
+        /// Of everything, whatever there is already
+        #[arg(long)]
+        full: bool,
+        /// Say what would be done, and do nothing
+        #[arg(long)]
+        dry_run: bool,
+    },
+    /// List them, oldest first
+    List {
+        #[command(flatten)]
+        target: Target,
+    },
+    /// Read one, and those before it that it needs, to the end, and execute it as a start would
+    Verify {
+        #[command(flatten)]
+        target: Target,
+        /// Which [default: the newest of this identity]
+        name: Option<String>,
+    },
+    /// Verify one and write it into the data directory, which holds its identity and no journal. A
+    /// validator then observes until the others have told it what it may have promised
+    Restore {
+        #[command(flatten)]
+        target: Target,
+        /// Which [default: the newest of this identity]
+        name: Option<String>,
+        /// Verify only
+        #[arg(long)]
+        dry_run: bool,
+    },
+    /// Remove those that are old and that no younger one needs
+    Prune {
+        #[command(flatten)]
+        target: Target,
+        /// What is younger is kept
+        #[arg(long, default_value_t = 30)]
+        keep_days: u64,
+        /// Say what would be removed, and remove nothing
+        #[arg(long)]
+        dry_run: bool,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Store {
+    /// Read the whole journal and say what it holds and whether it is sound; changes nothing
+    Check,
+    /// Keep the blocks before the damage, put the damaged files aside. A validator then observes
+    /// until the others have told it what it may have promised
+    Repair {
+        /// Say what would be done, and do nothing
+        #[arg(long)]
+        dry_run: bool,
+    },
 }
 
 #[derive(Debug, Subcommand)]
@@ -418,6 +613,13 @@ pub(crate) struct Verify {
     pub(crate) player: Option<String>,
 }
 
+impl Verify {
+    /// Whether it needs no data directory.
+    pub(crate) fn names_what_to_trust(&self) -> bool {
+        self.genesis.is_some() || self.header.is_some()
+    }
+}
+
 #[derive(Debug, Args)]
 pub(crate) struct Odds {
     /// Which bet, such as place:6 [default: all that such a table offers]
@@ -432,6 +634,11 @@ pub(crate) enum Hand {
     /// Play hands from a file through the engine, without a network
     #[command(after_help = HAND_EXAMPLES)]
     Play(HandPlay),
+    /// Print every hand that was played at a table, to be played again with `hand play`
+    Export {
+        /// The table's number; it may be closed by now
+        table: u32,
+    },
 }
 
 #[derive(Debug, Args)]
@@ -463,7 +670,28 @@ pub(crate) enum Table {
     },
     /// List open tables
     List,
-    /// Show one table with everything on it
+    /// Put chips into a table's bank; while the dice roll they are put aside for the next round
+    Fund {
+        /// The table's number
+        table: u32,
+        /// How many chips
+        #[arg(value_parser = positive())]
+        amount: u64,
+        #[command(flatten)]
+        change: Change,
+    },
+    /// Draw chips out of your own table's bank that no bet needs; while the dice roll, as many as
+    /// are free once they are settled
+    Draw {
+        /// The table's number
+        table: u32,
+        /// How many chips
+        #[arg(value_parser = positive())]
+        amount: u64,
+        #[command(flatten)]
+        change: Change,
+    },
+    /// Show one table with everything on it, and the house's edge of every bet it takes
     Show {
         /// The table's number
         table: u32,
@@ -511,5 +739,15 @@ mod tests {
         assert!(parse("bitcraps bet 1 pass -5").is_err());
         assert!(parse("bitcraps table open home 1000 --json").is_ok());
         assert!(parse("bitcraps join").is_err());
+    }
+
+    #[test]
+    fn the_help_of_bet_has_every_bet_of_the_catalogue() {
+        let help = bets();
+        for bet in Bet::all().filter(|bet| Offer::of(*bet, &Rules::default()).is_some()) {
+            assert!(help.contains(bet.help()), "{bet}");
+        }
+        assert!(help.contains("  pass                            The shooter wins"), "{help}");
+        assert!(help.contains("  place:4 … place:10              The number before a 7"), "{help}");
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use bitcraps_host::api::{
     AccountView, BlocksView, EventView, Failure, HeaderView, InvitationRequest, InvitationView,
-    OperationRequest, ReceiptView, StatusView, SupplyView, TableSummary, TableView,
+    OddsView, OperationRequest, ReceiptView, StatusView, SupplyView, TableSummary, TableView,
     TransactionRequest, TransactionState, TransactionView,
 };
 use bytes::{Bytes, BytesMut};
@@ -26,10 +26,12 @@ use crate::api::{FailureBody, SOCKET_NAME};
 
 /// Bytes of the longest answer that is read.
 const ANSWER_BYTES: usize = 16 * 1024 * 1024;
-/// Bytes of the longest event that is read.
-const EVENT_BYTES: usize = 64 * 1024;
+/// Bytes of the longest line that is read.
+const LINE_BYTES: usize = 256 * 1024;
 /// How long a node may take to answer; above its own longest wait.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(40);
+/// How long it may take to work out the odds of rules that were not asked for before.
+const ODDS_TIMEOUT: Duration = Duration::from_secs(300);
 
 /// A way to one running node. Each request takes a connection of its own.
 #[derive(Clone, Debug)]
@@ -60,7 +62,10 @@ pub enum ClientError {
 }
 
 /// Events as they come; see [`Client::events`].
-pub struct Events {
+pub struct Events(Lines);
+
+/// An answer that comes line by line.
+pub struct Lines {
     body: Incoming,
     rest: BytesMut,
 }
@@ -94,6 +99,17 @@ impl Client {
     /// One table.
     pub async fn table(&self, table: u32) -> Result<TableView, ClientError> {
         self.get(&format!("/v1/tables/{table}")).await
+    }
+
+    /// What the bets of a table are worth by its own rules.
+    pub async fn odds(&self, table: u32) -> Result<Vec<OddsView>, ClientError> {
+        let path = format!("/v1/tables/{table}/odds");
+        self.ask(Method::GET, &path, Bytes::new(), ODDS_TIMEOUT).await
+    }
+
+    /// A table's hands as a hand file, line by line.
+    pub async fn hands(&self, table: u32) -> Result<Lines, ClientError> {
+        self.lines(&format!("/v1/tables/{table}/hands")).await
     }
 
     /// The header of the newest final block.
@@ -148,15 +164,19 @@ impl Client {
 
     /// Events from now on: from when this returns, none is lost without notice.
     pub async fn events(&self) -> Result<Events, ClientError> {
-        let response = self.send(Method::GET, "/v1/events", Bytes::new()).await?;
+        Ok(Events(self.lines("/v1/events").await?))
+    }
+
+    async fn lines(&self, path: &str) -> Result<Lines, ClientError> {
+        let response = self.send(Method::GET, path, Bytes::new()).await?;
         if !response.status().is_success() {
             return Err(failure(&collect(response).await?));
         }
-        Ok(Events { body: response.into_body(), rest: BytesMut::new() })
+        Ok(Lines { body: response.into_body(), rest: BytesMut::new() })
     }
 
     async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, ClientError> {
-        self.ask(Method::GET, path, Bytes::new()).await
+        self.ask(Method::GET, path, Bytes::new(), ANSWER_TIMEOUT).await
     }
 
     async fn post<T: DeserializeOwned>(
@@ -165,7 +185,7 @@ impl Client {
         body: &impl Serialize,
     ) -> Result<T, ClientError> {
         let body = serde_json::to_vec(body).expect("our own plain types have a JSON form");
-        self.ask(Method::POST, path, body.into()).await
+        self.ask(Method::POST, path, body.into(), ANSWER_TIMEOUT).await
     }
 
     async fn ask<T: DeserializeOwned>(
@@ -173,6 +193,7 @@ impl Client {
         method: Method,
         path: &str,
         body: Bytes,
+        patience: Duration,
     ) -> Result<T, ClientError> {
         let exchange = async {
             let response = self.send(method, path, body).await?;
@@ -183,7 +204,7 @@ impl Client {
             }
             serde_json::from_slice(&answer).map_err(broken)
         };
-        let answer = timeout(ANSWER_TIMEOUT, exchange).await;
+        let answer = timeout(patience, exchange).await;
         answer.map_err(|_| ClientError::Broken("it took too long".into()))?
     }
 
@@ -213,13 +234,25 @@ impl Client {
 impl Events {
     /// The next event; `None` when the node has stopped. Nothing is lost if the future is dropped.
     pub async fn next(&mut self) -> Result<Option<EventView>, ClientError> {
+        let Some(line) = self.0.next().await? else { return Ok(None) };
+        serde_json::from_slice(&line).map(Some).map_err(broken)
+    }
+}
+
+impl Lines {
+    /// The next line, with its end, unless it is a failure; `None` after the last one. Nothing is
+    /// lost if the future is dropped.
+    pub async fn next(&mut self) -> Result<Option<Bytes>, ClientError> {
         loop {
             if let Some(end) = self.rest.iter().position(|byte| *byte == b'\n') {
-                let line = self.rest.split_to(end + 1);
-                return serde_json::from_slice(&line).map(Some).map_err(broken);
+                let line = self.rest.split_to(end + 1).freeze();
+                if line.starts_with(b"{\"error\"") {
+                    return Err(failure(&line));
+                }
+                return Ok(Some(line));
             }
-            if self.rest.len() > EVENT_BYTES {
-                return Err(ClientError::Broken("an event is too long".into()));
+            if self.rest.len() > LINE_BYTES {
+                return Err(ClientError::Broken("a line is too long".into()));
             }
             let Some(frame) = self.body.frame().await else { return Ok(None) };
             if let Ok(data) = frame.map_err(broken)?.into_data() {

@@ -1,7 +1,11 @@
 //! The commands that ask a running node or prepare a data directory.
 
+use std::io::{BufWriter, Write as _};
+
 use anyhow::Context as _;
-use bitcraps_host::api::{EventView, InvitationRequest, OperationRequest, TransactionState};
+use bitcraps_host::api::{
+    EventView, InvitationRequest, OddsView, OperationRequest, TableView, TransactionState,
+};
 use bitcraps_protocol::chain::{Genesis, ValidatorCard};
 use bitcraps_protocol::craps::{Chips, Rules};
 use bitcraps_protocol::identity::ProofOfWork;
@@ -15,11 +19,11 @@ use serde::Serialize;
 use serde_json::json;
 use tokio::signal::ctrl_c;
 
-use crate::cli::{Change, Command, Invite, Key, Network, NewNetwork, Round, Table};
+use crate::cli::{Call, Change, Command, Hand, Invite, Key, Network, NewNetwork, Round, Table};
 use crate::exit::{Stopped, Usage};
 use crate::node::identity;
 use crate::output::{Output, aside, grouped};
-use crate::{receipt, stats, words};
+use crate::{audits, backups, keys, odds, receipt, stats, store, words};
 
 /// Carries out a command on the node of `config`'s data directory.
 pub(crate) async fn run(command: Command, config: &Config, output: Output) -> anyhow::Result<()> {
@@ -30,11 +34,15 @@ pub(crate) async fn run(command: Command, config: &Config, output: Output) -> an
         | Command::Node(_)
         | Command::Join(_)
         | Command::Odds(_)
-        | Command::Hand(_)
+        | Command::Hand(Hand::Play(_))
         | Command::Nearby { .. } => {
             unreachable!("these are carried out elsewhere")
         }
         Command::Key(Key::Card) => card(&home, output),
+        Command::Key(command) => keys::run(&home, command, output),
+        Command::Audit(command) => audits::run(&home, command, output),
+        Command::Backup(command) => backups::run(config, command, output),
+        Command::Store(command) => store::run(&home, &command, output),
         Command::Network(Network::New(network)) => new_network(&home, network, output),
         Command::Network(Network::Header) => receipt::header(&session.client, output).await,
         Command::Receipt(wanted) => receipt::write(&session.client, wanted, output).await,
@@ -56,13 +64,20 @@ pub(crate) async fn run(command: Command, config: &Config, output: Output) -> an
             let round = session.round(table, round).await?;
             session.change(OperationRequest::Bet { table, round, bet, amount }, change).await
         }
-        Command::Down { table, bet, round, change } => {
+        Command::Down { table, bet, amount, round, change } => {
             let round = session.round(table, round).await?;
-            session.change(OperationRequest::TakeDown { table, round, bet }, change).await
+            session.change(OperationRequest::TakeDown { table, round, bet, amount }, change).await
         }
+        Command::On(call) => session.call(call, true).await,
+        Command::Off(call) => session.call(call, false).await,
+        Command::Hand(Hand::Export { table }) => session.export(table).await,
         Command::Ready { table, round, change } => {
             let round = session.round(table, round).await?;
             session.change(OperationRequest::Ready { table, round }, change).await
+        }
+        Command::PassDice { table, round, change } => {
+            let round = session.round(table, round).await?;
+            session.change(OperationRequest::PassDice { table, round }, change).await
         }
         Command::Roll { table, round, change } => {
             let round = session.round(table, round).await?;
@@ -78,7 +93,8 @@ struct CardView {
 }
 
 fn card(home: &Home, output: Output) -> anyhow::Result<()> {
-    let (identity, made) = identity(home)?;
+    let passphrase = keys::passphrase(home)?;
+    let (identity, made) = identity(home, passphrase.as_ref())?;
     if made {
         aside(&format!("made an identity in {}", home.directory().display()));
     }
@@ -171,6 +187,14 @@ pub(crate) fn entropy() -> anyhow::Result<Rng> {
     Ok(Rng::new(seed))
 }
 
+/// A table, and what its bets are worth.
+#[derive(Serialize)]
+struct Shown {
+    #[serde(flatten)]
+    table: TableView,
+    odds: Vec<OddsView>,
+}
+
 /// A running node and where its answers go.
 struct Session {
     client: Client,
@@ -182,7 +206,7 @@ impl Session {
         let status = self.client.status().await?;
         self.output.answer(&status, || words::status(&status))?;
         match status.halted {
-            Some(reason) => Err(Stopped(reason).into()),
+            Some(reason) => Err(Stopped::halted(reason).into()),
             None => Ok(()),
         }
     }
@@ -237,6 +261,23 @@ impl Session {
         }
     }
 
+    async fn call(&self, call: Call, on: bool) -> anyhow::Result<()> {
+        let Call { table, bet, round, change } = call;
+        let round = self.round(table, round).await?;
+        self.change(OperationRequest::SetWorking { table, round, bet, on }, change).await
+    }
+
+    /// Prints a table's hands as they come; the format is JSON whatever the output is otherwise.
+    async fn export(&self, table: u32) -> anyhow::Result<()> {
+        let mut lines = self.client.hands(table).await?;
+        let mut output = BufWriter::new(std::io::stdout().lock());
+        while let Some(line) = lines.next().await? {
+            output.write_all(&line)?;
+        }
+        output.flush()?;
+        Ok(())
+    }
+
     async fn table(&self, table: Table) -> anyhow::Result<()> {
         match table {
             Table::Open { name, bank, betting_time, change } => {
@@ -250,6 +291,12 @@ impl Session {
             Table::Close { table, change } => {
                 self.change(OperationRequest::CloseTable { table }, change).await
             }
+            Table::Fund { table, amount, change } => {
+                self.change(OperationRequest::Fund { table, amount }, change).await
+            }
+            Table::Draw { table, amount, change } => {
+                self.change(OperationRequest::Draw { table, amount }, change).await
+            }
             Table::Stats { table } => stats::run(&self.client, table, self.output).await,
             Table::List => {
                 let tables = self.client.tables().await?;
@@ -259,8 +306,11 @@ impl Session {
             Table::Show { table } => {
                 let view = self.client.table(table).await?;
                 let status = self.client.status().await?;
-                self.output
-                    .answer(&view, || words::table(&view, &status.peer, &status.waiting_for))?;
+                let shown = Shown { table: view, odds: self.client.odds(table).await? };
+                self.output.answer(&shown, || {
+                    let text = words::table(&shown.table, &status.peer, &status.waiting_for);
+                    format!("{text}\n{}", odds::edges(&shown.odds))
+                })?;
                 Ok(())
             }
             Table::Watch { table } => tokio::select! {
@@ -287,7 +337,7 @@ impl Session {
                 EventView::Settled { .. }
                 | EventView::Finalized { transactions: 1.., .. }
                 | EventView::Missed { .. } => shown = self.show(table, &own, shown).await?,
-                EventView::Halted { reason } => return Err(Stopped(reason.clone()).into()),
+                EventView::Halted { reason } => return Err(Stopped::halted(reason.clone()).into()),
                 EventView::Finalized { transactions: 0, .. }
                 | EventView::PeerUp { .. }
                 | EventView::PeerDown { .. }
@@ -299,7 +349,7 @@ impl Session {
                 | EventView::Abstains { .. } => {}
             }
         }
-        Err(Stopped("it was told to".into()).into())
+        Err(Stopped::halted("it was told to".into()).into())
     }
 
     /// Shows the table if it looks different from what was `shown`.

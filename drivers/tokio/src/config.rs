@@ -18,6 +18,9 @@ pub const FILE_NAME: &str = "bitcraps.toml";
 const PREFIX: &str = "BITCRAPS_";
 const DATA_DIR: &str = "DATA_DIR";
 const CONFIG: &str = "CONFIG";
+/// Read where a passphrase is needed, and never kept in a configuration.
+const PASSPHRASE: &str = "PASSPHRASE";
+const PASSPHRASE_FILE: &str = "PASSPHRASE_FILE";
 
 /// Where a value was found.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,6 +64,8 @@ pub struct Config {
     pub links: Sourced<usize>,
     /// Whether nodes tell one another where others can be found.
     pub exchange: Sourced<bool>,
+    /// The directory into which backups are made every hour, if they are.
+    pub backup: Sourced<Option<PathBuf>>,
     /// What is logged, in the syntax of tracing's `EnvFilter`.
     pub log: Sourced<String>,
 }
@@ -82,6 +87,8 @@ pub struct Layer {
     pub links: Option<String>,
     /// See [`Config::exchange`].
     pub exchange: Option<String>,
+    /// See [`Config::backup`].
+    pub backup: Option<String>,
     /// See [`Config::log`].
     pub log: Option<String>,
 }
@@ -129,11 +136,12 @@ enum Text {
     Many(Vec<String>),
 }
 
-const SETTINGS: [Setting; 8] = [
+const SETTINGS: [Setting; 9] = [
     Setting { name: "listen", put: |layer, text| one(&mut layer.listen, text) },
     Setting { name: "peers", put: |layer, text| many(&mut layer.peers, text) },
     Setting { name: "advertise", put: |layer, text| many(&mut layer.advertise, text) },
     Setting { name: "api", put: |layer, text| one(&mut layer.api, text) },
+    Setting { name: "backup", put: |layer, text| one(&mut layer.backup, text) },
     Setting { name: "lan", put: |layer, text| one(&mut layer.lan, text) },
     Setting { name: "links", put: |layer, text| one(&mut layer.links, text) },
     Setting { name: "exchange", put: |layer, text| one(&mut layer.exchange, text) },
@@ -239,11 +247,14 @@ impl Environment {
         match name {
             DATA_DIR => return self.data_dir = Some(value.into()),
             CONFIG => return self.config = Some(value.into()),
+            PASSPHRASE | PASSPHRASE_FILE => return,
             _ => {}
         }
         let Some(setting) = SETTINGS.iter().find(|known| known.name.to_uppercase() == name) else {
             let known = SETTINGS.iter().map(|known| known.name.to_uppercase());
-            let known = known.chain([DATA_DIR.into(), CONFIG.into()]).collect::<Vec<_>>();
+            let known = known
+                .chain([DATA_DIR, CONFIG, PASSPHRASE, PASSPHRASE_FILE].map(Into::into))
+                .collect::<Vec<_>>();
             let hint = similar(name, known.iter().map(String::as_str));
             let hint = hint.map_or(String::new(), |hint| format!("; did you mean {PREFIX}{hint}?"));
             return self.warnings.push(format!("{PREFIX}{name}: no such setting{hint}"));
@@ -364,6 +375,10 @@ fn check(
     });
     let exchange = pick(layers, |layer| &layer.exchange, "on".into());
     let exchange = checker.parse("exchange", exchange, on_or_off);
+    let backup =
+        checker.parse("backup", pick(layers, |layer| &layer.backup, String::new()), |text| {
+            Ok(Some(PathBuf::from(text)).filter(|_| !text.is_empty()))
+        });
     let log = checker.parse("log", pick(layers, |layer| &layer.log, DEFAULT_LOG.into()), |text| {
         EnvFilter::try_new(text).map(|_| text.to_owned()).map_err(|_| "is not a log filter")
     });
@@ -376,6 +391,7 @@ fn check(
         lan: lan?,
         links: links?,
         exchange: exchange?,
+        backup: backup?,
         log: log?,
     })
 }

@@ -3,8 +3,13 @@
 use std::process::ExitCode;
 
 use bitcraps_host::api::{Code, Failure};
+use bitcraps_host::backup::BackupError;
 use bitcraps_host::identity::IdentityError;
-use bitcraps_host::{Exit, StartError};
+use bitcraps_host::journal::JournalError;
+use bitcraps_host::lock::LockError;
+use bitcraps_host::{Exit, FailureKind, StartError};
+use bitcraps_tokio::audit::AuditError;
+use bitcraps_tokio::backup::Unusable;
 use bitcraps_tokio::client::ClientError;
 use bitcraps_tokio::config::Problems;
 use bitcraps_tokio::fetch::FetchError;
@@ -18,11 +23,18 @@ const NO: u8 = 1;
 const USAGE: u8 = 2;
 const UNREACHABLE: u8 = 3;
 const UNSAFE: u8 = 4;
+const DISK_FULL: u8 = 5;
+const DISK: u8 = 6;
 
 /// A mistake in what was typed.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub(crate) struct Usage(pub(crate) String);
+
+/// Something that cannot be trusted as it is.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(crate) struct Unsafe(pub(crate) String);
 
 /// A "no" that is the answer itself, printed already.
 #[derive(Debug, thiserror::Error)]
@@ -31,15 +43,23 @@ pub(crate) struct No(pub(crate) String);
 
 /// A node that could not go on.
 #[derive(Debug, thiserror::Error)]
-#[error("the node has stopped: {0}")]
-pub(crate) struct Stopped(pub(crate) String);
+#[error("the node has stopped: {reason}")]
+pub(crate) struct Stopped {
+    reason: String,
+    kind: FailureKind,
+}
 
 impl Stopped {
+    /// A node that halted, and why.
+    pub(crate) const fn halted(reason: String) -> Self {
+        Self { reason, kind: FailureKind::Halted }
+    }
+
     /// Whether the node ended as it was told to.
     pub(crate) fn check(exit: Exit) -> Result<(), Self> {
         match exit {
             Exit::Stopped => Ok(()),
-            Exit::Failed { reason, kind: _ } => Err(Self(reason)),
+            Exit::Failed { reason, kind } => Err(Self { reason, kind }),
         }
     }
 }
@@ -112,8 +132,33 @@ fn code_of(error: &(dyn std::error::Error + 'static)) -> Option<u8> {
     if error.is::<Problems>() || error.is::<Usage>() {
         return Some(USAGE);
     }
-    if error.is::<Stopped>() {
+    if error.is::<Unsafe>() || error.is::<LockError>() {
         return Some(UNSAFE);
+    }
+    if let Some(stopped) = error.downcast_ref::<Stopped>() {
+        return Some(match stopped.kind {
+            FailureKind::DiskFull => DISK_FULL,
+            FailureKind::Disk => DISK,
+            FailureKind::Journal | FailureKind::Halted | FailureKind::Panicked => UNSAFE,
+        });
+    }
+    if let Some(error) = error.downcast_ref::<AuditError>() {
+        return Some(match error {
+            AuditError::Io { .. } => USAGE,
+            AuditError::Broken { .. } => UNSAFE,
+        });
+    }
+    if let Some(error) = error.downcast_ref::<BackupError>() {
+        return Some(backup(error));
+    }
+    if let Some(error) = error.downcast_ref::<Unusable>() {
+        return Some(match error {
+            Unusable::Backup(error) => backup(error),
+            Unusable::Refused { .. } => UNSAFE,
+        });
+    }
+    if let Some(error) = error.downcast_ref::<JournalError>() {
+        return Some(journal(error));
     }
     if let Some(error) = error.downcast_ref::<HomeError>() {
         return Some(home(error));
@@ -142,8 +187,13 @@ fn home(error: &HomeError) -> u8 {
 
 fn identity(error: &IdentityError) -> u8 {
     match error {
-        IdentityError::Io { .. } => USAGE,
+        IdentityError::Io { .. }
+        | IdentityError::NeedsPassphrase { .. }
+        | IdentityError::WrongPassphrase { .. }
+        | IdentityError::Exists { .. }
+        | IdentityError::BadPhrase(_) => USAGE,
         IdentityError::Exposed { .. }
+        | IdentityError::Tampered { .. }
         | IdentityError::Invalid { .. }
         | IdentityError::Missing { .. }
         | IdentityError::Locked(_) => UNSAFE,
@@ -152,8 +202,31 @@ fn identity(error: &IdentityError) -> u8 {
 
 fn start(error: &StartError) -> u8 {
     match error {
-        StartError::Lock(_) | StartError::Journal(_) | StartError::Refused(_) => UNSAFE,
+        StartError::Lock(_) | StartError::Refused(_) => UNSAFE,
+        StartError::Journal(error) => journal(error),
         StartError::Entropy(_) | StartError::Thread(_) => NO,
+    }
+}
+
+fn backup(error: &BackupError) -> u8 {
+    match error {
+        BackupError::Io { .. } | BackupError::NotBackup { .. } | BackupError::Exists { .. } => {
+            USAGE
+        }
+        BackupError::Journal(error) => journal(error),
+        BackupError::Foreign { .. } | BackupError::Damaged { .. } | BackupError::Missing { .. } => {
+            UNSAFE
+        }
+    }
+}
+
+fn journal(error: &JournalError) -> u8 {
+    if error.is_disk_full() {
+        DISK_FULL
+    } else if error.is_system() {
+        DISK
+    } else {
+        UNSAFE
     }
 }
 

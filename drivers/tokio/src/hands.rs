@@ -1,10 +1,16 @@
 //! Hand files: one JSON object a line, answered line by line in bounded memory however long the
 //! file is. (craps.md section 12)
+//!
+//! Beyond that section, for hands of real tables: an action may say which `player` it is of, take
+//! a part of a bet `down` with an `amount`, and be the op `stand` (the player leaves), `fund` or
+//! `draw` (chips go into or out of the bank). A hand may say what its `bank` holds, and, which is
+//! only a note, at which `table` and from which `round` on it was played.
 
 use std::io::{self, BufRead, Read as _, Write};
 
-use bitcraps_protocol::craps::hand::{Action, Hand, Step};
-use bitcraps_protocol::craps::{Chips, Dice, Rules};
+use bitcraps_host::api::HandLine;
+use bitcraps_protocol::craps::hand::{Action, BadAction, Hand, Step};
+use bitcraps_protocol::craps::{Chips, Dice, Round, Rules};
 use serde::{Deserialize, Serialize};
 
 use crate::house::{BadField, House, parse};
@@ -45,15 +51,45 @@ pub struct Played {
 }
 
 /// A line: a hand, whose steps may go on in the lines that follow, or such a step.
-#[derive(Default, Deserialize)]
+#[derive(Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 struct Line {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    table: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    round: Option<Round>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     rules: Option<House>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     bankroll: Option<Chips>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    bank: Option<Chips>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     steps: Option<Vec<Step>>,
-    #[serde(rename = "do")]
+    #[serde(rename = "do", skip_serializing_if = "Option::is_none")]
     actions: Option<Vec<Action>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     dice: Option<Dice>,
+}
+
+/// A line of a hand file that goes on with what was played at a real table.
+pub fn line(played: HandLine) -> Vec<u8> {
+    let line = match played {
+        HandLine::Begins { table, round, rules, bankroll, bank } => Line {
+            table: Some(table.0),
+            round: Some(round),
+            rules: Some(House::of(&rules)),
+            bankroll: Some(bankroll),
+            bank: Some(bank),
+            ..Line::default()
+        },
+        HandLine::Step(Step { actions, dice }) => {
+            Line { actions: (!actions.is_empty()).then_some(actions), dice, ..Line::default() }
+        }
+    };
+    let mut text = serde_json::to_vec(&line).expect("our own plain types have a JSON form");
+    text.push(b'\n');
+    text
 }
 
 /// Plays every line of `input` and writes a line for every step to `output`. Hands that name no
@@ -125,15 +161,17 @@ struct Script<'r> {
 
 impl Script<'_> {
     fn line(&mut self, line: &[u8], output: &mut impl Write, steps: &mut u64) -> Result<(), Stop> {
-        let Line { rules, bankroll, steps: script, actions, dice } = match parse(line) {
-            Ok(parsed) => parsed,
-            Err(bad) => {
-                // Without this step, what follows would be another hand.
-                self.hand = None;
-                return Err(bad.into());
-            }
-        };
-        let is_hand = rules.is_some() || bankroll.is_some() || script.is_some();
+        let Line { table, round, rules, bankroll, bank, steps: script, actions, dice } =
+            match parse(line) {
+                Ok(parsed) => parsed,
+                Err(bad) => {
+                    // Without this step, what follows would be another hand.
+                    self.hand = None;
+                    return Err(bad.into());
+                }
+            };
+        let names_table = table.is_some() || round.is_some() || bank.is_some();
+        let is_hand = names_table || rules.is_some() || bankroll.is_some() || script.is_some();
         let is_step = actions.is_some() || dice.is_some();
         let script = match (is_hand, is_step) {
             (true, true) => {
@@ -146,36 +184,43 @@ impl Script<'_> {
             }
             (true, false) => {
                 self.hand = None;
-                self.hand = Some(self.begin(rules, bankroll)?);
+                self.hand = Some(self.begin(rules, bankroll, bank)?);
                 script.unwrap_or_default()
             }
             (false, true) => vec![Step { actions: actions.unwrap_or_default(), dice }],
         };
         for (index, step) in script.iter().enumerate() {
-            for (action, field) in step.actions.iter().zip(0..) {
-                if let Err((name, reason)) = action.check() {
-                    self.hand = None;
-                    let at = if is_hand { format!("steps[{index}].") } else { String::new() };
-                    return Err(bad(&format!("{at}do[{field}].{name}"), reason.into()).into());
-                }
-            }
             let Some(hand) = &mut self.hand else {
                 let reason = "no hand to go on with: begin one with a line with a bankroll";
                 return Err(bad("", reason.into()).into());
             };
-            answer(output, &hand.step(step))?;
+            match hand.step(step) {
+                Ok(done) => answer(output, &done)?,
+                Err(BadAction { index: action, field, reason }) => {
+                    self.hand = None;
+                    let at = if is_hand { format!("steps[{index}].") } else { String::new() };
+                    return Err(bad(&format!("{at}do[{action}].{field}"), reason.into()).into());
+                }
+            }
             *steps += 1;
         }
         Ok(())
     }
 
-    fn begin(&self, house: Option<House>, bankroll: Option<Chips>) -> Result<Hand, BadField> {
+    fn begin(
+        &self,
+        house: Option<House>,
+        bankroll: Option<Chips>,
+        bank: Option<Chips>,
+    ) -> Result<Hand, BadField> {
         let rules = match house {
             Some(house) => house.rules("rules")?,
             None => self.rules.clone(),
         };
         let bankroll = bankroll.ok_or_else(|| bad("bankroll", "a hand needs a bankroll".into()))?;
-        Hand::new(rules, bankroll).map_err(|refusal| bad("bankroll", refusal.to_string()))
+        let field = if bank == Some(Chips::ZERO) { "bank" } else { "bankroll" };
+        Hand::new(rules, bankroll, bank.unwrap_or(Hand::BANK))
+            .map_err(|refusal| bad(field, refusal.to_string()))
     }
 }
 
@@ -218,6 +263,44 @@ mod tests {
     }
 
     #[test]
+    fn several_players_are_told_apart_by_name() {
+        let text = concat!(
+            r#"{"bankroll":100,"bank":500}"#,
+            "\n",
+            r#"{"do":[{"op":"bet","bet":"pass","amount":10,"player":"anna"},"#,
+            r#"{"op":"bet","bet":"dont_pass","amount":5,"player":"bert"},"#,
+            r#"{"op":"bet","bet":"field","amount":5,"player":"bert"},"#,
+            r#"{"op":"down","bet":"field","amount":3,"player":"bert"},"#,
+            r#"{"op":"fund","amount":7},{"op":"draw","amount":900}],"dice":[1,1]}"#,
+            "\n",
+            r#"{"do":[{"op":"stand","player":"bert"}]}"#,
+        );
+        let (steps, answers) = played(text, false);
+        assert_eq!(steps, Ok(Played { steps: 2, bad_lines: 0 }));
+        let answers: Vec<&str> = answers.lines().collect();
+        assert_eq!(
+            answers[0],
+            concat!(
+                r#"{"do":[{"accepted":"pass","bankroll":90},{"accepted":"dont_pass","bankroll":95},"#,
+                r#"{"accepted":"field","bankroll":90},{"accepted":"field","bankroll":93},"#,
+                r#"{"accepted":"fund","bankroll":507},"#,
+                r#"{"refused":{"Reserved":{"free":493}},"bankroll":507}],"#,
+                r#""dice":[1,1],"point":0,"bankroll":100,"up":{},"#,
+                r#""settled":[["pass","lose",0,"down","anna"],["dont_pass","win",10,"down","bert"],"#,
+                r#"["field","win",6,"down","bert"]],"#,
+                r#""players":{"anna":{"bankroll":90,"up":{}},"bert":{"bankroll":109,"up":{}}}}"#,
+            )
+        );
+        assert_eq!(
+            answers[1],
+            concat!(
+                r#"{"do":[{"accepted":"stand","bankroll":109}],"point":0,"bankroll":100,"#,
+                r#""up":{},"settled":[],"players":{"bert":{"bankroll":109,"up":{}}}}"#,
+            )
+        );
+    }
+
+    #[test]
     fn steps_may_follow_line_by_line() {
         let text = r#"{"bankroll":100}
             {"do":[{"op":"bet","bet":"pass","amount":10}],"dice":[5,6]}
@@ -242,8 +325,17 @@ mod tests {
             (r#"{"do":[{"op":"bet","bet":"pass"}]}"#, "do[0].amount: a bet needs an amount"),
             (
                 r#"{"bankroll":1,"steps":[{},{"do":[{"op":"on","bet":"big6","amount":1}]}]}"#,
-                "steps[1].do[0].amount: only a bet has an amount",
+                "steps[1].do[0].amount: a bet is called on or off as a whole",
             ),
+            (
+                r#"{"bankroll":1,"steps":[{"do":[{"op":"down"}]}]}"#,
+                "steps[0].do[0].bet: this needs the name of a bet",
+            ),
+            (
+                r#"{"bankroll":1,"steps":[{"do":[{"op":"fund","amount":1,"player":"ann"}]}]}"#,
+                "steps[0].do[0].player: the bank is its owner's",
+            ),
+            (r#"{"bankroll":1,"bank":0}"#, "bank: a table needs a bank: fund it when opening it"),
             (r#"{"steps":[]}"#, "bankroll: a hand needs a bankroll"),
             (r#"{"bankroll":1,"dice":[1,1]}"#, "a line is a hand or a step, not both"),
             (r#"{}"#, "a line needs a bankroll and steps, or do and dice"),

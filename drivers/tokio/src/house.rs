@@ -1,14 +1,16 @@
 //! House rules as a file: a preset and what differs from it.
 
 use bitcraps_protocol::craps::Rules;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 /// `{"preset": "standard", "overrides": {"vig": {"when": "upfront"}}}`; both may be left out.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct House {
+    #[serde(skip_serializing_if = "Option::is_none")]
     preset: Option<String>,
+    #[serde(skip_serializing_if = "Map::is_empty")]
     overrides: Map<String, Value>,
 }
 
@@ -23,6 +25,19 @@ pub struct BadField {
 }
 
 impl House {
+    /// The shortest way to write `rules`.
+    pub fn of(rules: &Rules) -> Self {
+        let value = |rules: &Rules| serde_json::to_value(rules).expect("rules are plain data");
+        let houses = Rules::PRESETS.into_iter().filter_map(|name| {
+            match difference(&value(&Rules::preset(name)?), &value(rules)) {
+                Value::Object(overrides) => Some(Self { preset: Some(name.into()), overrides }),
+                _ => None,
+            }
+        });
+        let shortest = houses.min_by_key(|house| house.overrides.len());
+        shortest.expect("there are presets")
+    }
+
     /// Reads rules from JSON and checks them.
     pub fn read(text: &[u8]) -> Result<Rules, BadField> {
         parse::<Self>(text)?.rules("")
@@ -67,10 +82,11 @@ pub(crate) fn parse<'de, T: Deserialize<'de>>(text: &'de [u8]) -> Result<T, BadF
     Ok(value)
 }
 
-/// Puts what `over` says over `value`. What is unknown is added, for the rules to refuse by name.
+/// Puts what `over` says over `value`. What is unknown is added, for the rules to refuse by name. A
+/// pay table replaces the other as a whole.
 fn merge(value: &mut Value, over: &Value) {
     match (value, over) {
-        (Value::Object(value), Value::Object(over)) => {
+        (Value::Object(value), Value::Object(over)) if !is_pay_table(over) => {
             for (name, over) in over {
                 merge(value.entry(name).or_insert(Value::Null), over);
             }
@@ -79,9 +95,30 @@ fn merge(value: &mut Value, over: &Value) {
     }
 }
 
+/// What has to be put over `value` to make it `wanted`.
+fn difference(value: &Value, wanted: &Value) -> Value {
+    match (value, wanted) {
+        (Value::Object(value), Value::Object(wanted)) if !is_pay_table(wanted) => {
+            let differs = wanted.iter().filter(|(name, wanted)| value.get(*name) != Some(*wanted));
+            let over = differs.map(|(name, wanted)| {
+                let value = value.get(name).unwrap_or(&Value::Null);
+                (name.clone(), difference(value, wanted))
+            });
+            Value::Object(over.collect())
+        }
+        (_, wanted) => wanted.clone(),
+    }
+}
+
+/// Whether the names are scores.
+fn is_pay_table(value: &Map<String, Value>) -> bool {
+    let is_score = |name: &String| name.bytes().all(|byte| byte.is_ascii_digit());
+    !value.is_empty() && value.keys().all(is_score)
+}
+
 #[cfg(test)]
 mod tests {
-    use bitcraps_protocol::craps::{Ratio, VigWhen};
+    use bitcraps_protocol::craps::{Ladder, Ratio, VigWhen};
 
     use super::*;
 
@@ -98,6 +135,19 @@ mod tests {
             Ok(Rules::preset("crapless").unwrap())
         );
         assert_eq!(House::read(b"{}"), Ok(Rules::default()));
+    }
+
+    #[test]
+    fn any_rules_can_be_written_and_a_pay_table_replaces_the_other() {
+        let mut rules = Rules { crapless: true, max_bets: 5, ..Rules::default() };
+        rules.sides.fire.pays = Ladder::new(&[(5, 200), (6, 2000)]);
+        rules.vig.when = VigWhen::Upfront;
+        for rules in [rules, Rules::default(), Rules::preset("crapless").unwrap()] {
+            let text = serde_json::to_string(&House::of(&rules)).unwrap();
+            assert_eq!(House::read(text.as_bytes()), Ok(rules), "{text}");
+        }
+        let standard = serde_json::to_string(&House::of(&Rules::default())).unwrap();
+        assert_eq!(standard, r#"{"preset":"standard"}"#);
     }
 
     #[test]

@@ -4,6 +4,8 @@
 
 pub mod api;
 mod ask;
+pub mod audit;
+pub mod backup;
 pub mod client;
 pub mod config;
 pub mod fetch;

@@ -1,10 +1,13 @@
 //! The `bitcraps` command.
 
+mod audits;
+mod backups;
 mod cli;
 mod commands;
 mod dev;
 mod exit;
 mod hand;
+mod keys;
 mod nearby;
 mod node;
 mod odds;
@@ -12,6 +15,7 @@ mod output;
 mod qr;
 mod receipt;
 mod stats;
+mod store;
 mod words;
 
 use std::io::IsTerminal as _;
@@ -77,10 +81,12 @@ fn configuration(cli: &Cli) -> Result<Loaded, config::Problems> {
         lan: node.lan.clone(),
         links: node.links.clone(),
         exchange: node.exchange.clone(),
+        backup: node.backup.clone(),
         log: cli.global.log.clone(),
     };
     let (data_dir, config) = (cli.global.data_dir.clone(), cli.global.config.clone());
-    let without_data_dir = matches!(cli.command, Command::Dev(_) | Command::Nearby { .. });
+    let without_data_dir = matches!(cli.command, Command::Dev(_) | Command::Nearby { .. })
+        || matches!(&cli.command, Command::Verify(verify) if verify.names_what_to_trust());
     let flags = Flags { data_dir, config, without_data_dir, layer };
     let variables = std::env::vars_os().filter_map(|(name, value)| {
         // A variable that is not text is not one of ours.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use bitcraps_host::Identity;
-use bitcraps_host::identity::IdentityError;
+use bitcraps_host::identity::{IdentityError, Passphrase};
 use bitcraps_protocol::identity::ProofOfWork;
 use bitcraps_tokio::config::{Config, Source};
 use bitcraps_tokio::fetch::fetch_genesis;
@@ -17,6 +17,7 @@ use tokio::time::timeout;
 
 use crate::cli::{Join, NodeArgs};
 use crate::exit::{Stopped, Usage};
+use crate::keys;
 use crate::output::{Output, aside, grouped};
 use crate::words::short;
 
@@ -76,22 +77,31 @@ async fn serve(
         // Players dial; nobody needs to know where they listen.
         config.listen.value.set_port(0);
     }
-    let (identity, made) = identity(&home)?;
+    let passphrase = keys::passphrase(&home)?;
+    let (identity, made) = identity(&home, passphrase.as_ref())?;
     if made {
         let directory = home.directory().display();
         output.words(&format!("made an identity in {directory}: {}", identity.address()))?;
     }
-    let running = Running::start(&config, accept_lost_journal).await?;
+    if passphrase.is_none() {
+        aside(
+            "warning: the identity is not sealed; whoever can read its file has the key and its \
+             chips. Seal it with: bitcraps key seal",
+        );
+    }
+    let running = Running::start(&config, passphrase, accept_lost_journal).await?;
     let played = tokio::select! {
         played = play(&running, output) => played,
         exit = running.ended() => Err(Stopped::check(exit).err().map_or_else(
             || anyhow::anyhow!("the node has stopped"), Into::into)),
         () = signals.recv() => Ok(()),
     };
-    output.words("stopping")?;
+    let said = output.words("stopping");
     let stopped = Stopped::check(running.stop().await);
+    // Why it stops matters more than whether anybody listens.
     played?;
-    Ok(stopped?)
+    stopped?;
+    Ok(said?)
 }
 
 /// Takes the invitation's chips, says that the node is ready, and goes on for ever.
@@ -179,6 +189,9 @@ impl Signals {
 }
 
 /// The identity of a data directory, which may have no network yet, and whether it was made.
-pub(crate) fn identity(home: &Home) -> Result<(Identity, bool), IdentityError> {
-    Identity::load_or_create(home.directory(), ProofOfWork::DEFAULT_BITS)
+pub(crate) fn identity(
+    home: &Home,
+    passphrase: Option<&Passphrase>,
+) -> Result<(Identity, bool), IdentityError> {
+    Identity::load_or_create(home.directory(), ProofOfWork::DEFAULT_BITS, passphrase)
 }

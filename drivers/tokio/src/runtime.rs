@@ -7,14 +7,17 @@ use std::ops::ControlFlow;
 use std::path::Path;
 
 use bitcraps_host::api::Failure;
-use bitcraps_host::identity::IdentityError;
+use bitcraps_host::identity::{IdentityError, Passphrase};
 use bitcraps_host::{Exit, Handle, Host, Identity, Options, StartError};
 use bitcraps_protocol::chain::Genesis;
 use bitcraps_protocol::event::Notice;
 use bitcraps_protocol::identity::Address;
 use tokio::sync::watch;
+use tokio::task::JoinSet;
 
 use crate::api::{Api, ApiError, ApiOptions};
+use crate::audit;
+use crate::backup::{Source, keep_making};
 use crate::config::Config;
 use crate::home::{Home, HomeError};
 use crate::lan::Lan;
@@ -32,6 +35,8 @@ pub struct Running {
     api: Api,
     exit: watch::Receiver<Option<Exit>>,
     voted_without_journal: bool,
+    /// Ends when this is dropped.
+    _backups: JoinSet<()>,
 }
 
 /// What connects a node with the world.
@@ -80,15 +85,27 @@ pub enum Chips {
 
 impl Running {
     /// Starts the node of `config`'s data directory, which must know its network. Makes an
-    /// identity if there is none, or dearer if it is worth too little there.
-    pub async fn start(config: &Config, accept_lost_journal: bool) -> Result<Self, RunError> {
+    /// identity if there is none, or dearer if it is worth too little there; a sealed one needs
+    /// its `passphrase`.
+    pub async fn start(
+        config: &Config,
+        passphrase: Option<Passphrase>,
+        accept_lost_journal: bool,
+    ) -> Result<Self, RunError> {
         let home = Home::new(&config.data_dir.value);
         let genesis = home.genesis()?;
         let (identity, _) = {
             let (directory, bits) = (home.directory().to_owned(), genesis.proof_of_work_bits);
-            blocking(move || Identity::load_or_create(&directory, bits)).await?
+            let create = move || Identity::load_or_create(&directory, bits, passphrase.as_ref());
+            blocking(create).await?
         };
         let address = identity.address();
+        let mut backups = JoinSet::new();
+        let source = Source {
+            data_dir: home.directory().to_owned(),
+            genesis: genesis.clone(),
+            keypair: identity.keypair.clone(),
+        };
         let host = start_host(config, &home, genesis, identity, accept_lost_journal).await?;
         let voted_without_journal = accept_lost_journal && host.opened().journal_lost;
         let handle = host.handle();
@@ -104,7 +121,32 @@ impl Running {
                 return Err(error);
             }
         };
-        Ok(Self { home, address, handle, tcp, lan, listens_on, api, exit, voted_without_journal })
+        let first = audit::Event::Started {
+            version: env!("CARGO_PKG_VERSION").into(),
+            address: address.to_string(),
+            listen: listens_on.to_string(),
+            peers: config.peers.value.clone(),
+            overridden: voted_without_journal,
+        };
+        let (keypair, network) = (source.keypair.clone(), source.genesis.network());
+        if let Err(error) = audit::start(home.directory(), keypair, network, &handle, first) {
+            tracing::error!(%error, "there is no audit log");
+        }
+        if let Some(target) = config.backup.value.clone() {
+            backups.spawn(keep_making(source, target));
+        }
+        Ok(Self {
+            home,
+            address,
+            handle,
+            tcp,
+            lan,
+            listens_on,
+            api,
+            exit,
+            voted_without_journal,
+            _backups: backups,
+        })
     }
 
     async fn start_around(

@@ -10,7 +10,8 @@ use crate::output::grouped;
 const ROLLS: usize = 12;
 
 /// What is said wherever dice under a dealt key are shown.
-const INSECURE: &str = "INSECURE: whoever made the network could know every roll; play money only";
+pub(crate) const INSECURE: &str =
+    "INSECURE: whoever made the network could know every roll; play money only";
 
 pub(crate) fn status(view: &StatusView) -> String {
     let mut text = String::new();
@@ -92,7 +93,10 @@ pub(crate) fn table(view: &TableView, own: &str, waiting_for: &str) -> String {
         let ready = if seat.ready { ", ready" } else { "" };
         let leaving = if seat.leaving { ", leaving" } else { "" };
         let bets = view.bets.iter().filter(|bet| bet.player == seat.player);
-        let bets = bets.map(|bet| format!("{} {}", bet.bet, grouped(bet.amount)));
+        let bets = bets.map(|bet| {
+            let off = if bet.working { "" } else { " (off)" };
+            format!("{} {}{off}", bet.bet, grouped(bet.amount))
+        });
         let bets = bets.collect::<Vec<_>>().join(", ");
         line(&mut text, label, &format!("{}{ready}{leaving}: {bets}", name(&seat.player)));
     }

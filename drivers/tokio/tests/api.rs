@@ -37,7 +37,7 @@ impl Node {
     async fn start() -> Self {
         let directory = tempfile::tempdir().unwrap();
         let (data_dir, address) = support::one_validator(directory.path());
-        let running = Running::start(&support::config(&data_dir), false).await.unwrap();
+        let running = Running::start(&support::config(&data_dir), None, false).await.unwrap();
         let client = Client::new(&data_dir);
         // Making the dice key changes the state without anybody's asking.
         let made = async {

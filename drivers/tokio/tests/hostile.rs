@@ -505,7 +505,7 @@ async fn an_admitted_cheat_loses_its_link_and_moves_nothing() {
     let nobody: Notarization = same_bytes(&(view, block, [0u64; 0].to_vec()));
     let share: CoinShare = same_bytes(&([7u8; 32], [8u8; 32], [9u8; 32]));
     let operation = Operation::Transfer { to: address(&cheat), amount: Chips(1_000) };
-    let identity = Identity::load(&member.data_dir).unwrap().unwrap();
+    let identity = Identity::load(&member.data_dir, None).unwrap().unwrap();
     let robbed = Transaction {
         sender: identity.address(),
         nonce: Nonce(100),
@@ -645,7 +645,7 @@ async fn a_replayed_transaction_moves_its_chips_once() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_validator_that_contradicts_itself_is_told_of_and_changes_nothing() {
     let mut cluster = Cluster::start(4).await;
-    let traitor = Identity::load(&cluster.members[3].data_dir).unwrap().unwrap();
+    let traitor = Identity::load(&cluster.members[3].data_dir, None).unwrap().unwrap();
     cluster.kill(3).await;
     let member = &cluster.members[0];
     let to = member.address().await;

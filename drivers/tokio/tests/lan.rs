@@ -37,14 +37,14 @@ fn a_node_on_the_local_network_is_found_and_one_on_loopback_is_not() {
     let network = Home::new(&data_dir).genesis().unwrap().network();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
 
-    let hidden = runtime.block_on(Running::start(&config, false)).unwrap();
+    let hidden = runtime.block_on(Running::start(&config, None, false)).unwrap();
     let found = look_around(Duration::from_secs(2)).unwrap();
     assert!(found.iter().all(|one| one.network != network.to_string()), "{found:?}");
     runtime.block_on(hidden.stop());
 
     config.listen.value = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0));
     config.listen.source = Source::Flag;
-    let running = runtime.block_on(Running::start(&config, false)).unwrap();
+    let running = runtime.block_on(Running::start(&config, None, false)).unwrap();
     let port = running.listens_on().port();
     let deadline = Instant::now() + Duration::from_secs(60);
     let one = loop {

@@ -112,6 +112,25 @@ fn two_friends_make_a_network_and_a_third_joins_plays_and_leaves() {
     answer(&carol, &["sit", "1"]);
     assert!(answer(&carol, &["bet", "1", "pass", "10"]).starts_with("final in block "));
     assert_eq!(json(&carol, &["balance"])["balance"], 490);
+    for change in [
+        &["bet", "1", "place:6", "12"][..],
+        &["on", "1", "place:6"],
+        &["down", "1", "place:6", "6"],
+        &["off", "1", "place:6"],
+    ] {
+        assert!(answer(&carol, change).starts_with("final in block "), "{change:?}");
+    }
+    assert_eq!(json(&carol, &["balance"])["balance"], 484);
+    answer(&alice, &["table", "fund", "1", "500"]);
+    answer(&alice, &["table", "draw", "1", "100"]);
+    let refused = bitcraps(&carol, &["table", "draw", "1", "1"]);
+    assert!(text(&refused.stderr).contains("only the table's owner may do this"));
+    assert_eq!(bitcraps(&carol, &["pass-dice", "1"]).status.code(), Some(1), "to nobody else");
+    let shown = answer(&carol, &["table", "show", "1"]);
+    assert!(shown.contains("you: pass 10, place:6 6 (off)"), "{shown}");
+    assert!(shown.contains("1.414 %  7/495             pass\n"), "{shown}");
+    let shown = json(&carol, &["table", "show", "1"]);
+    assert_eq!((&shown["bank"], &shown["odds"][0]["bet"]), (&20_400.into(), &"pass".into()));
     let rolled = json(&carol, &["roll", "1"]);
     let dice = rolled["dice"].as_array().unwrap();
     assert!(dice.iter().all(|die| (1..=6).contains(&die.as_u64().unwrap())));
@@ -126,6 +145,14 @@ fn two_friends_make_a_network_and_a_third_joins_plays_and_leaves() {
     answer(&alice, &["transfer", own, "7"]);
     answer(&carol, &["stand", "1"]);
     assert!(answer(&carol, &["table", "show", "1"]).contains("kitchen"));
+
+    let exported = answer(&carol, &["hand", "export", "1"]);
+    let steps: Vec<Value> =
+        exported.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!((&steps[0]["bank"], &steps[0]["table"]), (&20_000.into(), &1.into()), "{exported}");
+    assert_eq!(steps[1]["dice"], rolled["dice"], "{exported}");
+    assert_eq!(steps[2]["do"][0]["op"], "stand", "place:6 was off and stayed: {exported}");
+    assert_eq!(bitcraps(&carol, &["hand", "export", "7"]).status.code(), Some(1));
 
     // A second reader of the ticket joins, but the chips are gone.
     let dave = home("dave");

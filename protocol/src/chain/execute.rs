@@ -290,8 +290,9 @@ impl<'a> Execution<'a> {
                     account.debit(price).expect("checked before the table took the bet");
                 });
             }
-            Operation::TakeDown { table, round, bet } => {
-                let returned = self.at_table(*table, |game| game.take_down(who, *round, *bet))?;
+            Operation::TakeDown { table, round, bet, amount } => {
+                let down = |game: &mut Table| game.take_down(who, *round, *bet, *amount);
+                let returned = self.at_table(*table, down)?;
                 self.update(sender, |account| account.credit(returned));
             }
             Operation::SetWorking { table, round, bet, on } => {
@@ -310,6 +311,9 @@ impl<'a> Execution<'a> {
             }
             Operation::Ready { table, round } => {
                 self.at_table(*table, |game| game.ready(who, *round))?;
+            }
+            Operation::PassDice { table, round } => {
+                self.at_table(*table, |game| game.pass_dice(who, *round, at))?;
             }
             Operation::Roll { table, round } => self.roll(*table, Some((sender, *round)))?,
         }

@@ -86,7 +86,7 @@ impl Memo {
         if let Some(known) = self.records.get(&id) {
             return Ok(known.clone());
         }
-        let verified = signed.clone().verify(network, generation)?;
+        let verified = signed.clone().verify_by(&self.hooks, network, generation)?;
         self.records.insert(id, verified.clone());
         self.record_order.push_back(id);
         if self.record_order.len() > RECORDS {

@@ -4,12 +4,14 @@
 //!
 //! [`Chain`] composes the parts: `genesis` is where it starts, [`State`] what is final, `execute`
 //! what a body does to a state, `blocks` the executed blocks that are not final yet, `mempool` the
-//! transactions that wait, `records` what validators say while they make a dice key.
+//! transactions that wait, `records` what validators say while they make a dice key, `snapshot` a
+//! whole state in parts that prove themselves, and `download` the fetching of one.
 
 mod blocks;
 mod body;
 mod card;
 mod dice_key;
+pub(crate) mod download;
 mod execute;
 mod genesis;
 mod memo;
@@ -19,6 +21,7 @@ mod overlay;
 mod propose;
 mod records;
 mod rejection;
+mod snapshot;
 mod state;
 #[cfg(test)]
 mod tests;
@@ -44,12 +47,14 @@ use crate::wire::limits;
 
 pub use body::{BODY_COINS, BODY_RECORDS, BODY_RECORDS_TARGET_BYTES, BODY_ROLLS, Body, Item};
 pub use card::{BadCard, ValidatorCard};
+pub use download::{Answer, Offer};
 pub use execute::{Effects, Slot};
 pub use genesis::{DiceSetup, Genesis, GenesisRefusal};
 pub use mempool::SubmitRefusal;
 pub use merkle::Proof;
 pub use records::{Evidence, Offence, RecordRefusal};
 pub use rejection::{Invalid, Rejection};
+pub use snapshot::{Assembly, BadPart, Part, PartId};
 pub use state::{
     Entry, Key, Meta, OPEN_TABLES, OPEN_TABLES_PER_ACCOUNT, PENDING_ROLLS, PendingRoll, State,
     TableEntry,
@@ -187,6 +192,16 @@ impl Chain {
         let block = Execution::new(&self.terms, slot, overlay);
         let waiting = (!empty).then_some((&self.records, &self.mempool));
         Some(propose::propose(block, parent, coins, waiting, &mut self.memo))
+    }
+
+    /// Goes on from a final block whose state came from elsewhere. What was executed before is
+    /// forgotten.
+    ///
+    /// The caller has seen that the block is final, and that the state is the one in its header.
+    pub fn adopt(&mut self, hash: BlockHash, slot: Slot, state: State) {
+        self.blocks = Blocks::new(state, hash, slot);
+        self.records = Records::default();
+        self.search = Search::default();
     }
 
     /// Makes an executed child of the finalized block the finalized one. Blocks that do not stand

@@ -4,12 +4,13 @@
 
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 
 use super::TableId;
 use super::overlay::Delta;
-use super::tree::{StateProof, Tree};
+use super::tree::{StateProof, Tree, TreeView};
 use crate::beacon::DiceKey;
 use crate::beacon::generation::{Deal, Generation};
 use crate::block::{ValidatorIndex, View};
@@ -163,6 +164,20 @@ impl State {
         Self { entries: BTreeMap::new(), tree: Tree::empty(), chips: Chips(0) }
     }
 
+    /// The state of exactly these entries; `None` if they hold other chips than they say there are.
+    pub(super) fn from_entries(entries: BTreeMap<Key, Entry>) -> Option<Self> {
+        let Some(Entry::Meta(meta)) = entries.get(&Key::Meta) else { return None };
+        let chips = meta.supply;
+        if crate::ledger::total(entries.values().map(Entry::chips)) != Some(chips) {
+            return None;
+        }
+        let mut tree = Tree::empty();
+        let leaves = entries.iter().map(|(key, entry)| (*key, Some(entry.leaf(key)))).collect();
+        let (delta, _) = TreeView { base: &tree, deltas: Vec::new() }.change(&leaves);
+        tree.apply(delta);
+        Some(Self { entries, tree, chips })
+    }
+
     /// An account, if there is one for this key.
     pub fn account(&self, peer: &PeerId) -> Option<Account> {
         match self.entries.get(&Key::Account(*peer))? {
@@ -230,6 +245,23 @@ impl State {
             | Entry::Account(_)
             | Entry::Table(_) => None,
         }
+    }
+
+    /// All dice keys of this chain, with their epochs, oldest first.
+    pub fn dice_keys(&self) -> impl Iterator<Item = (Epoch, &DiceKey)> + '_ {
+        let first = Key::DiceKey(Epoch(0), 0);
+        self.entries.range(first..).map_while(|(key, entry)| match (key, entry) {
+            (Key::DiceKey(epoch, _), Entry::DiceKey(dice_key)) => Some((*epoch, dice_key)),
+            (
+                Key::Meta
+                | Key::Generation
+                | Key::DiceKey(..)
+                | Key::Deal(..)
+                | Key::Account(_)
+                | Key::Table(_),
+                _,
+            ) => None,
+        })
     }
 
     /// Where the making of the epoch's dice key stands; `None` if a dealer made it.

@@ -76,7 +76,7 @@ pub enum Operation {
         /// How much is added.
         amount: Chips,
     },
-    /// Takes a bet down.
+    /// Takes a bet down, or a part of it.
     TakeDown {
         /// Where.
         table: TableId,
@@ -84,6 +84,8 @@ pub enum Operation {
         round: Round,
         /// Which.
         bet: Bet,
+        /// How much of it; all if left out.
+        amount: Option<Chips>,
     },
     /// Agrees to roll before the betting window has passed.
     Ready {
@@ -123,6 +125,13 @@ pub enum Operation {
         table: TableId,
         /// How much.
         amount: Chips,
+    },
+    /// Passes the dice to the next player; the shooter's right.
+    PassDice {
+        /// Where.
+        table: TableId,
+        /// Before which roll.
+        round: Round,
     },
 }
 
@@ -177,6 +186,7 @@ impl Operation {
             | Self::SetWorking { table, round, .. }
             | Self::TakeDown { table, round, .. }
             | Self::Ready { table, round }
+            | Self::PassDice { table, round }
             | Self::Roll { table, round } => Some((*table, Some(*round))),
         }
     }

@@ -13,7 +13,9 @@ use super::merkle::{self, Proof, join, seal};
 use super::state::Key;
 use crate::wire::Hash;
 
-const BUCKETS: u16 = 1 << 12;
+/// Levels between the top and the buckets.
+pub(super) const DEPTH: u8 = 12;
+pub(super) const BUCKETS: u16 = 1 << DEPTH;
 
 /// The topmost node. The children of node `i` are `2i` and `2i + 1`; bucket `b` is at
 /// `BUCKETS + b`.
@@ -73,6 +75,44 @@ impl Tree {
 
     pub(super) fn leaf(&self, key: &Key) -> Option<Hash> {
         self.buckets[usize::from(bucket_of(key))].get(key).copied()
+    }
+
+    /// The keys in a bucket, in order.
+    pub(super) fn keys(&self, bucket: u16) -> impl Iterator<Item = &Key> {
+        self.buckets[usize::from(bucket)].keys()
+    }
+
+    /// The nodes beside the path from `node` to the top, from below.
+    pub(super) fn beside(&self, node: u16) -> Vec<Hash> {
+        let path = core::iter::successors(Some(node), |node| Some(node / 2));
+        let below_top = path.take_while(|node| *node > TOP);
+        below_top.map(|node| self.nodes[usize::from(node ^ 1)]).collect()
+    }
+
+    /// The root of a tree that has these leaves, and no others, in `buckets`, which are all below
+    /// `node`, and these hashes beside the path from there to the top. The number of buckets is a
+    /// power of two.
+    pub(super) fn subtree(
+        buckets: core::ops::Range<u16>,
+        leaves: &BTreeMap<Key, Hash>,
+        beside: &[Hash],
+        mut node: u16,
+    ) -> Hash {
+        let mut contents = vec![Vec::new(); buckets.len()];
+        for (key, leaf) in leaves {
+            contents[usize::from(bucket_of(key) - buckets.start)].push(*leaf);
+        }
+        let mut level: Vec<Hash> = contents.iter().map(|leaves| merkle::root(leaves)).collect();
+        while level.len() > 1 {
+            level = level.chunks(2).map(|pair| join(&pair[0], &pair[1])).collect();
+        }
+        let mut hash = level[0];
+        for sibling in beside {
+            let is_left = node.is_multiple_of(2);
+            hash = if is_left { join(&hash, sibling) } else { join(sibling, &hash) };
+            node /= 2;
+        }
+        seal(u32::from(BUCKETS), &hash)
     }
 
     /// Carries out `delta`, whose base this is.
@@ -160,7 +200,7 @@ fn merge(bucket: &mut BTreeMap<Key, Hash>, leaves: &BTreeMap<Key, Option<Hash>>)
     }
 }
 
-fn bucket_of(key: &Key) -> u16 {
+pub(super) fn bucket_of(key: &Key) -> u16 {
     let Hash([high, low, ..]) = Hash::of("bitcraps 2026 state bucket", key);
     u16::from_be_bytes([high, low]) % BUCKETS
 }

@@ -9,7 +9,8 @@
 //!
 //! Where to look: a vote is judged in `ballot`, cast and counted in `voting` and `round`, a
 //! block is proposed and judged in `proposing`, those who lag are helped in `sync`, a crash is
-//! survived in `restore`, a lost journal in `lost`, a contradiction is proven in `evidence`.
+//! survived in `restore`, a lost journal in `lost`, a contradiction is proven in `evidence`, and
+//! `certified` is a final block without its past.
 //!
 //! Consensus sees headers, hashes and votes, never money: whether a body is valid, and what to put
 //! into the next one, it asks.
@@ -17,6 +18,7 @@
 mod ballot;
 mod block;
 mod certificate;
+mod certified;
 mod evidence;
 mod lost;
 mod message;
@@ -43,6 +45,7 @@ use bytes::Bytes;
 
 pub use block::{Block, Decided, Justification, Proposal};
 pub use certificate::{BadCertificate, Finalization, Notarization, Nullification};
+pub use certified::Certified;
 pub use evidence::Evidence;
 pub use lost::{Inquiry, Past, Testimony};
 pub use message::{Certificate, DECIDED_PER_REPLY, Message, Request, Status};
@@ -149,6 +152,16 @@ pub enum Input {
         /// The block, if the journal holds it.
         decided: Option<Decided>,
     },
+    /// A snapshot of a final block's state is to be journalled; one that is ahead of what is final
+    /// here takes its place. It was verified with [`Consensus::is_final`].
+    Snapshot {
+        /// The block.
+        certified: Certified,
+        /// Its state.
+        parts: Vec<Entry>,
+    },
+    /// Whether a whole state is being fetched, so that the blocks below it are not.
+    Fetching(bool),
     /// What the wall clock says, to be stated in votes.
     WallClock(BlockTime),
     /// The deadline has passed.
@@ -373,6 +386,8 @@ impl Consensus {
             Input::Built { parent, body, commitments } => self.on_built(parent, body, commitments),
             Input::Validated { block, valid } => self.on_validated(block, valid),
             Input::Loaded { height, decided } => self.on_loaded(height, decided),
+            Input::Snapshot { certified, parts } => self.take_snapshot(certified, parts),
+            Input::Fetching(is_fetching) => self.sync.hold_off(is_fetching),
             Input::WallClock(time) => self.wall = Some((time, now)),
             Input::Tick => {}
         }
@@ -413,6 +428,12 @@ impl Consensus {
     #[cfg(feature = "simulation")]
     pub(crate) fn observation(&mut self) -> Option<Observation> {
         self.observations.as_mut()?.pop_front()
+    }
+
+    /// The first and the last view whose votes are kept.
+    #[cfg(feature = "simulation")]
+    pub(crate) fn window(&self) -> (View, View) {
+        (self.oldest_kept_view(), View(self.view.0 + crate::wire::limits::VIEW_WINDOW))
     }
 
     #[cfg(feature = "simulation")]

@@ -314,7 +314,7 @@ impl Consensus {
     }
 
     /// Forgets what the newest final block has settled.
-    fn settle(&mut self, view: View) {
+    pub(super) fn settle(&mut self, view: View) {
         self.ballot.settle(view);
         self.rounds = self.rounds.split_off(&self.oldest_kept_view());
         self.unfinal = self.unfinal.split_off(&view.next());

@@ -21,6 +21,13 @@ impl Consensus {
             Entry::Certificate(certificate) => self.restore_certificate(certificate),
             Entry::Vote(vote) => self.restore_vote(vote),
             Entry::Decided(decided) => self.restore_decided(decided),
+            Entry::Part { .. } => {}
+            Entry::Snapshot(certified) => {
+                if certified.header.height > self.tree.root().height {
+                    let by = self.adopt(certified);
+                    self.restore_view(by.view().next(), Some(by));
+                }
+            }
             Entry::Barred { maximum } => {
                 self.standing = Standing::Barred { maximum };
                 self.overridden = false;

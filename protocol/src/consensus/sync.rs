@@ -27,6 +27,8 @@ pub(super) struct Sync {
     fetch: Option<Fetch>,
     /// The highest decided block that was received, and from whom.
     gathered: Height,
+    /// A whole state is being fetched: the blocks below it would be fetched for nothing.
+    holds_off: bool,
     gathered_from: Option<LinkId>,
     status_at: Time,
     /// When anybody may be asked the same thing again.
@@ -83,10 +85,26 @@ impl Sync {
             wanted: BTreeMap::new(),
             fetch: None,
             gathered: Height(0),
+            holds_off: false,
             gathered_from: None,
             status_at: now,
             next_ask: now,
         }
+    }
+
+    /// The highest final block that a neighbour says it has.
+    pub(super) fn highest(&self) -> Option<Height> {
+        self.links.values().filter_map(|link| Some(link.status?.finalized)).max()
+    }
+
+    /// Everything up to `height` is known without its blocks.
+    pub(super) fn skip_to(&mut self, height: Height) {
+        self.gathered = self.gathered.max(height);
+        self.fetch = None;
+    }
+
+    pub(super) fn hold_off(&mut self, holds_off: bool) {
+        self.holds_off = holds_off;
     }
 
     pub(super) fn deadline(&self) -> Option<Time> {
@@ -268,7 +286,7 @@ impl Consensus {
 
     /// Asks a neighbour that has more final blocks for them.
     fn catch_up(&mut self) {
-        if self.sync.fetch.is_some() {
+        if self.sync.fetch.is_some() || self.sync.holds_off {
             return;
         }
         let from = self.next_unknown_height();

@@ -145,6 +145,17 @@ impl Tree {
         entry.block
     }
 
+    /// Makes a block whose ancestors are not here the root, and drops everything below it.
+    pub(super) fn adopt(&mut self, root: Header) {
+        self.root_hash = root.hash();
+        self.entries.retain(|_, entry| entry.block.header.height > root.height);
+        for entry in self.entries.values_mut() {
+            // Whatever it was judged by is gone.
+            entry.verdict = Verdict::Unknown;
+        }
+        self.root = root;
+    }
+
     /// Drops blocks of views before `view` that no quorum notarized.
     pub(super) fn prune(&mut self, view: View) {
         self.entries.retain(|_, entry| entry.block.header.view >= view || entry.certified);

@@ -304,7 +304,7 @@ impl Consensus {
         self.rounds.entry(view).or_default().finalization.get_or_insert(finalization);
     }
 
-    fn enter(&mut self, view: View, by: Certificate, ending: Ending) {
+    pub(super) fn enter(&mut self, view: View, by: Certificate, ending: Ending) {
         self.view = view;
         self.entered_by = Some(by);
         self.pacemaker.enter(self.now, ending);

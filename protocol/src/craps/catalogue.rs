@@ -31,12 +31,16 @@ impl<'r> Terms<'r> {
             | Bet::Place(on)
             | Bet::Buy(on)
             | Bet::Lay(on) => !on.is_point(),
-            Bet::PlaceToLose(on) | Bet::DontComeOn(on) | Bet::DontComeOdds(on) => {
+            Bet::PlaceToLose(on) => {
                 return if on.is_point() { terms } else { terms.not_offered() };
+            }
+            Bet::DontComeOn(on) | Bet::DontComeOdds(on) => {
+                let is_offered = on.is_point() && !rules.crapless;
+                return if is_offered { terms } else { terms.not_offered() };
             }
             _ => false,
         };
-        let needs_craps = matches!(bet, Bet::DontPass | Bet::DontCome)
+        let needs_craps = matches!(bet, Bet::DontPass | Bet::DontPassOdds | Bet::DontCome)
             || matches!(terms.decided, Decided::ByCourse(course) if course.follows_the_puck());
         if if rules.crapless { needs_craps } else { needs_crapless } {
             return terms.not_offered();

@@ -45,6 +45,48 @@ pub struct Odds {
     pub rolls: Fraction,
 }
 
+/// What a table takes on a bet, and when.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Offer {
+    /// When it can be made, in words.
+    pub when: &'static str,
+    /// Stakes are multiples of this.
+    pub unit: Chips,
+    /// The smallest stake.
+    pub minimum: Chips,
+    /// The largest stake. Odds are limited by their flat bet instead.
+    pub maximum: Chips,
+    /// The most that it may win.
+    pub maximum_win: Chips,
+}
+
+impl Offer {
+    /// What a table with these rules takes on `bet` (if the bet needs a point, with the puck on
+    /// 6); `None` if it does not offer it, or it is not made by hand.
+    pub fn of(bet: Bet, rules: &Rules) -> Option<Self> {
+        let when = match Terms::of(bet, rules, None).opens {
+            Opens::NotOffered | Opens::Travels => return None,
+            Opens::Always => "at any time",
+            Opens::PuckOff => "on the come-out",
+            Opens::PuckOn if !matches!(bet, Bet::PassOdds | Bet::DontPassOdds) => {
+                "while there is a point"
+            }
+            Opens::PuckOn | Opens::Behind { .. } => "behind its flat bet",
+            Opens::NewHand => "before the first roll of a hand",
+            Opens::AfterSeven => "before the first roll of a hand or after a 7",
+        };
+        let terms = Terms::of(bet, rules, Some(Number::Six));
+        let (unit, smallest) = (terms.unit(), terms.limit.min.0.max(terms.smallest()));
+        Some(Self {
+            when,
+            unit: Chips(unit),
+            minimum: Chips(smallest.checked_next_multiple_of(unit).unwrap_or(smallest)),
+            maximum: terms.limit.max,
+            maximum_win: terms.limit.max_win,
+        })
+    }
+}
+
 impl Fraction {
     /// The fraction `over`/`under`.
     ///
@@ -111,12 +153,6 @@ impl Odds {
             pushes: Fraction(pushes),
             rolls: Fraction(rolls),
         })
-    }
-
-    /// The smallest stake of `bet` that a table would take, were it not for its limits.
-    pub fn smallest_stake(bet: Bet, rules: &Rules) -> Chips {
-        let terms = Terms::of(bet, rules, Some(Number::Six));
-        Chips(terms.smallest().next_multiple_of(terms.unit()))
     }
 
     /// The edge of a pass or don't-pass bet with the largest odds behind it that `rules` allow, as

@@ -83,6 +83,11 @@ pub enum Refusal {
         /// The most that it may win.
         maximum: Chips,
     },
+    /// The bets of all players on it could together win more than the table lets them.
+    OverMaximumPayoutOfAll {
+        /// The most that they may win together.
+        maximum: Chips,
+    },
     /// The player has as many bets up as the table allows.
     TooManyBets {
         /// How many.
@@ -99,6 +104,11 @@ pub enum Refusal {
     NoSuchBet {
         /// Which.
         bet: Bet,
+    },
+    /// More was to come down than is up.
+    MoreThanIsUp {
+        /// What is up.
+        stake: Chips,
     },
     /// The bet must stay up until it is decided.
     ContractBet {
@@ -119,6 +129,8 @@ pub enum Refusal {
     NoChips,
     /// Somebody else has the dice.
     NotTheShooter,
+    /// There is nobody else to take the dice.
+    NobodyElse,
     /// The shooter must have a line bet up to throw on the come-out.
     ShooterNeedsLineBet,
     /// The betting window is open and not everybody with bets is ready.
@@ -200,6 +212,10 @@ impl fmt::Display for Refusal {
             Self::OverMaximumPayout { maximum } => {
                 write!(formatter, "this bet may win at most {maximum} at this table: bet less")
             }
+            Self::OverMaximumPayoutOfAll { maximum } => write!(
+                formatter,
+                "all players together may win at most {maximum} on this bet at this table: bet less"
+            ),
             Self::TooManyBets { limit } => write!(
                 formatter,
                 "you have {limit} bets up, which is this table's limit: take one down first"
@@ -210,6 +226,9 @@ impl fmt::Display for Refusal {
                  less"
             ),
             Self::NoSuchBet { bet } => write!(formatter, "you have no {bet} up"),
+            Self::MoreThanIsUp { stake } => {
+                write!(formatter, "you have {stake} on this bet: take down no more than that")
+            }
             Self::ContractBet { bet } => {
                 write!(formatter, "{bet} is a contract bet now: it stays up until it wins or loses")
             }
@@ -224,6 +243,8 @@ impl fmt::Display for Refusal {
             Self::NotTheShooter => {
                 formatter.write_str("somebody else has the dice: only the shooter throws them")
             }
+            Self::NobodyElse => formatter
+                .write_str("nobody else sits at this table: leave it if you do not want to throw"),
             Self::ShooterNeedsLineBet => formatter.write_str(
                 "the shooter needs a line bet on the come-out: bet pass or don't pass first",
             ),

@@ -132,6 +132,9 @@ pub struct Limit {
     /// The largest profit: a stake that could win more is refused.
     #[serde(default = "unlimited")]
     pub max_win: Chips,
+    /// The largest profit of all players of a table together on one bet; likewise.
+    #[serde(default = "unlimited")]
+    pub max_win_of_all: Chips,
 }
 
 /// Limits by kind of bet. Odds are limited by their multiple of the flat bet instead.
@@ -276,8 +279,14 @@ impl Rules {
 
 impl Limit {
     /// Any stake: for bets that something else limits.
-    pub(super) const NONE: Self =
-        Self { min: Chips(1), max: Chips(u64::MAX), max_win: unlimited() };
+    pub(super) const NONE: Self = Self { max: Chips(u64::MAX), ..Self::ANY };
+
+    const ANY: Self = Self {
+        min: Chips(1),
+        max: Chips(1_000_000),
+        max_win: unlimited(),
+        max_win_of_all: unlimited(),
+    };
 
     const fn is_sensible(&self) -> bool {
         self.min.0 >= 1 && self.min.0 <= self.max.0
@@ -360,8 +369,9 @@ impl Default for Stays {
 
 impl Default for Limits {
     fn default() -> Self {
-        let any = Limit { min: Chips(1), max: Chips(1_000_000), max_win: unlimited() };
-        let long_shot = Limit { max_win: Chips(1_000_000), ..any };
+        let any = Limit::ANY;
+        let (max_win, max_win_of_all) = (Chips(1_000_000), Chips(10_000_000));
+        let long_shot = Limit { max_win, max_win_of_all, ..any };
         Self {
             line: any,
             place: any,

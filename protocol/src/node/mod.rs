@@ -8,6 +8,7 @@ mod packet;
 mod routes;
 #[cfg(feature = "simulation")]
 mod simulated;
+mod snapshots;
 mod status;
 #[cfg(test)]
 mod tests;
@@ -48,6 +49,8 @@ pub use packet::Packet;
 pub use packet::{genesis_answer, genesis_request, read_genesis_answer};
 #[cfg(feature = "simulation")]
 pub use simulated::{Heard, Incoming, Outgoing, To};
+pub use snapshots::SnapshotConfig;
+use snapshots::{Recovered, Snapshots};
 pub use status::{DiceStatus, PeerStatus, Status};
 
 /// What a node is made of.
@@ -76,6 +79,8 @@ pub struct Config {
     pub mesh: mesh::Config,
     /// How shares of coins are asked for.
     pub beacon: beacon::Config,
+    /// How snapshots are made and fetched.
+    pub snapshots: SnapshotConfig,
 }
 
 /// Why a node cannot start from what its journal holds, in a sentence.
@@ -131,6 +136,7 @@ pub struct Node {
     rolls: Rolls,
     /// Commands of this node that are not final yet. Bounded by the mempool's bound per sender.
     commands: BTreeSet<CommandId>,
+    snapshots: Snapshots,
     demand: Demand,
     offer_at: Time,
     offer_attempt: Attempt,
@@ -211,6 +217,7 @@ impl Node {
             rolling: BTreeMap::new(),
             rolls,
             commands: BTreeSet::new(),
+            snapshots: Snapshots::new(config.snapshots),
             demand: Demand::default(),
             offer_at: now,
             offer_attempt: Attempt::default(),
@@ -232,25 +239,16 @@ impl Node {
         records: impl IntoIterator<Item = Record>,
     ) -> Result<(), CannotStart> {
         let mut count = 0;
+        let mut recovered = Recovered::default();
         for record in records {
             let entry = Entry::from_bytes(&record.bytes).map_err(|malformed| {
                 CannotStart(format!("record {count} of the journal {malformed}"))
             })?;
-            if let Entry::Decided(decided) = &entry {
-                let (header, body) = (&decided.block.header, &decided.block.body);
-                self.chain.check(header, body).map_err(|invalid| {
-                    CannotStart(format!(
-                        "the journal's block of height {} is not valid: {invalid}",
-                        header.height
-                    ))
-                })?;
-                self.chain.finalize(&header.hash());
-                let finalization = decided.finalization.as_ref();
-                self.rolls.note(header, body, finalization, self.chain.state());
-            }
+            self.recover_state(&mut recovered, &entry)?;
             self.consensus.restore(entry);
             count += 1;
         }
+        self.execute_recovered(&mut recovered, 0)?;
         self.consensus.resume(now, count, past);
         self.expect_work();
         self.follow_keys();
@@ -338,6 +336,7 @@ impl Node {
             self.work_at,
             offer,
             self.table_due,
+            self.snapshots.deadline(),
         ]
         .into_iter()
         .flatten()

@@ -5,9 +5,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::beacon::generation::SignedRecord;
 use crate::beacon::{CoinShare, DiceKeyId};
-use crate::block::{ValidatorIndex, View};
-use crate::chain::{Genesis, SignedTransaction};
-use crate::consensus::{Message, Statement, Vote};
+use crate::block::{BlockHash, ValidatorIndex, View};
+use crate::chain::{Answer, Genesis, PartId, SignedTransaction};
+use crate::consensus::{Certified, Message, Statement, Vote};
 use crate::mesh::{Lane, PAYLOAD_BYTES, Serial};
 use crate::wire::{Malformed, decode, encode};
 
@@ -18,7 +18,6 @@ pub(super) const FINAL_VIEWS: u8 = 1;
 
 /// One message between two nodes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[expect(clippy::large_enum_variant, reason = "each lives for one call")]
 #[cfg_attr(not(feature = "simulation"), expect(unreachable_pub, reason = "for simulations"))]
 pub enum Packet {
     /// From one consensus machine to others.
@@ -59,6 +58,24 @@ pub enum Packet {
     Genesis(Bytes),
     /// What a validator says to make a dice key, on its way to a leader.
     KeyGeneration(SignedRecord),
+    /// Asks a neighbour which snapshot it has.
+    AskSnapshot,
+    /// Answers that, if it has one.
+    Snapshot(Certified),
+    /// Asks a neighbour for a part of the state after this block.
+    AskPart {
+        /// The block.
+        block: BlockHash,
+        /// Which part.
+        part: PartId,
+    },
+    /// Answers that.
+    Part {
+        /// The block.
+        block: BlockHash,
+        /// What the neighbour says.
+        answer: Answer,
+    },
 }
 
 impl Packet {
@@ -88,9 +105,12 @@ impl Packet {
                 Message::Block(_) | Message::Decided(_) => Lane::Sync,
             },
             Self::Finalize { .. } | Self::Share { .. } => Lane::Votes,
-            Self::AskShares { .. } | Self::AskGenesis => Lane::Control,
+            Self::AskShares { .. }
+            | Self::AskGenesis
+            | Self::AskSnapshot
+            | Self::AskPart { .. } => Lane::Control,
             Self::KeyGeneration(_) | Self::Transaction(_) => Lane::Transactions,
-            Self::Genesis(_) => Lane::Sync,
+            Self::Genesis(_) | Self::Snapshot(_) | Self::Part { .. } => Lane::Sync,
         }
     }
 
@@ -106,7 +126,11 @@ impl Packet {
             | Self::Transaction(_)
             | Self::AskGenesis
             | Self::Genesis(_)
-            | Self::KeyGeneration(_) => return None,
+            | Self::KeyGeneration(_)
+            | Self::AskSnapshot
+            | Self::Snapshot(_)
+            | Self::AskPart { .. }
+            | Self::Part { .. } => return None,
         };
         Some(match vote.statement {
             Statement::Notarize { view, .. } | Statement::Nullify { view, .. } => {
@@ -135,7 +159,13 @@ impl Packet {
             | Self::Share { .. }
             | Self::KeyGeneration(_)
             | Self::Transaction(_) => true,
-            Self::AskShares { .. } | Self::AskGenesis | Self::Genesis(_) => false,
+            Self::AskShares { .. }
+            | Self::AskGenesis
+            | Self::Genesis(_)
+            | Self::AskSnapshot
+            | Self::Snapshot(_)
+            | Self::AskPart { .. }
+            | Self::Part { .. } => false,
         }
     }
 }

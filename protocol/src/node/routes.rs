@@ -9,7 +9,7 @@ use super::simulated::To;
 use super::{Gossip, Node, OFFER_INTERVAL, OFFERED_AT_ONCE, mesh_input};
 use crate::beacon::{self, DiceKeyId};
 use crate::block::{BlockHash, Header, View};
-use crate::chain::{NotAuthentic, SignedTransaction, Slot, SubmitRefusal};
+use crate::chain::{NotAuthentic, SignedTransaction, Slot, SubmitRefusal, download};
 use crate::consensus::{self, Block, Demand, Finalization, Message, Proposal, Statement, Vote};
 use crate::event::{Action, Event, Fault, Key, LinkId, Notice};
 use crate::hooks::Flaw;
@@ -34,7 +34,9 @@ impl Node {
                         | Entry::Certificate(_)
                         | Entry::Vote(_)
                         | Entry::Barred { .. }
-                        | Entry::Overridden,
+                        | Entry::Overridden
+                        | Entry::Part { .. }
+                        | Entry::Snapshot(_),
                     )
                     | None => None,
                 };
@@ -74,6 +76,7 @@ impl Node {
                 continue;
             }
             self.follow_rolls();
+            self.follow_snapshots();
             self.offer();
             let demand = self.measure_demand();
             if demand == self.demand {
@@ -148,6 +151,7 @@ impl Node {
             }
             mesh::Output::PeerDown { link, peer } => {
                 self.consensus.handle(self.now, consensus::Input::LinkDown { link });
+                self.tell_download(download::Input::LinkDown { link });
                 if !self.mesh.is_linked(peer) {
                     self.notify(Notice::PeerDown { peer });
                 }
@@ -185,11 +189,17 @@ impl Node {
             | Packet::KeyGeneration(_)
             | Packet::Transaction(_)
             | Packet::AskGenesis
-            | Packet::Genesis(_) => None,
+            | Packet::Genesis(_)
+            | Packet::AskSnapshot
+            | Packet::Snapshot(_)
+            | Packet::AskPart { .. }
+            | Packet::Part { .. } => None,
         }
     }
 
     fn on_packet(&mut self, link: LinkId, packet: Packet) {
+        #[cfg(feature = "simulation")]
+        self.overhear(&packet);
         match packet {
             Packet::Consensus(message) => {
                 self.consensus.handle(self.now, consensus::Input::Received { link, message });
@@ -213,6 +223,10 @@ impl Node {
             }
             // Only a newcomer asks for it, and a newcomer is no node.
             Packet::Genesis(_) => self.penalise(link, Fault::Unsolicited),
+            Packet::AskSnapshot => self.offer_snapshot(link),
+            Packet::Snapshot(certified) => self.on_snapshot(link, certified),
+            Packet::AskPart { block, part } => self.give_part(link, block, part),
+            Packet::Part { block, answer } => self.on_part(link, block, answer),
         }
     }
 
@@ -258,9 +272,12 @@ impl Node {
         }
     }
 
-    fn on_consensus(&mut self, output: consensus::Output) {
+    pub(super) fn on_consensus(&mut self, output: consensus::Output) {
         match output {
             consensus::Output::Persist(position, entry) => {
+                if let Entry::Decided(decided) = &entry {
+                    self.snapshots.note(decided);
+                }
                 let record = entry.to_record();
                 self.actions.push_back(Action::Persist { position, record });
             }
@@ -376,6 +393,7 @@ impl Node {
     fn decide(&mut self, block: &Arc<Block>, finalization: Option<&Finalization>) {
         let hash = block.hash();
         let finalized = self.chain.finalize(&hash);
+        self.snapshots.keep_state(&hash, self.chain.state());
         self.rolls.note(&block.header, &block.body, finalization, self.chain.state());
         let effects = finalized.effects;
         if effects.key_generation {
@@ -505,7 +523,7 @@ impl Node {
         self.mesh.handle(self.now, input);
     }
 
-    fn unicast(&mut self, link: LinkId, packet: &Packet) {
+    pub(super) fn unicast(&mut self, link: LinkId, packet: &Packet) {
         let (lane, message) = (packet.lane(), packet.encode());
         #[cfg(feature = "simulation")]
         self.observe(packet);

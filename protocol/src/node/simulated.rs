@@ -7,7 +7,7 @@ use bytes::Bytes;
 
 use super::packet::Packet;
 use super::{CannotStart, Node, Setup};
-use crate::consensus::{Progress, Statement};
+use crate::consensus::{Message, Progress, Statement};
 use crate::event::{LinkId, Record};
 use crate::hooks::Hooks;
 use crate::identity::{Address, PeerId};
@@ -64,6 +64,7 @@ pub(super) struct Held {
     outgoing: Option<VecDeque<Outgoing>>,
     incoming: Option<VecDeque<Incoming>>,
     observations: Option<VecDeque<Observation>>,
+    overheard: bool,
 }
 
 impl Outgoing {
@@ -138,7 +139,11 @@ impl Node {
             outgoing: simulation.holds_outgoing.then(VecDeque::new),
             incoming: simulation.holds_incoming.then(VecDeque::new),
             observations: simulation.observed.then(VecDeque::new),
+            overheard: simulation.overheard,
         };
+        if simulation.makes_no_key {
+            node.participant = None;
+        }
         if simulation.observed {
             node.consensus.be_observed();
         }
@@ -226,6 +231,36 @@ impl Node {
         }
     }
 
+    /// Notes a vote that is heard.
+    pub(super) fn overhear(&mut self, packet: &Packet) {
+        let Some(seen) = self.held.observations.as_mut().filter(|_| self.held.overheard) else {
+            return;
+        };
+        let window = self.consensus.window();
+        let (vote, justification) = match packet {
+            Packet::Consensus(Message::Vote(vote)) | Packet::Finalize { vote, .. } => (*vote, None),
+            Packet::Consensus(Message::Proposal(proposal))
+                if proposal.block.is_intact()
+                    && matches!(proposal.vote.statement, Statement::Notarize { view, block, .. }
+                        if view == proposal.block.header.view && block == proposal.block.hash()) =>
+            {
+                (proposal.vote, Some(proposal.block.header.justification))
+            }
+            Packet::Consensus(_)
+            | Packet::Share { .. }
+            | Packet::AskShares { .. }
+            | Packet::Transaction(_)
+            | Packet::KeyGeneration(_)
+            | Packet::AskGenesis
+            | Packet::Genesis(_)
+            | Packet::AskSnapshot
+            | Packet::Snapshot(_)
+            | Packet::AskPart { .. }
+            | Packet::Part { .. } => return,
+        };
+        seen.push_back(Observation::Heard { vote, justification, window });
+    }
+
     /// Notes that this node gives its own share of a coin away.
     pub(super) fn observe(&mut self, packet: &Packet) {
         let own = self.consensus.index();
@@ -246,7 +281,11 @@ impl Node {
             | Packet::Transaction(_)
             | Packet::KeyGeneration(_)
             | Packet::AskGenesis
-            | Packet::Genesis(_) => {}
+            | Packet::Genesis(_)
+            | Packet::AskSnapshot
+            | Packet::Snapshot(_)
+            | Packet::AskPart { .. }
+            | Packet::Part { .. } => {}
         }
     }
 }

@@ -22,6 +22,7 @@ use crate::time::{BlockTime, Time};
 use crate::wire::{Hash, Text};
 
 mod keys;
+mod snapshots;
 
 const BITS: u8 = 4;
 const START_MS: u64 = 1_700_000_000_000;
@@ -44,6 +45,7 @@ struct World {
     now: Time,
     linked: fn(usize, usize) -> bool,
     genesis: Genesis,
+    config: Config,
     places: Vec<Place>,
     queue: BTreeMap<(Time, u64), Step>,
     sequence: u64,
@@ -123,6 +125,7 @@ impl World {
             now: Time::ZERO,
             linked,
             genesis: genesis.unwrap(),
+            config: Config::default(),
             places: places.collect(),
             queue: BTreeMap::new(),
             sequence: 0,
@@ -141,7 +144,7 @@ impl World {
             keypair: place.keypair.clone(),
             proof: place.proof,
             seed: [index as u8; 32],
-            config: Config::default(),
+            config: self.config,
             past: place.past,
         };
         let records = place.journal.clone();
@@ -668,7 +671,7 @@ mod simulated {
                 Observation::Finalization(_) => 3,
                 Observation::Nullification(_) => continue,
                 Observation::Share { with: Some(_), .. } => 4,
-                Observation::Share { with: None, .. } => continue,
+                Observation::Share { with: None, .. } | Observation::Heard { .. } => continue,
             };
             counts[kind] += 1;
         }

@@ -227,7 +227,8 @@ pub(super) fn throw(item: &Item<'_>) -> Option<(TableId, Option<Round>, Throw)> 
             | Operation::Ready { .. }
             | Operation::SetWorking { .. }
             | Operation::Fund { .. }
-            | Operation::Draw { .. } => None,
+            | Operation::Draw { .. }
+            | Operation::PassDice { .. } => None,
         },
         Item::Roll(table) => Some((*table, None, Throw::House)),
         Item::Coin(_) | Item::KeyGeneration(_) => None,

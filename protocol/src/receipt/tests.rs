@@ -20,7 +20,7 @@ const BITS: u8 = 4;
 const TABLE: TableId = TableId(1);
 
 /// Validators who also play: the first owns the table, the second and the third bet, the second
-/// throws.
+/// throws first.
 struct Net {
     genesis: Genesis,
     keys: Vec<Keypair>,
@@ -82,8 +82,9 @@ impl Net {
         net.advance();
         for player in [1, 2] {
             net.act(player, Operation::Sit { table: TABLE });
+            // Whose transaction comes first in a block depends on its parent's hash.
+            net.advance();
         }
-        net.advance();
         net
     }
 
@@ -139,18 +140,22 @@ impl Net {
         self.tip = (header.hash(), slot);
     }
 
-    /// Bets of both players, thrown and settled; the round that it was.
+    /// Bets, thrown by the shooter and settled; the round that it was.
     fn roll(&mut self) -> Round {
         let round = self.round();
         let table = &self.chain.state().table(TABLE).unwrap().table;
-        if table.point().is_none() && table.bets().all(|(_, bet, _)| bet != Bet::Pass) {
-            self.bet(1, Bet::Pass, 10);
+        let Player(shooter) = table.shooter().unwrap();
+        let has_line = table.bets().any(|(whose, bet, _)| (whose.0, bet) == (shooter, Bet::Pass));
+        let is_come_out = table.point().is_none();
+        let shooter = self.keys.iter().position(|key| key.peer().0 == shooter).unwrap();
+        if is_come_out && !has_line {
+            self.bet(shooter, Bet::Pass, 10);
         }
         self.bet(2, Bet::Field, 5);
         self.bet(2, Bet::AnySeven, 1);
         self.advance();
         self.advance();
-        self.act(1, Operation::Roll { table: TABLE, round });
+        self.act(shooter, Operation::Roll { table: TABLE, round });
         self.advance();
         self.advance();
         round
@@ -448,13 +453,19 @@ fn figures() {
         let round = net.roll();
         let material = net.rolls.material(TABLE, round).unwrap();
         let peer = net.keys[2].peer();
-        let begun = Instant::now();
-        let receipt = material.receipt(Some(peer)).unwrap();
-        let made = begun.elapsed();
+        // The least of many: what else the machine does only ever adds.
+        let least = |work: &dyn Fn()| {
+            let once = |_| {
+                let begun = Instant::now();
+                work();
+                begun.elapsed()
+            };
+            (0..30).map(once).min().unwrap()
+        };
+        let receipt = material.clone().receipt(Some(peer)).unwrap();
         let bytes = receipt.encode();
-        let begun = Instant::now();
-        assert!(net.verify(&Receipt::decode(&bytes).unwrap()).is_ok());
-        let verified = begun.elapsed();
+        let made = least(&|| drop(material.clone().receipt(Some(peer)).unwrap()));
+        let verified = least(&|| assert!(net.verify(&Receipt::decode(&bytes).unwrap()).is_ok()));
         std::println!(
             "n = {size:>3}: receipt {} bytes, made in {made:?}, verified in {verified:?}",
             bytes.len()

@@ -14,6 +14,7 @@ pub use signatures::{Signatures, Verdicts};
 use crate::beacon::CoinShare;
 use crate::block::{BlockHash, View};
 use crate::consensus::{Finalization, Notarization, Nullification, Vote};
+use crate::wire::Hash;
 
 /// What is different about a simulated node; by default nothing.
 #[derive(Clone, Debug, Default)]
@@ -33,6 +34,10 @@ pub struct Simulation {
     pub holds_incoming: bool,
     /// Whether [`Node::observation`](crate::node::Node::observation) tells what it does.
     pub observed: bool,
+    /// Whether it takes no part in making a dice key, so that somebody else can in its name.
+    pub makes_no_key: bool,
+    /// Whether it tells which votes it hears, too.
+    pub overheard: bool,
 }
 
 /// A set of [`Flaw`]s.
@@ -59,6 +64,15 @@ pub enum Observation {
         with: Option<BlockHash>,
         /// The share.
         share: CoinShare,
+    },
+    /// It hears a vote, which is not looked at yet.
+    Heard {
+        /// The vote.
+        vote: Vote,
+        /// The hash of the justification of the block that came with it, if it is a proposal.
+        justification: Option<Hash>,
+        /// The first and the last view whose votes it keeps.
+        window: (View, View),
     },
 }
 
@@ -92,7 +106,7 @@ impl core::fmt::Debug for Flaws {
 
 impl Flaw {
     /// Every flaw.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 21] = [
         Self::QuorumTwoFPlusOne,
         Self::QuorumTwoF,
         Self::VotesNotDurable,
@@ -111,6 +125,7 @@ impl Flaw {
         Self::ShareOnNotarize,
         Self::CoinByHeight,
         Self::RedrawOnNullify,
+        Self::OneTimeKeyUnproven,
         Self::ChipsFromNothing,
         Self::NonceReused,
     ];

@@ -1,6 +1,7 @@
 //! Small changes to messages, signed again with the hostile node's own key; never with another's.
 
 use bitcraps_protocol::block::{BlockHash, ValidatorIndex, View};
+use bitcraps_protocol::chain::State;
 use bitcraps_protocol::consensus::{
     Certificate, Message, Notarization, Nullification, Proposal, Statement, ValidatorSet, Vote,
 };
@@ -35,9 +36,18 @@ impl Forger {
         packet: &Packet,
         mutation: Mutation,
         history: &[Packet],
+        state: &State,
         rng: &mut Rng,
     ) -> Option<Bytes> {
         let packet = match mutation {
+            Mutation::Shares
+            | Mutation::Degree
+            | Mutation::CopiedKey
+            | Mutation::RogueKey
+            | Mutation::NoKey
+            | Mutation::SecondDeal
+            | Mutation::FalseComplaint
+            | Mutation::OtherDeals => self.dealing(packet, mutation, state, history, rng)?,
             Mutation::Encoding => return Some(reencode(&packet.encode(), rng)),
             Mutation::Lie => return lie(packet, rng),
             Mutation::NoShare => match packet {
@@ -145,7 +155,15 @@ impl Forger {
             | Mutation::Encoding
             | Mutation::NoShare
             | Mutation::Share
-            | Mutation::Lie => vote,
+            | Mutation::Lie
+            | Mutation::Shares
+            | Mutation::Degree
+            | Mutation::CopiedKey
+            | Mutation::RogueKey
+            | Mutation::NoKey
+            | Mutation::SecondDeal
+            | Mutation::FalseComplaint
+            | Mutation::OtherDeals => vote,
         }
     }
 
@@ -263,7 +281,11 @@ pub(super) fn vote_of(packet: &Packet) -> Option<Vote> {
         | Packet::Transaction(_)
         | Packet::KeyGeneration(_)
         | Packet::AskGenesis
-        | Packet::Genesis(_) => None,
+        | Packet::Genesis(_)
+        | Packet::AskSnapshot
+        | Packet::Snapshot(_)
+        | Packet::AskPart { .. }
+        | Packet::Part { .. } => None,
     }
 }
 

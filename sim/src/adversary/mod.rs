@@ -4,6 +4,7 @@
 //! It sees what its node sees, changes what it says, and signs with its own key only. Every
 //! chance it takes is a [decision](crate::decision), so that a run can be done again and shortened.
 
+mod dealing;
 mod forge;
 mod scheme;
 mod strategies;
@@ -12,6 +13,7 @@ mod twins;
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
+use bitcraps_protocol::beacon::generation::{Kind, Participant, Step};
 use bitcraps_protocol::block::View;
 use bitcraps_protocol::chain::{Nonce, Operation, Transaction};
 use bitcraps_protocol::consensus::{Message, Statement, ValidatorSet};
@@ -21,12 +23,15 @@ use bitcraps_protocol::identity::{Context, Epoch, Keypair, PeerId};
 use bitcraps_protocol::mesh::Attempt;
 use bitcraps_protocol::node::{CannotStart, Node, Setup};
 use bitcraps_protocol::rng::Rng;
-use bitcraps_protocol::simulation::{Heard, Incoming, Outgoing, Packet, Simulation, To};
+use bitcraps_protocol::simulation::{
+    Heard, Incoming, Observation, Outgoing, Packet, Simulation, To,
+};
 use bitcraps_protocol::time::Time;
 use bytes::Bytes;
 
 use crate::config::Config;
 use crate::decision::Decisions;
+pub use dealing::read;
 use forge::Forger;
 pub use scheme::Scheme;
 pub use strategies::{
@@ -39,6 +44,9 @@ const HISTORY: usize = 128;
 
 /// Messages that wait to be said late; when there are more, they are said at once.
 const WAITING: usize = 1_024;
+
+/// The pause between two attempts to say something about a dice key.
+const WORK_PAUSE: Duration = Duration::from_millis(300);
 
 /// Who a hostile process is and what it does.
 #[derive(Clone, Debug)]
@@ -84,6 +92,11 @@ pub struct Hostile {
     /// Counts what waited, and what was said again.
     sequence: u64,
     attempt: Attempt,
+    /// Its own part in making a dice key, if its strategies are about that; then the nodes in it
+    /// have none.
+    participant: Option<Participant>,
+    /// When it works on the key next.
+    works_at: Time,
     /// How often each rule was followed.
     followed: BTreeMap<&'static str, u64>,
 }
@@ -103,14 +116,20 @@ impl Hostile {
         records: Vec<Record>,
     ) -> Result<Self, CannotStart> {
         let Part { place, strategies, scenario } = part;
-        let simulation =
-            Simulation { holds_outgoing: true, holds_incoming: true, ..simulation.clone() };
         let parts = setup();
+        let deals = !parts.genesis.is_insecure() && strategies.iter().any(|it| it.makes_keys());
+        let simulation = Simulation {
+            holds_outgoing: true,
+            holds_incoming: true,
+            makes_no_key: deals,
+            ..simulation.clone()
+        };
         let context = Context { network: parts.genesis.network(), epoch: Epoch(0) };
         let members = parts.genesis.validators.iter().map(|card| card.address.peer).collect();
         let validators = ValidatorSet::new(members, &context);
         let keypair: Keypair = simulation.signatures.equip(&parts.keypair);
         let index = validators.index(&keypair.peer()).unwrap_or_default();
+        let participant = deals.then(|| Participant::new(context.network, index, &parts.keypair));
         let twins = strategies.iter().any(|strategy| strategy.how == How::Twins);
         let scenario = scenario.or_else(|| twins.then_some(Scenario::Drawn));
         let rules = strategies.iter().flat_map(|strategy| match strategy.how {
@@ -134,6 +153,8 @@ impl Hostile {
             waiting: BTreeMap::new(),
             sequence: 0,
             attempt: Attempt(128),
+            participant,
+            works_at: now + WORK_PAUSE,
             followed: BTreeMap::new(),
         })
     }
@@ -153,6 +174,10 @@ impl Hostile {
         while let Some(entry) = self.waiting.first_entry().filter(|entry| entry.key().0 <= now) {
             let outgoing = entry.remove();
             self.inner[0].release(now, outgoing);
+        }
+        if self.works_at <= now {
+            self.works_at = now + WORK_PAUSE;
+            self.work_on_key(now, decisions);
         }
         loop {
             let mut quiet = true;
@@ -186,7 +211,8 @@ impl Hostile {
     /// When to come back.
     pub fn deadline(&self) -> Option<Time> {
         let inner = self.inner.iter().filter_map(Node::deadline);
-        inner.chain(self.waiting.keys().next().map(|(at, _)| *at)).min()
+        let works = self.participant.is_some().then_some(self.works_at);
+        inner.chain(self.waiting.keys().next().map(|(at, _)| *at)).chain(works).min()
     }
 
     /// What its player wants.
@@ -209,6 +235,11 @@ impl Hostile {
     /// How often it did what since it was last asked, by name.
     pub fn take_followed(&mut self) -> BTreeMap<&'static str, u64> {
         std::mem::take(&mut self.followed)
+    }
+
+    /// What the honest nodes in it would do, whatever becomes of it.
+    pub fn observation(&mut self) -> Option<Observation> {
+        self.inner.iter_mut().find_map(Node::observation)
     }
 
     fn hear(&mut self, now: Time, incoming: Incoming, decisions: &mut Decisions) {
@@ -235,6 +266,26 @@ impl Hostile {
             twin.take(now, incoming.clone());
         }
         self.inner[0].take(now, incoming);
+    }
+
+    /// Says its part in making a key, again and again until it is on the chain.
+    fn work_on_key(&mut self, now: Time, decisions: &mut Decisions) {
+        let said = loop {
+            let (Some(participant), state) = (&mut self.participant, self.inner[0].state()) else {
+                return;
+            };
+            let Some(generation) = state.generation() else { return };
+            let deals = |version, dealer| state.deal(version, dealer);
+            match participant.step(generation, &deals, |_| false) {
+                Step::Say(signed) => break signed,
+                Step::Opened | Step::Share(..) => {}
+                Step::Idle => return,
+            }
+        };
+        self.attempt = self.attempt.next();
+        let to = To::Everybody { attempt: self.attempt };
+        let outgoing = Outgoing::new(to, &Packet::KeyGeneration(said));
+        self.say(now, 0, outgoing, decisions);
     }
 
     fn say(&mut self, now: Time, copy: usize, outgoing: Outgoing, decisions: &mut Decisions) {
@@ -298,10 +349,13 @@ impl Hostile {
                 }
             }
             Act::Instead(mutation) => {
-                if let Some(message) = self.mutate(packet, mutation, rng) {
-                    self.inner[0].release(now, Outgoing { to: outgoing.to, message });
-                } else {
-                    self.inner[0].release(now, outgoing);
+                match self.mutate(packet, mutation, rng) {
+                    Some(message) => {
+                        self.inner[0].release(now, Outgoing { to: outgoing.to, message });
+                    }
+                    // What it deals instead, it may have to wait for: it is asked again.
+                    None if dealing::kind_of(packet).is_some() => self.followed("kept silent"),
+                    None => self.inner[0].release(now, outgoing),
                 }
             }
             Act::Also(mutation) => {
@@ -436,7 +490,8 @@ impl Hostile {
 
     fn mutate(&mut self, packet: &Packet, mutation: Mutation, rng: &mut Rng) -> Option<Bytes> {
         let history = self.history.make_contiguous();
-        let message = self.forger.mutate(packet, mutation, history, rng)?;
+        let state = self.inner[0].state();
+        let message = self.forger.mutate(packet, mutation, history, state, rng)?;
         self.followed("forged");
         Some(message)
     }
@@ -585,6 +640,8 @@ fn is_about(on: On, packet: &Packet, relayed: bool) -> bool {
             matches!(packet, Packet::Consensus(Message::Block(_) | Message::Decided(_)))
         }
         On::Transaction => matches!(packet, Packet::Transaction(_)),
+        On::Deal => dealing::kind_of(packet) == Some(Kind::Deal),
+        On::Attest => dealing::kind_of(packet) == Some(Kind::Attest),
         On::Relay | On::Heard | On::HeardTransaction => false,
     }
 }

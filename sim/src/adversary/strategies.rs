@@ -54,6 +54,10 @@ pub enum On {
     Vote,
     /// Its own finalize vote with a share, or its share alone.
     Share,
+    /// What it deals to make a dice key.
+    Deal,
+    /// That it opened what others dealt.
+    Attest,
     /// A certificate.
     Certificate,
     /// Where it stands.
@@ -159,6 +163,22 @@ pub enum Mutation {
     Share,
     /// A lie about where one stands, or an answer that was tampered with.
     Lie,
+    /// A deal with wrong shares for some.
+    Shares,
+    /// A deal of another degree.
+    Degree,
+    /// A deal under the one-time key of another dealer.
+    CopiedKey,
+    /// A deal whose secret depends on another dealer's.
+    RogueKey,
+    /// A deal under a one-time key that is none.
+    NoKey,
+    /// A good deal, but not the one it makes.
+    SecondDeal,
+    /// An attest that complains about good deals.
+    FalseComplaint,
+    /// An attest to deals that nobody made.
+    OtherDeals,
 }
 
 const fn rule(on: On, permille: u16, act: Act) -> Rule {
@@ -172,8 +192,8 @@ const fn strategy(number: u8, name: &'static str, what: &'static str, how: How) 
 use Act::*;
 use How::*;
 
-/// All forty, in the specification's order.
-pub const STRATEGIES: [Strategy; 40] = [
+/// All forty, in the specification's order; some come in several kinds.
+pub const STRATEGIES: [Strategy; 47] = [
     strategy(1, "equivocate", "two valid blocks in one view, and votes to match", Twins),
     strategy(
         2,
@@ -437,9 +457,60 @@ pub const STRATEGIES: [Strategy; 40] = [
     ),
     strategy(
         37,
-        "bad-dealer",
-        "inconsistent deals, false complaints, late keys",
-        Absent("keys are dealt in the genesis; there is no key generation on the chain yet"),
+        "bad-shares",
+        "deals with wrong shares for some members",
+        Rules(&[rule(On::Deal, 1_000, Instead(Mutation::Shares))]),
+    ),
+    strategy(
+        37,
+        "wrong-degree",
+        "deals of another degree than the threshold asks for",
+        Rules(&[rule(On::Deal, 1_000, Instead(Mutation::Degree))]),
+    ),
+    strategy(
+        37,
+        "copied-key",
+        "deals under another dealer's one-time key, so that complaints open what that one dealt",
+        Rules(&[rule(On::Deal, 1_000, Instead(Mutation::CopiedKey))]),
+    ),
+    strategy(
+        37,
+        "rogue-key",
+        "deals last, with a secret made from another's, or under no key",
+        Rules(&[
+            rule(On::Deal, 300, Instead(Mutation::NoKey)),
+            rule(On::Deal, 1_000, Instead(Mutation::RogueKey)),
+        ]),
+    ),
+    strategy(
+        37,
+        "two-deals",
+        "deals differently for different members",
+        Rules(&[rule(On::Deal, 1_000, Split(Mutation::SecondDeal))]),
+    ),
+    strategy(
+        37,
+        "false-complaints",
+        "complaints about good deals, about one or all, again and again",
+        Rules(&[
+            rule(On::Attest, 800, Instead(Mutation::FalseComplaint)),
+            rule(On::Attest, 1_000, EachItsOwn(Mutation::OtherDeals)),
+        ]),
+    ),
+    strategy(
+        37,
+        "no-deal",
+        "neither deals nor attests",
+        Rules(&[rule(On::Deal, 1_000, Drop), rule(On::Attest, 1_000, Drop)]),
+    ),
+    strategy(
+        37,
+        "late-dealer",
+        "deals and attests at the last moment, or after it",
+        Rules(&[
+            rule(On::Deal, 900, Late { least_ms: 500, most_ms: 8_000 }),
+            rule(On::Attest, 900, Late { least_ms: 500, most_ms: 8_000 }),
+        ]),
     ),
     strategy(
         38,
@@ -466,6 +537,13 @@ pub fn named(name: &str) -> Option<&'static Strategy> {
     STRATEGIES.iter().find(|strategy| strategy.name == name)
 }
 
+impl Strategy {
+    /// Whether it is about making a dice key, so that there is nothing to do if one was dealt.
+    pub const fn makes_keys(&self) -> bool {
+        self.number == 37
+    }
+}
+
 /// The strategies that a hostile node can follow.
 pub fn playable() -> impl Iterator<Item = &'static Strategy> {
     STRATEGIES.iter().filter(|strategy| matches!(strategy.how, Rules(_) | Twins))
@@ -476,7 +554,7 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
-    use crate::config::{Config, Workload};
+    use crate::config::{Config, DiceKeySource, Workload};
     use crate::run::{Watch, run};
 
     #[test]
@@ -485,10 +563,12 @@ mod tests {
         let did = ["spoke to some", "forged", "replayed", "spoke nonsense", "spent twice"];
         let others = ["spoke as twins", "bet late"];
         for strategy in playable() {
-            let workload =
-                Workload { every_ms: 40, tables: 2, operations: 0, mix: [2, 4, 5, 3, 0] };
+            let workload = Workload { every_ms: 40, mix: [2, 4, 5, 3, 0], ..Workload::default() };
             let strategies = vec![strategy.name.to_owned()];
-            let config = Config { byzantine: 1, strategies, workload, ..Config::default() };
+            let mut config = Config { byzantine: 1, strategies, workload, ..Config::default() };
+            if strategy.makes_keys() {
+                config.dice_key = DiceKeySource::Chain;
+            }
             let follows = |seed| {
                 let report = run(&Config { seed, ..config.clone() }, None, Watch::default()).report;
                 assert_eq!(report.violation, None, "{}, seed {seed}", strategy.name);
@@ -500,12 +580,15 @@ mod tests {
     }
 
     #[test]
-    fn all_forty_are_listed_once_in_order() {
-        let numbers: Vec<u8> = STRATEGIES.iter().map(|strategy| strategy.number).collect();
+    fn all_forty_are_listed_in_order() {
+        let mut numbers: Vec<u8> = STRATEGIES.iter().map(|strategy| strategy.number).collect();
+        assert!(numbers.is_sorted());
+        numbers.dedup();
         assert_eq!(numbers, (1..=40).collect::<Vec<u8>>());
         let names: BTreeSet<_> = STRATEGIES.iter().map(|strategy| strategy.name).collect();
-        assert_eq!(names.len(), 40);
+        assert_eq!(names.len(), STRATEGIES.len());
         assert!(STRATEGIES.iter().all(|strategy| named(strategy.name).is_some()));
-        assert_eq!(playable().count(), 37);
+        let absent = STRATEGIES.iter().filter(|it| matches!(it.how, Absent(_)));
+        assert_eq!(absent.map(|strategy| strategy.number).collect::<Vec<_>>(), [40]);
     }
 }

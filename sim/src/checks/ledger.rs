@@ -2,7 +2,7 @@
 //! block; and equal heights have equal states.
 
 use bitcraps_protocol::block::Height;
-use bitcraps_protocol::chain::{Body, Genesis, Nonce, State};
+use bitcraps_protocol::chain::{Body, Genesis, Nonce, Operation, State};
 use bitcraps_protocol::identity::{NetworkId, PeerId};
 use bitcraps_protocol::wire::Hash;
 
@@ -14,8 +14,7 @@ pub(super) struct Ledger {
     network: NetworkId,
     supply: u128,
     roots: Known<Height, Hash>,
-    /// The newest final block whose transactions were looked at, and the nonces used up to there.
-    height: Height,
+    /// The nonces used up to the newest final block whose transactions were looked at.
     used: Known<PeerId, Nonce>,
 }
 
@@ -23,18 +22,17 @@ impl Ledger {
     pub(super) fn new(genesis: &Genesis) -> Self {
         let supply = genesis.allocations.iter().map(|(_, chips)| u128::from(chips.0)).sum();
         let network = genesis.network();
-        Self { network, supply, roots: Known::new(), height: Height(0), used: Known::new() }
+        Self { network, supply, roots: Known::new(), used: Known::new() }
     }
 
-    /// The final block of this height holds these bytes: no nonce is used twice.
-    pub(super) fn body(&mut self, height: Height, body: &[u8]) -> Verdict {
-        if height != self.height.next() {
-            return Ok(());
-        }
-        self.height = height;
-        let Ok(body) = Body::decode(body) else {
-            return Err((Check::StateRoot, format!("no body at height {height}")));
-        };
+    /// The transactions of the final block of this height: no nonce is used twice. What they ask
+    /// for.
+    pub(super) fn body(
+        &mut self,
+        height: Height,
+        body: &Body,
+    ) -> Result<Vec<Operation>, (Check, String)> {
+        let mut operations = Vec::new();
         for signed in body.transactions.iter() {
             let Ok(verified) = signed.clone().verify(self.network) else {
                 let message = format!("a bad signature in the block of height {height}");
@@ -42,8 +40,9 @@ impl Ledger {
             };
             let transaction = verified.transaction();
             self.nonce(height, transaction.sender.peer, transaction.nonce)?;
+            operations.push(transaction.operation.clone());
         }
-        Ok(())
+        Ok(operations)
     }
 
     fn nonce(&mut self, height: Height, sender: PeerId, nonce: Nonce) -> Verdict {
@@ -93,7 +92,7 @@ mod tests {
 
     fn ledger() -> Ledger {
         let network = Hash::default();
-        Ledger { network, supply: 100, roots: Known::new(), height: Height(0), used: Known::new() }
+        Ledger { network, supply: 100, roots: Known::new(), used: Known::new() }
     }
 
     fn check(verdict: Verdict) -> Option<Check> {

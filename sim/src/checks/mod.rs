@@ -3,6 +3,8 @@
 
 mod agreement;
 mod dice;
+mod evidence;
+mod keys;
 mod ledger;
 mod shares;
 mod votes;
@@ -11,7 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use bitcraps_protocol::block::{BlockHash, Height, ValidatorIndex, View};
-use bitcraps_protocol::chain::{Genesis, State, TableId};
+use bitcraps_protocol::chain::{Body, Genesis, Operation, PendingRoll, State, TableId};
 use bitcraps_protocol::consensus::{
     Certificate, Decided, Finalization, Justification, Notarization, Nullification, ValidatorSet,
     Vote,
@@ -23,11 +25,15 @@ use bitcraps_protocol::journal::Entry;
 use bitcraps_protocol::time::Time;
 use serde::{Deserialize, Serialize};
 
+use crate::adversary;
 use crate::plan::Roles;
 use crate::world::Place;
 
 use agreement::Agreement;
 use dice::DiceTable;
+use evidence::Evidences;
+pub use evidence::Heard;
+use keys::Keys;
 use ledger::Ledger;
 use shares::Shares;
 use votes::Votes;
@@ -56,7 +62,7 @@ pub enum Check {
     Dice,
     /// Over many runs the dice are fair.
     FairDice,
-    /// Nobody honest is accused.
+    /// Nobody honest is accused, and whoever hears a contradiction has evidence of it.
     Accountability,
     /// Nobody honest is blamed for what it sent.
     Blame,
@@ -108,6 +114,12 @@ pub struct Tally {
     pub rolls: [u64; 11],
     /// Rolls by both dice, (first − 1) · 6 + second − 1.
     pub faces: Vec<u64>,
+    /// Of these, the rolls in blocks of hostile leaders.
+    #[serde(default)]
+    pub faces_of_hostile: Vec<u64>,
+    /// Bets in final blocks, by what they are on.
+    #[serde(default)]
+    pub bets: BTreeMap<String, u64>,
     /// Distinct votes seen.
     pub votes: u64,
 }
@@ -124,6 +136,12 @@ pub struct Checks {
     ledger: Ledger,
     dice: DiceTable,
     shares: Shares,
+    evidences: Evidences,
+    keys: Keys,
+    /// The newest final block that was looked into.
+    looked_into: Height,
+    /// Rare states that were reached, by name.
+    pub reached: BTreeMap<&'static str, u64>,
     /// What was done.
     pub tally: Tally,
     nullified: BTreeSet<View>,
@@ -151,9 +169,13 @@ impl Checks {
             ledger: Ledger::new(genesis),
             dice: DiceTable::new(genesis, keypairs),
             shares: Shares::new(genesis, &roles.faulty()),
+            evidences: Evidences::default(),
+            keys: Keys::new(&roles.byzantine),
+            looked_into: Height(0),
+            reached: BTreeMap::new(),
             validators,
             context,
-            tally: Tally { faces: vec![0; 36], ..Tally::default() },
+            tally: Tally { faces: vec![0; 36], faces_of_hostile: vec![0; 36], ..Tally::default() },
             nullified: BTreeSet::new(),
             violation: None,
         }
@@ -194,6 +216,7 @@ impl Checks {
     /// A node starts again from a journal that ends with a block of this height.
     pub fn restarted(&mut self, place: usize, height: Height) {
         self.agreement.restarted(place, height);
+        self.evidences.restarted(place);
     }
 
     /// A node is in this view.
@@ -203,19 +226,41 @@ impl Checks {
 
     /// The state of a node after the block of this height.
     pub fn state(&mut self, now: Time, place: usize, height: Height, state: &State) {
-        let verdict = self
-            .ledger
-            .state(height, state)
-            .and_then(|()| self.dice.pending(state.meta().pending.iter()));
+        let verdict = self.ledger.state(height, state).and_then(|()| self.dice.state(state));
         self.judge(now, place, verdict);
+        if let Some(generation) = state.generation() {
+            match self.keys.generation(generation) {
+                Ok(news) => news.into_iter().for_each(|what| self.reach(what)),
+                Err(broken) => self.judge(now, place, Err(broken)),
+            }
+            if state.meta().dice_key.is_none() {
+                self.reach("block final before there was a dice key");
+            }
+            let roll_of_old = |roll: &PendingRoll| roll.key_version < generation.version;
+            if state.meta().pending.iter().any(roll_of_old) {
+                self.reach("roll waited for a retired key");
+            }
+        }
+    }
+
+    /// Notes that a rare state was reached.
+    pub fn reach(&mut self, what: &'static str) {
+        *self.reached.entry(what).or_default() += 1;
     }
 
     /// A node writes a record.
     pub fn written(&mut self, now: Time, place: usize, entry: &Entry) {
         let verdict = match entry {
-            Entry::Block(block) => self.justification(&block.justification),
+            Entry::Block(block) => {
+                self.evidences.justified(block.header.justification);
+                self.justification(&block.justification)
+            }
             Entry::Certificate(certificate) => self.certificate(certificate),
-            Entry::Vote(_) | Entry::Barred { .. } | Entry::Overridden => Ok(()),
+            Entry::Vote(_)
+            | Entry::Barred { .. }
+            | Entry::Overridden
+            | Entry::Part { .. }
+            | Entry::Snapshot(_) => Ok(()),
             Entry::Decided(decided) => self.decided(decided),
         };
         self.judge(now, place, verdict);
@@ -307,23 +352,66 @@ impl Checks {
             let message = format!("the final block of view {} may not stand there", header.view);
             return Err((Check::Linkage, message));
         }
-        self.ledger.body(header.height, &decided.block.body)?;
+        if header.height == self.looked_into.next() {
+            self.looked_into = header.height;
+            let skipped = header.view.0 - header.parent.view.0 - 1;
+            match skipped {
+                0 => {}
+                1 => self.reach("view skipped"),
+                _ => self.reach("several views skipped at once"),
+            }
+            if decided.finalization.is_none() {
+                self.reach("final by a descendant");
+            }
+            self.body(header.height, &decided.block.body)?;
+        }
         self.justification(&decided.block.justification)?;
         self.notarization(&decided.notarization)?;
         decided.finalization.iter().try_for_each(|finalization| self.finalization(finalization))
+    }
+
+    /// What a final block holds, looked at once.
+    fn body(&mut self, height: Height, body: &[u8]) -> Verdict {
+        let Ok(body) = Body::decode(body) else {
+            return Err((Check::StateRoot, format!("no body at height {height}")));
+        };
+        for operation in self.ledger.body(height, &body)? {
+            if let Operation::Bet { bet, .. } = operation {
+                *self.tally.bets.entry(bet.to_string()).or_default() += 1;
+            }
+        }
+        for record in body.key_generation.iter().filter_map(adversary::read) {
+            self.keys.record(&record)?;
+        }
+        if !body.rolls.is_empty() {
+            self.reach("the house threw the dice");
+        }
+        Ok(())
     }
 
     /// A sound node gives its share of a coin away, with its finalize vote for a block or alone.
     pub fn shared(&mut self, now: Time, place: usize, view: View, with: Option<BlockHash>) {
         let verdict = self.shares.given(place, view, with);
         self.judge(now, place, verdict);
+        if with.is_none() {
+            self.reach("share given after finality");
+        }
     }
 
     /// A node holds evidence.
     pub fn accused(&mut self, now: Time, place: usize, validator: ValidatorIndex, what: &str) {
+        self.evidences.accused(place, validator);
         if !self.faulty.contains(&usize::from(validator.0)) {
             let message = format!("validator {validator} is sound, but accused: it {what}");
             self.violate(now, Check::Accountability, place, message);
+        }
+    }
+
+    /// A node has heard a vote and handled it.
+    pub fn heard(&mut self, now: Time, place: usize, heard: Heard) {
+        if self.faulty.contains(&usize::from(heard.vote.voter.0)) {
+            let verdict = self.evidences.heard(place, heard, &self.validators, &self.context);
+            self.judge(now, place, verdict);
         }
     }
 
@@ -337,13 +425,19 @@ impl Checks {
 
     /// A node shows the dice of a final roll.
     pub fn rolled(&mut self, now: Time, place: usize, table: TableId, round: Round, dice: Dice) {
-        let verdict = self.dice.shown(table, round, dice);
-        let new = matches!(verdict, Ok(true));
-        self.judge(now, place, verdict.map(|_| ()));
-        if new {
-            let (first, second) = dice.faces();
-            self.tally.rolls[usize::from(dice.total()) - 2] += 1;
-            self.tally.faces[usize::from(first - 1) * 6 + usize::from(second - 1)] += 1;
+        match self.dice.shown(table, round, dice) {
+            Ok(None) => {}
+            Ok(Some(view)) => {
+                let (first, second) = dice.faces();
+                let face = usize::from(first - 1) * 6 + usize::from(second - 1);
+                self.tally.rolls[usize::from(dice.total()) - 2] += 1;
+                self.tally.faces[face] += 1;
+                let leader = usize::from(self.validators.leader(view).0);
+                if self.byzantine.contains(&leader) {
+                    self.tally.faces_of_hostile[face] += 1;
+                }
+            }
+            Err(broken) => self.judge(now, place, Err(broken)),
         }
     }
 
@@ -436,11 +530,18 @@ impl Tally {
         for (sum, more) in self.rolls.iter_mut().zip(other.rolls) {
             *sum += more;
         }
-        self.faces.resize(36, 0);
-        for (sum, more) in self.faces.iter_mut().zip(&other.faces) {
-            *sum += more;
+        add_faces(&mut self.faces, &other.faces);
+        add_faces(&mut self.faces_of_hostile, &other.faces_of_hostile);
+        for (bet, more) in &other.bets {
+            *self.bets.entry(bet.clone()).or_default() += more;
         }
     }
+}
+
+/// Adds up how often each of the 36 faces was thrown.
+pub fn add_faces(sum: &mut Vec<u64>, more: &[u64]) {
+    sum.resize(36, 0);
+    sum.iter_mut().zip(more).for_each(|(sum, more)| *sum += more);
 }
 
 /// What is known for each of several keys, by key: shorthand for the checks.
@@ -448,7 +549,14 @@ type Known<K, V> = BTreeMap<K, V>;
 
 #[cfg(test)]
 mod tests {
+    use bitcraps_protocol::consensus::Statement;
+    use bitcraps_protocol::identity::Epoch;
+    use bitcraps_protocol::time::BlockTime;
+    use bitcraps_protocol::wire::Hash;
+
     use super::*;
+    use crate::config::Config;
+    use crate::world::World;
 
     #[test]
     fn chi_square_lets_chance_pass_and_catches_a_loaded_die() {
@@ -459,6 +567,78 @@ mod tests {
         let mut loaded = [100; 36];
         loaded[7] = 300;
         assert!(!is_fair(&loaded));
+    }
+
+    /// Four validators of whom the first is hostile, and nothing has happened yet.
+    fn world() -> World {
+        let config = Config { byzantine: 1, ..Config::default() };
+        let world = (1..).map(|seed| World::new(Config { seed, ..config.clone() }, None));
+        let mut worlds = world.filter(|world| world.roles.byzantine.contains(&0));
+        worlds.next().expect("somebody is hostile")
+    }
+
+    fn caught(checks: &mut Checks) -> Option<Check> {
+        checks.violation().map(|violation| violation.check)
+    }
+
+    fn vote(world: &World, voter: u16, signer: usize, block: u8) -> Vote {
+        let (view, block, time) = (View(3), Hash([block; 32]), BlockTime(0));
+        let context = Context { network: world.genesis().network(), epoch: Epoch(0) };
+        let keypair = &world.places[signer].keypair;
+        let statement = Statement::Notarize { view, block, time };
+        statement.sign(ValidatorIndex(voter), keypair, &context).into_inner()
+    }
+
+    #[test]
+    fn who_is_sound_is_neither_accused_nor_blamed() {
+        let checks = &mut world().checks;
+        checks.accused(Time::ZERO, 2, ValidatorIndex(0), "lied");
+        checks.blamed(Time::ZERO, 2, 0, Fault::Malformed);
+        assert_eq!(caught(checks), None);
+        checks.accused(Time::ZERO, 2, ValidatorIndex(1), "lied");
+        assert_eq!(caught(checks), Some(Check::Accountability));
+        checks.blamed(Time::ZERO, 2, 1, Fault::Malformed);
+        assert_eq!(caught(checks), Some(Check::Blame));
+    }
+
+    #[test]
+    fn a_certificate_is_of_a_quorum_of_good_votes() {
+        let mut world = world();
+        let votes = |votes: &[(u16, usize)]| -> Vec<Vote> {
+            votes.iter().map(|(voter, signer)| vote(&world, *voter, *signer, 7)).collect()
+        };
+        let sets = [
+            (votes(&[(0, 0), (1, 1), (2, 2)]), None),
+            (votes(&[(1, 1), (2, 2)]), Some(Check::Certificate)),
+            (votes(&[(0, 0), (1, 1), (3, 2)]), Some(Check::Certificate)),
+        ];
+        for voter in [1, 2] {
+            let vote = vote(&world, voter, usize::from(voter), 7);
+            world.checks.promised(Time::ZERO, usize::from(voter), vote);
+        }
+        for (votes, expected) in sets {
+            let notarization = Notarization::forge(View(3), Hash([7; 32]), &votes);
+            let certificate = Certificate::Notarization(notarization.expect("votes for one block"));
+            world.checks.written(Time::ZERO, 1, &Entry::Certificate(certificate));
+            assert_eq!(caught(&mut world.checks), expected, "{votes:?}");
+        }
+    }
+
+    #[test]
+    fn a_sound_vote_is_durable_before_it_is_anywhere_and_contradicts_none() {
+        let mut world = world();
+        let [first, second] = [7, 8].map(|block| vote(&world, 1, 1, block));
+        let [by_hostile, other] = [7, 8].map(|block| vote(&world, 0, 0, block));
+        for vote in [by_hostile, other] {
+            assert_eq!(world.checks.vote(&vote), Ok(()), "its own affair");
+        }
+        let verdict = world.checks.vote(&first);
+        assert_eq!(verdict.err().map(|(check, _)| check), Some(Check::Durability));
+        let mut world = self::world();
+        world.checks.promised(Time::ZERO, 1, first);
+        assert_eq!(caught(&mut world.checks), None);
+        world.checks.promised(Time::ZERO, 1, second);
+        assert_eq!(caught(&mut world.checks), Some(Check::VoteDiscipline));
     }
 
     #[test]

@@ -4,7 +4,6 @@ use std::path::PathBuf;
 
 use anyhow::{Context as _, ensure};
 use bitcraps_sim::adversary::{self, How, STRATEGIES};
-use bitcraps_sim::canary::ABSENT;
 use bitcraps_sim::failure::Failure;
 use bitcraps_sim::run::{self, Watch};
 
@@ -52,9 +51,4 @@ pub(super) fn strategies() -> anyhow::Result<u8> {
         say(&format!("{number:>2} {name:<22} {}{how}", strategy.what))?;
     }
     Ok(0)
-}
-
-/// Lists the canaries that cannot be tried yet.
-pub(super) fn absent_canaries() -> anyhow::Result<()> {
-    ABSENT.iter().try_for_each(|(name, why)| say(&format!("{name:<26} not yet: {why}")))
 }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
-use bitcraps_sim::config::{Config, Profile, parse_topology};
+use bitcraps_sim::config::{Config, DiceKeySource, Profile, parse_topology};
 use bitcraps_sim::latency::Latency;
 use bitcraps_sim::topology::Topology;
 use clap::Args;
@@ -63,6 +63,15 @@ pub(crate) struct RunFlags {
     /// Frames lost, in a million.
     #[arg(long)]
     loss_ppm: Option<u32>,
+    /// Validators of whose journal a durable sector rots.
+    #[arg(long)]
+    rotten: Option<u16>,
+    /// Where the dice key comes from.
+    #[arg(long, value_enum)]
+    dice_key: Option<DiceKeySource>,
+    /// How many tables there are.
+    #[arg(long)]
+    tables: Option<u16>,
     /// Mean milliseconds between two deeds of players.
     #[arg(long, value_name = "MS")]
     every: Option<u64>,
@@ -90,6 +99,9 @@ impl RunFlags {
         set(&mut config.faults.crashes, self.crashes);
         set(&mut config.faults.cuts, self.cuts);
         set(&mut config.faults.loss_ppm, self.loss_ppm);
+        set(&mut config.faults.rotten, self.rotten);
+        set(&mut config.dice_key, self.dice_key);
+        set(&mut config.workload.tables, self.tables);
         set(&mut config.workload.every_ms, self.every);
         set(
             &mut config.link.latency,

@@ -2,6 +2,7 @@
 //! liveness, 12 a panic, 13 not deterministic, 14 nothing was tested.
 
 mod attack;
+mod canaries;
 mod flags;
 mod print;
 
@@ -10,8 +11,7 @@ use std::io::{self, Write as _};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::{Context as _, bail, ensure};
-use bitcraps_sim::canary::CANARIES;
+use anyhow::{Context as _, ensure};
 use bitcraps_sim::checks::Check;
 use bitcraps_sim::failure::{Failure, Replayed};
 use bitcraps_sim::run::{self, Report, Watch};
@@ -101,8 +101,10 @@ enum Command {
         /// The page.
         #[arg(long, value_name = "FILE", default_value = "run.html")]
         html: PathBuf,
-        /// The span whose messages are drawn, as `FIRST..LAST` in milliseconds; by default the 50 ms
-        /// before the failure.
+        /// The view whose votes and messages are drawn large; by default the last one.
+        #[arg(long)]
+        view: Option<u64>,
+        /// The span that is drawn large, as `FIRST..LAST` in milliseconds; by default the view's.
         #[arg(long, value_parser = seeds)]
         messages: Option<(u64, u64)>,
     },
@@ -118,17 +120,30 @@ enum Command {
         /// The seeds, as `FIRST..LAST`.
         #[arg(long, value_parser = seeds, default_value = "1..20")]
         seeds: (u64, u64),
-        /// Another build of this program for the second process.
+        /// Another build of this program, perhaps of another optimisation level, for two processes
+        /// more.
         #[arg(long, value_name = "PROGRAM")]
         other: Option<PathBuf>,
+        /// Flags of `run` besides the seed and `--draw`.
+        #[arg(last = true)]
+        flags: Vec<String>,
     },
     /// Tries deliberately broken cores: each must be caught.
     Canary {
         /// Only this one.
         name: Option<String>,
-        /// Keeps what caught them, made smaller, in this directory.
+        /// Makes what caught them smaller too, and does it again: at most 20 decisions may be left.
+        #[arg(long)]
+        shrink: bool,
+        /// Keeps what caught them in this directory.
         #[arg(long, value_name = "DIRECTORY")]
         keep: Option<PathBuf>,
+        /// Canaries at a time.
+        #[arg(long, default_value_t = 1)]
+        jobs: usize,
+        /// Prints one canary a line as JSON.
+        #[arg(long)]
+        json: bool,
     },
     /// Runs a validator twice under one key, in every scenario of who hears which.
     Twins {
@@ -200,7 +215,11 @@ impl Cli {
                     Replayed::Differently => {
                         ("The same check fails, but in another run than was recorded.", 13)
                     }
-                    Replayed::Gone => ("It does not fail as recorded any more.", 0),
+                    Replayed::Gone => {
+                        let violation = outcome.report.violation.as_ref();
+                        let code = violation.map_or(0, |violation| violation.check.exit_code());
+                        ("It does not fail as recorded any more.", code)
+                    }
                 };
                 say(sentence)?;
                 Ok(code)
@@ -216,16 +235,19 @@ impl Cli {
                 say(&print::decisions(&smaller))?;
                 Ok(0)
             }
-            Command::Show { file, html, messages } => {
+            Command::Show { file, html, view, messages } => {
                 let failure = Failure::read(&file)?;
-                let (_, first) = failure.replay(Watch::default());
-                let end = first.report.simulated_us;
-                let span = messages.map(|(from, to)| (from * 1_000, to * 1_000));
-                let span = span.unwrap_or((end.saturating_sub(50_000), end + 1));
-                let watch = Watch { trace: None, timeline: Some(span) };
+                let watch = Watch { trace: None, timeline: Some((0, 0)) };
+                let (_, first) = failure.replay(watch);
+                let first = first.timeline.context("the run ended before it began")?;
+                let view = view.or_else(|| show::last_view(&first));
+                let of_view = view.and_then(|view| show::span_of(&first, view));
+                let span = messages.map(|(from, to)| (from * 1_000, to * 1_000)).or(of_view);
+                let watch = Watch { trace: None, timeline: Some(span.unwrap_or_default()) };
                 let (_, outcome) = failure.replay(watch);
                 let timeline = outcome.timeline.context("the run ended before it began")?;
-                fs::write(&html, show::page(&outcome.report, &timeline))
+                let view = view.filter(|_| span.is_some());
+                fs::write(&html, show::page(&outcome.report, &timeline, view))
                     .with_context(|| format!("writing {}", html.display()))?;
                 Ok(0)
             }
@@ -238,23 +260,29 @@ impl Cli {
                     None => Ok(0),
                 }
             }
-            Command::CheckDeterminism { seeds: (first, last), other } => {
+            Command::CheckDeterminism { seeds: (first, last), other, flags } => {
                 let own = std::env::current_exe().context("finding this program")?;
-                let programs = [own.clone(), other.unwrap_or(own)];
+                // Each build twice, each time in a process of its own.
+                let mut programs = vec![own.clone(), own];
+                programs.extend(other.iter().chain(&other).cloned());
                 let mut code = 0;
                 for seed in first..=last {
-                    if let Some(difference) = determinism::check(&programs, seed)? {
-                        let [one, other] = &difference.digests;
-                        say(&format!("seed {seed}: {one} and {other}"))?;
+                    if let Some(difference) = determinism::check(&programs, seed, &flags)? {
+                        say(&format!("seed {seed}: {}", difference.digests.join(", ")))?;
                         say(&difference.where_they_part)?;
                         code = Check::Determinism.exit_code();
                     }
                 }
                 let verdict = if code == 0 { "no difference" } else { "not deterministic" };
-                say(&format!("seeds {first}..{last} twice: {verdict}"))?;
+                let builds = if other.is_some() { "two builds" } else { "one build" };
+                say(&format!(
+                    "seeds {first}..{last} in two processes each of {builds}: {verdict}"
+                ))?;
                 Ok(code)
             }
-            Command::Canary { name, keep } => canaries(name.as_deref(), keep.as_deref()),
+            Command::Canary { name, shrink, keep, jobs, json } => {
+                canaries::hunt(name.as_deref(), shrink, keep.as_deref(), jobs, json)
+            }
             Command::Twins { nodes, rounds, max, seed, keep } => {
                 attack::twins(nodes, rounds, max, seed, keep)
             }
@@ -305,38 +333,6 @@ fn run_swarm(
     let summary = Summary::of(&reports);
     say(&print::summary(&summary))?;
     Ok(summary.exit_code())
-}
-
-fn canaries(name: Option<&str>, keep: Option<&std::path::Path>) -> anyhow::Result<u8> {
-    let chosen = CANARIES.iter().filter(|it| name.is_none_or(|name| it.name == name));
-    let (mut tried, mut alive) = (0, 0);
-    for canary in chosen {
-        tried += 1;
-        let Some(caught) = canary.hunt().caught else {
-            alive += 1;
-            say(&format!("{:<26} LIVES after {} seeds", canary.name, canary.within))?;
-            continue;
-        };
-        let mut line = format!(
-            "{:<26} caught by {} with seed {} of {}",
-            canary.name, caught.check, caught.tried, canary.within
-        );
-        if let Some(keep) = keep {
-            let outcome = run::run(&caught.config, Some(&caught.decisions), Watch::default());
-            let failure = Failure::of(&outcome).context("what was caught is caught again")?;
-            let smaller = shrink::shrink(failure, 500, |_| {});
-            smaller.write(&keep.join(format!("canary-{}.sim", canary.name)))?;
-            line += &format!(", shrunk to {} decisions", smaller.decisions.len());
-        }
-        say(&line)?;
-    }
-    if name.is_none() {
-        attack::absent_canaries()?;
-    }
-    if tried == 0 {
-        bail!("there is no canary {:?}", name.unwrap_or_default());
-    }
-    Ok(if alive == 0 { 0 } else { Check::Vacuous.exit_code() })
 }
 
 /// The exit code of one run.

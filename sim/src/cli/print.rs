@@ -1,13 +1,16 @@
 //! What people read.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::io::{self, IsTerminal as _, Write as _};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use bitcraps_protocol::craps::Bet;
 use bitcraps_sim::failure::Failure;
 use bitcraps_sim::network::Traffic;
 use bitcraps_sim::run::Report;
+use bitcraps_sim::sometimes;
 use bitcraps_sim::swarm::{Summary, vacuous};
 
 /// One run, in a few lines.
@@ -79,6 +82,17 @@ pub(crate) fn summary(summary: &Summary) -> String {
         summary.tally.rolls.iter().sum::<u64>()
     );
     let _ = writeln!(text, "{}", frames(&summary.traffic));
+    let bets: u64 = summary.tally.bets.values().sum();
+    let made: Vec<Bet> = summary.tally.bets.keys().filter_map(|bet| bet.parse().ok()).collect();
+    let kinds: BTreeSet<String> = made.iter().copied().map(sometimes::kind).collect();
+    let _ = writeln!(
+        text,
+        "{bets} bets, {} of the {} there are, of {} of {} kinds",
+        made.len(),
+        Bet::all().count(),
+        kinds.len(),
+        sometimes::kinds().len()
+    );
     for (name, count) in &summary.counters {
         let _ = writeln!(text, "  {name:<40} {count:>10}");
     }

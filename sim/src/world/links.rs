@@ -73,6 +73,14 @@ impl World {
         }
     }
 
+    /// A place's links go down, and come up again after a while: its player walked away.
+    pub(crate) fn leave(&mut self, place: usize) {
+        for pair in self.network.pairs_of(place).to_vec() {
+            self.disconnect(pair, None);
+            self.dial_later(pair);
+        }
+    }
+
     pub(super) fn send(&mut self, place: usize, link: LinkId, frame: Bytes) {
         let (edge, generation) = (edge_of(link), generation_of(link));
         self.digest.word(link.0);

@@ -7,7 +7,7 @@ mod links;
 use std::collections::BTreeMap;
 
 use bitcraps_protocol::block::{Height, ValidatorIndex};
-use bitcraps_protocol::chain::{Genesis, ValidatorCard};
+use bitcraps_protocol::chain::{Genesis, Operation, ValidatorCard};
 use bitcraps_protocol::consensus::ValidatorSet;
 use bitcraps_protocol::craps::Chips;
 use bitcraps_protocol::event::{Action, Command, CommandId, Event, Notice, Refusal};
@@ -21,12 +21,12 @@ use bytes::Bytes;
 
 use crate::adversary::{Hostile, Part};
 use crate::canary;
-use crate::checks::{Check, Checks, Violation};
+use crate::checks::{Check, Checks, Heard, Violation};
 use crate::clock::{Clock, START_UNIX_MS};
-use crate::config::{Config, root};
+use crate::config::{Config, DiceKeySource, root};
 use crate::decision::{Decisions, TimedFault};
 use crate::digest::Digest;
-use crate::disk::Disk;
+use crate::disk::{Crash, Disk};
 use crate::network::Network;
 use crate::plan::{self, Roles};
 use crate::process::Process;
@@ -46,6 +46,10 @@ const WALL_CLOCK_MICROS: u64 = 10_000_000;
 
 /// Actions that one event may give rise to, besides a few for each link.
 const ACTIONS_PER_EVENT: usize = 4_096;
+
+/// Validators in whose networks every vote that is heard is looked at: with more, that would take
+/// much of the time.
+const OVERHEARD_NODES: u16 = 40;
 
 /// One node's place in the world; it outlives the processes that run there.
 #[derive(Debug)]
@@ -71,7 +75,8 @@ pub struct Place {
     /// Whether its journal is younger than its key.
     pub lost: bool,
     syncs: Rng,
-    /// Commands that were accepted here and whose end is not known.
+    /// Commands that were accepted by the process here and whose end is not known, and whether each
+    /// is a transfer.
     pub commands: BTreeMap<CommandId, bool>,
     /// The newest final height it has reported.
     pub height: Height,
@@ -125,6 +130,7 @@ pub struct World {
     queue: Calendar<Step>,
     player: Player,
     genesis: Genesis,
+    leaders: ValidatorSet,
     settings: node::Config,
     simulation: Simulation,
     seeds: Rng,
@@ -173,6 +179,7 @@ impl World {
         let context = Context { network: genesis.network(), epoch: Epoch(0) };
         let validators = ValidatorSet::new(peers, &context);
         let mut world = Self {
+            leaders: validators.clone(),
             checks: Checks::new(&roles, validators, context, &genesis, &places),
             player: Player::new(&config, &rng),
             roles,
@@ -265,8 +272,13 @@ impl World {
     /// Does for a place's player what it asks for.
     pub fn submit(&mut self, place: usize, command: Command) -> Option<Result<CommandId, Refusal>> {
         let now = self.places[place].clock.local(self.now);
+        let transfer = matches!(command, Command::Operate(Operation::Transfer { .. }));
         let process = self.places[place].process.as_mut()?;
         let outcome = process.submit(now, command, &mut self.decisions);
+        if let Ok(id) = &outcome {
+            // Before anything is carried out: a full disk may end the process, and with it this.
+            self.places[place].commands.insert(*id, transfer);
+        }
         self.note(Kind::Submit, place, u64::from(outcome.is_ok()));
         self.carry_out(place);
         Some(outcome)
@@ -274,11 +286,18 @@ impl World {
 
     /// Makes room on a place's disk, and starts a process from what it holds unless one runs.
     pub fn start(&mut self, place: usize) {
-        self.places[place].disk.full = false;
-        if self.places[place].process.is_some() || self.places[place].gone {
+        let it = &mut self.places[place];
+        (it.disk.full, it.disk.unreadable) = (false, false);
+        if it.process.is_some() || it.gone {
             return;
         }
-        let it = &mut self.places[place];
+        let records = it.disk.image().unwrap_or_else(|_| {
+            // The driver refuses; an operator puts the journal away, and says that it is lost.
+            *self.counters.entry("damaged journal refused").or_default() += 1;
+            it.disk.wipe();
+            it.lost = true;
+            Vec::new()
+        });
         it.life += 1;
         let (life, local) = (it.life, it.clock.local(self.now));
         let seed = self.seeds.fork(&format!("{place} {life}")).bytes32();
@@ -294,10 +313,10 @@ impl World {
             let nth = self.roles.byzantine.range(..place).count();
             let part = Part::of(&self.config, place, nth);
             let rng = self.seeds.fork(&format!("hostile {place} {life}"));
-            Hostile::new(part, setup, &self.simulation, rng, local, it.disk.image())
+            Hostile::new(part, setup, &self.simulation, rng, local, records)
                 .map(|hostile| Process::Hostile(Box::new(hostile)))
         } else {
-            Node::simulated(setup(), &self.simulation, local, it.disk.image())
+            Node::simulated(setup(), &self.simulation, local, records)
                 .map(|node| Process::Honest(Box::new(node)))
         };
         let process = match process {
@@ -356,12 +375,34 @@ impl World {
                 for (what, times) in hostile.take_followed() {
                     *self.counters.entry(what).or_default() += times;
                 }
+                while let Some(observation) = hostile.observation() {
+                    if let Observation::Vote(vote) = observation {
+                        let leads = self.leaders.leader(vote.view()) == vote.voter;
+                        self.recorder.vote(self.now, place, &vote, leads);
+                    }
+                }
             }
             Some(Process::Honest(node)) => {
-                let sound = !self.roles.faulty().contains(&place);
+                let faulty = self.roles.faulty().contains(&place);
+                let liar = self.roles.liars.contains(&place);
                 while let Some(observation) = node.observation() {
-                    if sound && let Observation::Share { view, with, .. } = observation {
-                        self.checks.shared(self.now, place, view, with);
+                    match observation {
+                        Observation::Share { view, with, .. } if !faulty => {
+                            self.checks.shared(self.now, place, view, with);
+                        }
+                        Observation::Heard { vote, justification, window } if !liar => {
+                            let heard = Heard { vote, justification, window };
+                            self.checks.heard(self.now, place, heard);
+                        }
+                        Observation::Vote(vote) => {
+                            let leads = self.leaders.leader(vote.view()) == vote.voter;
+                            self.recorder.vote(self.now, place, &vote, leads);
+                        }
+                        Observation::Notarization(_)
+                        | Observation::Nullification(_)
+                        | Observation::Finalization(_)
+                        | Observation::Share { .. }
+                        | Observation::Heard { .. } => {}
                     }
                 }
             }
@@ -385,7 +426,12 @@ impl World {
             Action::Persist { position, record } => self.persist(place, position, record),
             Action::Load { key } => {
                 self.digest.word(6);
-                let bytes = self.places[place].disk.load(&key);
+                let Ok(bytes) = self.places[place].disk.load(&key) else {
+                    // A driver that cannot read must stop.
+                    self.count("read error");
+                    self.places[place].disk.crash(Crash::default());
+                    return self.stop(place);
+                };
                 let now = self.places[place].clock.local(self.now);
                 if let Some(process) = &mut self.places[place].process {
                     process.handle(now, Event::Loaded { key, bytes }, &mut self.decisions);
@@ -572,6 +618,13 @@ impl World {
             TimedFault::Full { place } => {
                 self.places[usize::from(place)].disk.full = true;
             }
+            TimedFault::Unreadable { place } => {
+                self.places[usize::from(place)].disk.unreadable = true;
+            }
+            TimedFault::Rot { place, permille } => {
+                self.count("sector rotted");
+                self.places[usize::from(place)].disk.rot(permille);
+            }
             TimedFault::Restart { place } => self.start(usize::from(place)),
             TimedFault::Cut { id, left, right, one_way, breaks } => {
                 self.cut(id, crate::network::Cut { left, right, one_way, breaks });
@@ -595,6 +648,7 @@ fn simulation(config: &Config) -> Simulation {
         signatures: Signatures::remembered(),
         clear_links: config.link.clear,
         observed: true,
+        overheard: config.nodes <= OVERHEARD_NODES,
         ..Simulation::default()
     }
 }
@@ -613,17 +667,25 @@ fn found(config: &Config, rng: &Rng) -> (Genesis, Vec<(Keypair, ProofOfWork)>) {
     };
     let members = &identities[..usize::from(config.nodes)];
     let cards = members.iter().map(|(keypair, proof)| ValidatorCard::new(keypair, *proof));
-    let mut deal = rng.fork("genesis");
-    let genesis = Genesis::insecure(
-        Text::new("simulated").expect("a short name"),
-        cards.collect(),
-        identities.iter().map(of).collect(),
-        BlockTime(START_UNIX_MS),
-        PROOF_OF_WORK_BITS,
-        &mut deal,
-    );
+    let cards: Vec<_> = cards.collect();
+    let name = Text::new("simulated").expect("a short name");
+    let time = BlockTime(START_UNIX_MS);
+    // Of lively players every other one begins with nothing, and joins when it is paid.
+    let owners = identities.iter().enumerate().filter(|(place, _)| {
+        let newcomer = config.workload.lively && *place >= members.len() && place % 2 == 1;
+        !newcomer
+    });
+    let allocations = owners.map(|(_, identity)| of(identity)).collect();
+    let genesis = match config.dice_key {
+        DiceKeySource::Chain => Genesis::new(name, cards, allocations, time, PROOF_OF_WORK_BITS),
+        DiceKeySource::Dealer => {
+            let mut deal = rng.fork("genesis");
+            Genesis::insecure(name, cards, allocations, time, PROOF_OF_WORK_BITS, &mut deal)
+        }
+    };
     let mut genesis = genesis.expect("a checked configuration makes a genesis");
     if simulation(config).flaws.has(Flaw::ThresholdTooLow) {
+        let mut deal = rng.fork("genesis with few shares");
         genesis = genesis.with_dice_threshold(config.tolerated() + 1, &mut deal);
     }
     (genesis, identities)

@@ -6,6 +6,8 @@
 
 mod blocks;
 mod failure;
+mod hands;
+mod odds;
 mod outcome;
 mod receipt;
 mod request;
@@ -21,6 +23,8 @@ pub use blocks::{
     BlockView, BlocksView, DiceKeyView, PAGE_BLOCKS, PAGE_BYTES, blocks, blocks_frame,
 };
 pub use failure::{Code, Failure};
+pub use hands::{BANKROLL, HandLine, Hands};
+pub use odds::{OddsView, Share};
 pub use outcome::{Outcome, Outcomes};
 pub use receipt::{DecidedView, HeaderView, ReceiptView, header, receipt, receipt_material};
 pub use request::{InvitationRequest, OperationRequest, TransactionRequest};

@@ -87,12 +87,47 @@ pub enum OperationRequest {
         round: u64,
         /// Which.
         bet: String,
+        /// How much of it; all if left out.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        amount: Option<u64>,
+    },
+    /// Calls a bet on or off.
+    SetWorking {
+        /// Where.
+        table: u32,
+        /// Before which roll.
+        round: u64,
+        /// Which.
+        bet: String,
+        /// Whether it is to work.
+        on: bool,
+    },
+    /// Puts chips into a table's bank.
+    Fund {
+        /// Whose.
+        table: u32,
+        /// How many.
+        amount: u64,
+    },
+    /// Draws chips that no bet needs out of the bank of one's own table.
+    Draw {
+        /// Whose.
+        table: u32,
+        /// How many.
+        amount: u64,
     },
     /// Agrees to roll before the betting window has passed.
     Ready {
         /// Where.
         table: u32,
         /// For which roll.
+        round: u64,
+    },
+    /// Passes the dice to the next player.
+    PassDice {
+        /// Where.
+        table: u32,
+        /// Before which roll.
         round: u64,
     },
     /// Throws the dice.
@@ -133,13 +168,29 @@ impl OperationRequest {
                 bet: parse_bet(&bet)?,
                 amount: Chips(amount),
             },
-            Self::TakeDown { table, round, bet } => Operation::TakeDown {
+            Self::TakeDown { table, round, bet, amount } => Operation::TakeDown {
                 table: TableId(table),
                 round: Round(round),
                 bet: parse_bet(&bet)?,
+                amount: amount.map(Chips),
             },
+            Self::SetWorking { table, round, bet, on } => Operation::SetWorking {
+                table: TableId(table),
+                round: Round(round),
+                bet: parse_bet(&bet)?,
+                on,
+            },
+            Self::Fund { table, amount } => {
+                Operation::Fund { table: TableId(table), amount: Chips(amount) }
+            }
+            Self::Draw { table, amount } => {
+                Operation::Draw { table: TableId(table), amount: Chips(amount) }
+            }
             Self::Ready { table, round } => {
                 Operation::Ready { table: TableId(table), round: Round(round) }
+            }
+            Self::PassDice { table, round } => {
+                Operation::PassDice { table: TableId(table), round: Round(round) }
             }
             Self::Roll { table, round } => {
                 Operation::Roll { table: TableId(table), round: Round(round) }
@@ -158,7 +209,11 @@ impl OperationRequest {
             | Self::Stand { .. }
             | Self::Bet { .. }
             | Self::TakeDown { .. }
-            | Self::Ready { .. } => None,
+            | Self::SetWorking { .. }
+            | Self::Fund { .. }
+            | Self::Draw { .. }
+            | Self::Ready { .. }
+            | Self::PassDice { .. } => None,
         }
     }
 }

@@ -192,6 +192,8 @@ pub struct BetView {
     pub bet: String,
     /// How much.
     pub amount: u64,
+    /// Whether it can win or lose on the next roll.
+    pub working: bool,
 }
 
 /// Where a transaction stands.
@@ -376,6 +378,7 @@ impl TableView {
             player: name(player),
             bet: bet.to_string(),
             amount: stake.0,
+            working: table.is_working(player, bet).unwrap_or(true),
         });
         Self {
             id: id.0,

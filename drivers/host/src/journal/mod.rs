@@ -8,10 +8,11 @@
 //!
 //! The journal knows nothing of what records mean.
 
+mod check;
 mod format;
+mod index;
 mod recovery;
 
-use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
@@ -21,8 +22,11 @@ use bitcraps_protocol::event::{Key, Position, Record};
 use bytes::Bytes;
 
 use crate::files;
+pub(crate) use check::begin_after_loss;
+pub use check::{Findings, Repaired, check, repair};
 pub use format::Origin;
 use format::{Entry, Found, Header, Reader, SegmentKey};
+use index::Index;
 pub use recovery::{Opened, Recovery};
 
 /// Bytes after which a new segment is begun: 64 MiB, some days of play.
@@ -52,9 +56,6 @@ pub struct Journal {
     blocks: Index,
 }
 
-/// Where each block is.
-type Index = BTreeMap<Height, Place>;
-
 /// Where an entry is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Place {
@@ -79,8 +80,8 @@ pub enum JournalError {
     /// A record that was durable is not there any more.
     #[error(
         "{path} is damaged at byte {offset}: record {position}, which had been made durable, \
-         cannot be read. {ADVICE}",
-        path = .path.display(), position = .position.0
+         cannot be read; {} before it is intact. {ADVICE}",
+        intact(*.newest_block), path = .path.display(), position = .position.0
     )]
     Damaged {
         /// The segment.
@@ -89,6 +90,8 @@ pub enum JournalError {
         offset: u64,
         /// The first record that is lost.
         position: Position,
+        /// The highest block before it.
+        newest_block: Option<Height>,
     },
     /// A block that was there cannot be read any more.
     #[error(
@@ -146,9 +149,15 @@ pub enum JournalError {
     },
 }
 
-const ADVICE: &str = "Nothing was changed. Copy the directory, check the disk, and put back the \
-                      file from a copy made by this node; do not remove records by hand, and do \
-                      not start this key from an older copy: it could contradict itself";
+const ADVICE: &str = "Nothing was changed. Check the disk; `bitcraps store check` says what is \
+                      left and `bitcraps store repair` keeps it. Do not remove records by hand, \
+                      and do not start this key from an older copy: it could contradict itself";
+
+fn intact(newest_block: Option<Height>) -> String {
+    newest_block.map_or("what is".to_owned(), |height| {
+        format!("everything up to the block of height {height}")
+    })
+}
 
 impl JournalError {
     fn io(path: &Path, doing: &'static str) -> impl FnOnce(io::Error) -> Self + use<> {
@@ -156,19 +165,35 @@ impl JournalError {
         move |source| Self::Io { path, doing, source }
     }
 
-    /// Whether the disk, or the part of it that we may use, is full.
-    pub fn is_disk_full(&self) -> bool {
+    /// What the operating system said, if it was the one that refused.
+    fn system(&self) -> Option<io::ErrorKind> {
         match self {
-            Self::Io { source, .. } => {
-                matches!(source.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
-            }
+            Self::Io { source, .. } => Some(source.kind()),
             Self::Damaged { .. }
             | Self::DamagedBlock { .. }
             | Self::BadHeader { .. }
             | Self::MissingSegment { .. }
             | Self::Version { .. }
-            | Self::Foreign { .. } => false,
+            | Self::Foreign { .. } => None,
         }
+    }
+
+    /// Whether the disk, or the part of it that we may use, is full.
+    pub fn is_disk_full(&self) -> bool {
+        let full = |kind| {
+            matches!(
+                kind,
+                io::ErrorKind::StorageFull
+                    | io::ErrorKind::QuotaExceeded
+                    | io::ErrorKind::FileTooLarge
+            )
+        };
+        self.system().is_some_and(full)
+    }
+
+    /// Whether the operating system refused, for whatever reason: nothing is known to be damaged.
+    pub fn is_system(&self) -> bool {
+        self.system().is_some()
     }
 }
 
@@ -227,7 +252,7 @@ impl Journal {
         match record.key {
             None => {}
             Some(Key::Block(height)) => {
-                self.blocks.insert(height, place);
+                self.blocks.note(height, place);
             }
         }
         if self.buffer.len() > BUFFER_BYTES { self.write() } else { Ok(()) }
@@ -260,27 +285,50 @@ impl Journal {
     /// The heights of the first `count` blocks from `from` on whose records are here, without a
     /// gap.
     pub fn heights(&self, from: Height, count: u64) -> Vec<Height> {
-        let Some((first, _)) = self.blocks.range(from..).next() else { return Vec::new() };
-        let heights = (first.0..).map(Height).take(count as usize);
-        heights.take_while(|height| self.blocks.contains_key(height)).collect()
+        let Some((first, last)) = self.blocks.run(from) else { return Vec::new() };
+        let count = usize::try_from(count).unwrap_or(usize::MAX);
+        (first.0..=last.0).take(count).map(Height).collect()
     }
 
     /// The durable or appended record under `key`. Its checksum is verified.
+    ///
+    /// Blocks lie in the order of their heights; one that is not in the index is found by reading
+    /// on from the one before it.
     pub fn load(&mut self, key: Key) -> Result<Option<Bytes>, JournalError> {
         let Key::Block(height) = key;
-        let Some(place) = self.blocks.get(&height).copied() else { return Ok(None) };
+        if self.blocks.newest().is_none_or(|newest| height > newest) {
+            return Ok(None);
+        }
         self.write()?;
-        let path = segment_path(&self.directory, place.segment);
-        let mut reader = Reader::open(&path)?;
-        reader.seek(place.offset)?;
-        match reader.next()? {
-            Found::Entry(Entry::Record { record, .. }) if record.key == Some(key) => {
-                Ok(Some(record.bytes))
+        let firsts =
+            segments(&self.directory).map_err(JournalError::io(&self.directory, "read"))?;
+        let known = self.blocks.before(height);
+        let start = known.map_or(firsts[0], |(_, place)| place.segment);
+        let mut offset = known.map(|(_, place)| place.offset);
+        for first in firsts.into_iter().filter(|first| *first >= start) {
+            let path = segment_path(&self.directory, first);
+            let mut reader = Reader::open(&path)?;
+            if let Some(offset) = offset.take() {
+                reader.seek(offset)?;
             }
-            Found::Entry(_) | Found::End | Found::Damage => {
-                Err(JournalError::DamagedBlock { path, offset: place.offset, height })
+            loop {
+                let at = reader.offset;
+                let found = match reader.next()? {
+                    Found::Entry(Entry::Record { record, .. }) => record,
+                    Found::Entry(Entry::Mark { .. }) => continue,
+                    Found::End => break,
+                    Found::Damage => {
+                        return Err(JournalError::DamagedBlock { path, offset: at, height });
+                    }
+                };
+                match found.key {
+                    Some(Key::Block(at)) if at == height => return Ok(Some(found.bytes)),
+                    Some(Key::Block(at)) if at > height => return Ok(None),
+                    Some(Key::Block(_)) | None => {}
+                }
             }
         }
+        Ok(None)
     }
 
     fn write(&mut self) -> Result<(), JournalError> {

@@ -7,9 +7,10 @@ use std::path::{Path, PathBuf};
 use bitcraps_protocol::event::{Key, Position, Record};
 
 use super::format::{Entry, Found, HEADER_BYTES, Header, Origin, Reader};
+use super::index::Index;
 use super::{
-    Index, Journal, JournalError, Place, SEGMENT_BYTES, UNUSED, append_to, create_segment,
-    draw_salt, segment_path, segments,
+    Journal, JournalError, Place, SEGMENT_BYTES, UNUSED, append_to, create_segment, draw_salt,
+    segment_path, segments,
 };
 use crate::files;
 
@@ -18,18 +19,18 @@ use crate::files;
 #[derive(Debug)]
 pub struct Recovery {
     directory: PathBuf,
-    origin: Origin,
-    opened: Opened,
+    pub(super) origin: Origin,
+    pub(super) opened: Opened,
     segment_bytes: u64,
     /// Segments not yet begun, last first.
     waiting: Vec<Position>,
-    current: Option<Reader>,
-    next: Position,
-    blocks: Index,
+    pub(super) current: Option<Reader>,
+    pub(super) next: Position,
+    pub(super) blocks: Index,
     /// Whether the last entry read is a mark.
     is_marked: bool,
     is_at_end: bool,
-    failure: Option<JournalError>,
+    pub(super) failure: Option<JournalError>,
 }
 
 /// What was found where a journal should be.
@@ -81,6 +82,11 @@ impl Recovery {
     /// Begins new segments after `bytes` instead of [`SEGMENT_BYTES`].
     pub fn with_segment_bytes(self, bytes: u64) -> Self {
         Self { segment_bytes: bytes, ..self }
+    }
+
+    /// Why iteration ended early, if it did; for who only reads.
+    pub fn into_failure(mut self) -> Option<JournalError> {
+        self.failure.take()
     }
 
     /// What was found.
@@ -169,7 +175,7 @@ impl Recovery {
                     match record.key {
                         None => {}
                         Some(Key::Block(height)) => {
-                            self.blocks.insert(height, place);
+                            self.blocks.note(height, place);
                         }
                     }
                     return Ok(Some(record));
@@ -210,6 +216,7 @@ impl Recovery {
             path: segment_path(&self.directory, place.segment),
             offset: place.offset,
             position: self.next,
+            newest_block: self.blocks.newest(),
         }
     }
 }

@@ -168,7 +168,8 @@ fn damage_is_named_by_file_byte_and_record() {
     let directory = with_files(&[(name.clone(), bytes)]);
     let refused = recover(directory.path()).unwrap_err().to_string();
     let expected = format!(
-        "{} is damaged at byte {}: record 0, which had been made durable, cannot be read. ",
+        "{} is damaged at byte {}: record 0, which had been made durable, cannot be read; what is \
+         before it is intact. ",
         directory.path().join(name).display(),
         format::HEADER_BYTES,
     );
@@ -296,5 +297,145 @@ proptest! {
         last.truncate(format::HEADER_BYTES + tear.index(tail + 1));
         let (found, _) = recover(with_files(&files).path()).unwrap();
         prop_assert_eq!(&found, &records[..found.len()]);
+    }
+}
+
+/// A journal of several segments with ten blocks, a promise before each.
+fn long() -> TempDir {
+    let parent = tempfile::tempdir().unwrap();
+    let directory = parent.path().join("journal");
+    prepare(&directory).unwrap();
+    let (_, mut journal) = recover(&directory).unwrap();
+    let batches: Vec<Vec<Record>> =
+        (1..=10u8).map(|n| vec![plain(&[n]), block(u64::from(n), &[n; 40])]).collect();
+    write(&mut journal, &batches);
+    parent
+}
+
+#[test]
+fn a_sound_journal_is_found_sound_and_a_repair_leaves_it_alone() {
+    let parent = long();
+    let directory = parent.path().join("journal");
+    let before = read_all(&directory);
+    let mut seen = 0;
+    let findings = check(&directory, |_| seen += 1).unwrap();
+    assert!(findings.damage.is_none());
+    assert_eq!((seen, findings.records, findings.blocks), (20, 20, 10));
+    assert_eq!(findings.newest_block, Some(Height(10)));
+    assert_eq!((findings.origin, findings.after_loss), (Some(ORIGIN), false));
+    assert_eq!(findings.segments, before.len() as u64);
+    assert!(repair(&directory, false).unwrap().is_none());
+    assert_eq!(read_all(&directory), before);
+}
+
+#[test]
+fn a_repair_keeps_the_blocks_before_the_damage_and_says_that_promises_are_lost() {
+    let parent = long();
+    let directory = parent.path().join("journal");
+    let files = read_all(&directory);
+    for file in 0..files.len() - 1 {
+        let parent = tempfile::tempdir().unwrap();
+        let directory = parent.path().join("journal");
+        fs::create_dir(&directory).unwrap();
+        for (name, bytes) in &files {
+            fs::write(directory.join(name), bytes).unwrap();
+        }
+        let (name, mut bytes) = files[file].clone();
+        let last = bytes.len() - 1 - format::ENTRY_BYTES;
+        bytes[last] ^= 1;
+        fs::write(directory.join(name), bytes).unwrap();
+        let damaged = read_all(&directory);
+
+        let would = repair(&directory, true).unwrap().unwrap();
+        assert_eq!(read_all(&directory), damaged, "a dry run changes nothing");
+        let did = repair(&directory, false).unwrap().unwrap();
+        assert_eq!(did.findings.blocks, would.findings.blocks);
+        assert_eq!(read_all(&did.aside), damaged);
+
+        let kept = did.findings.blocks;
+        let recovery = Recovery::open(&directory, ORIGIN).unwrap();
+        assert_eq!(recovery.opened(), Opened { fresh: false, journal_lost: true });
+        let records: Vec<Record> = recovery.collect();
+        let expected: Vec<Record> = (1..=kept).map(|n| block(n, &[n as u8; 40])).collect();
+        assert_eq!(records, expected);
+    }
+}
+
+#[test]
+fn a_journal_without_its_beginning_is_put_aside_whole() {
+    let parent = long();
+    let directory = parent.path().join("journal");
+    let first = segment_path(&directory, Position(0));
+    fs::write(&first, b"rubbish").unwrap();
+    let repaired = repair(&directory, false).unwrap().unwrap();
+    assert_eq!(repaired.findings.records, 0);
+    assert!(!directory.exists() && repaired.aside.exists());
+    let lost = Opened { fresh: false, journal_lost: true };
+    assert_eq!(Recovery::open(&directory, ORIGIN).unwrap().opened(), lost);
+}
+
+#[test]
+fn blocks_between_the_known_ones_are_found_by_reading_on() {
+    let parent = long();
+    let directory = parent.path().join("journal");
+    let (_, mut journal) = recover(&directory).unwrap();
+    let mut sparse = Index::new();
+    for height in [4, 8, 10] {
+        sparse.note(Height(height), journal.blocks.before(Height(height)).unwrap().1);
+    }
+    journal.blocks = sparse;
+    for height in 1..=10_u8 {
+        let loaded = journal.load(Key::Block(Height(u64::from(height)))).unwrap();
+        assert_eq!(loaded, Some(Bytes::copy_from_slice(&[height; 40])));
+    }
+    assert_eq!(journal.load(Key::Block(Height(0))).unwrap(), None);
+    assert_eq!(journal.load(Key::Block(Height(11))).unwrap(), None);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    /// A power cut keeps what was synced; of what was written since, each sector may be there, or
+    /// be zeros, or what was there before, or the file may end early.
+    #[test]
+    fn a_power_cut_loses_nothing_that_was_reported_durable(
+        sizes in prop::collection::vec(prop::collection::vec(0_usize..90, 1..4), 1..6),
+        unsynced in prop::collection::vec(0_usize..90, 0..6),
+        fate in prop::collection::vec(0_u8..3, 256),
+    ) {
+        const SECTOR: usize = 16;
+        let directory = prepared();
+        let (_, mut journal) = recover(directory.path()).unwrap();
+        let batches: Vec<Vec<Record>> = sizes
+            .iter()
+            .map(|sizes| sizes.iter().map(|size| plain(&vec![0xab; *size])).collect())
+            .collect();
+        write(&mut journal, &batches);
+        // The mark behind the last batch is not synced.
+        let marked = journal.length > format::HEADER_BYTES as u64;
+        let synced = journal.length as usize - if marked { format::ENTRY_BYTES } else { 0 };
+        for size in &unsynced {
+            journal.append(journal.next(), &plain(&vec![0xcd; *size])).unwrap();
+        }
+        journal.write().unwrap();
+        let path = journal.path.clone();
+        drop(journal);
+
+        let mut bytes = fs::read(&path).unwrap();
+        for (sector, fate) in (synced..bytes.len()).step_by(SECTOR).zip(&fate) {
+            let end = bytes.len().min(sector + SECTOR);
+            match fate {
+                0 => {}
+                1 => bytes[sector..end].fill(0),
+                _ => {
+                    bytes.truncate(sector);
+                    break;
+                }
+            }
+        }
+        fs::write(&path, bytes).unwrap();
+        let durable = batches.concat();
+        let (found, _) = recover(directory.path()).unwrap();
+        prop_assert_eq!(&found[..durable.len()], &durable[..]);
     }
 }

@@ -3,9 +3,11 @@
 //! answered is decided in [`bitcraps_host::api`]; this only binds it to paths and status codes.
 
 mod guard;
+mod hands;
 mod hub;
 mod invite;
 mod listen;
+mod odds;
 mod rolls;
 mod routes;
 mod wire;
@@ -67,6 +69,7 @@ struct Context {
     handle: Handle,
     hub: Arc<Hub>,
     inviter: invite::Inviter,
+    odds: odds::OddsMemory,
     stop: watch::Receiver<bool>,
 }
 
@@ -81,6 +84,7 @@ impl Api {
             handle,
             hub: Arc::clone(&hub),
             inviter: invite::Inviter::new(&options),
+            odds: odds::OddsMemory::default(),
             stop: stopped.clone(),
         }));
         let mut listeners = Listeners::new(stopped);

@@ -19,6 +19,7 @@ use serde::Deserialize;
 use tokio::time::Instant;
 
 use super::Context;
+use super::hands::hands_of;
 use super::rolls;
 use super::wire::{Input, Refused, lines};
 use crate::ask;
@@ -44,6 +45,8 @@ pub(super) fn router(context: Arc<Context>) -> Router {
         .route("/v1/accounts/{id}", get(account))
         .route("/v1/tables", get(tables))
         .route("/v1/tables/{id}", get(table))
+        .route("/v1/tables/{id}/odds", get(odds))
+        .route("/v1/tables/{id}/hands", get(hands))
         .merge(rolls::router())
         .route("/v1/transactions", post(submit))
         .route("/v1/transactions/{id}", get(transaction))
@@ -75,12 +78,27 @@ async fn tables(State(context): Shared) -> Answer<Vec<TableSummary>> {
 }
 
 async fn table(State(context): Shared, id: Segment) -> Answer<TableView> {
+    Ok(Json(table_view(&context, id).await?))
+}
+
+async fn odds(State(context): Shared, id: Segment) -> Result<Response, Refused> {
+    let rules = table_view(&context, id).await?.rules;
+    Ok(Json(&*context.odds.of(rules).await?).into_response())
+}
+
+async fn hands(State(context): Shared, id: Segment) -> Result<Response, Refused> {
+    hands_of(&context, table_id(id)?).await
+}
+
+async fn table_view(context: &Context, id: Segment) -> Result<TableView, Refused> {
+    let id = table_id(id)?;
+    Ok(ask::query(&context.handle, move |node| api::table(node.state(), id)).await??)
+}
+
+fn table_id(id: Segment) -> Result<TableId, Refused> {
     let Path(id) = id?;
-    let id = id.parse().map_err(|_| {
-        Failure::new(Code::BadRequest, format!("{id:?} is not the number of a table"))
-    })?;
-    let table = move |node: &_| api::table(bitcraps_protocol::node::Node::state(node), TableId(id));
-    Ok(Json(ask::query(&context.handle, table).await??))
+    let message = || format!("{id:?} is not the number of a table");
+    Ok(TableId(id.parse().map_err(|_| Failure::new(Code::BadRequest, message()))?))
 }
 
 async fn submit(

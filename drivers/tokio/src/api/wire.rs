@@ -25,7 +25,7 @@ use tokio::time::timeout;
 const BODY_BYTES: usize = 16 * 1024;
 /// How long a request's body may take to arrive.
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
-/// Lines that wait for a slow reader of events.
+/// Lines that wait for a slow reader.
 const LINES: usize = 16;
 
 /// How a failure is written: `{"error":{"code":…,"message":…}}`.
@@ -110,12 +110,19 @@ impl<S: Sync, T: DeserializeOwned> FromRequest<S> for Input<T> {
     }
 }
 
+/// Lines as they become known: whoever holds the other end makes them, until the reader has gone.
+pub(super) fn streamed() -> (mpsc::Sender<Bytes>, Response) {
+    let (sender, receiver) = mpsc::channel(LINES);
+    let body = Body::new(Lines(receiver));
+    (sender, ([(CONTENT_TYPE, "application/x-ndjson")], body).into_response())
+}
+
 /// Events as lines of JSON until `stop`.
 pub(super) fn lines(
     mut events: broadcast::Receiver<Arc<EventView>>,
     mut stop: watch::Receiver<bool>,
 ) -> Response {
-    let (sender, receiver) = mpsc::channel(LINES);
+    let (sender, response) = streamed();
     tokio::spawn(async move {
         let forward = async {
             loop {
@@ -137,8 +144,7 @@ pub(super) fn lines(
             _ = stop.wait_for(|stopping| *stopping) => {}
         }
     });
-    let body = Body::new(Lines(receiver));
-    ([(CONTENT_TYPE, "application/x-ndjson")], body).into_response()
+    response
 }
 
 fn line(event: &EventView) -> Bytes {

@@ -16,6 +16,7 @@ const PATIENCE: Duration = Duration::from_millis(500);
 /// How many bets a bot makes for one roll at most.
 const BETS: u64 = 3;
 
+#[derive(Clone)]
 pub(super) struct Bot {
     pub(super) client: Client,
     pub(super) table: u32,
@@ -105,7 +106,13 @@ impl Bot {
     /// Carries an operation out; false if it was refused, which is part of the game.
     async fn attempt(&self, operation: OperationRequest) -> Result<bool, ClientError> {
         match self.client.carry_out(operation, |_| {}).await {
-            Ok(view) => Ok(matches!(view.state, TransactionState::Final { .. })),
+            Ok(view) => {
+                let is_final = matches!(view.state, TransactionState::Final { .. });
+                if is_final && let Some(acknowledged) = &mut self.measurements.lock().acknowledged {
+                    acknowledged.push(view.id);
+                }
+                Ok(is_final)
+            }
             Err(ClientError::Refused(failure))
                 if matches!(failure.code, Code::Refused | Code::Failed | Code::Busy) =>
             {
@@ -183,7 +190,12 @@ fn choose(rng: &mut Rng, view: &TableView, own: &str) -> Vec<OperationRequest> {
     if let Some(bet) = mine.iter().find(|bet| bet.starts_with("place:"))
         && rng.below(8) == 0
     {
-        operations.push(OperationRequest::TakeDown { table, round, bet: (*bet).to_owned() });
+        operations.push(OperationRequest::TakeDown {
+            table,
+            round,
+            bet: (*bet).to_owned(),
+            amount: None,
+        });
     }
     operations
 }

@@ -3,7 +3,7 @@
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail, ensure};
 use bitcraps_host::Identity;
@@ -11,7 +11,8 @@ use bitcraps_protocol::chain::{Genesis, ValidatorCard};
 use bitcraps_protocol::craps::Chips;
 use bitcraps_protocol::identity::ProofOfWork;
 use bitcraps_protocol::wire::Text;
-use bitcraps_tokio::config;
+use bitcraps_tokio::client::Client;
+use bitcraps_tokio::config::{self, Flags};
 use bitcraps_tokio::home::{Home, write_whole};
 use tokio::task::JoinSet;
 
@@ -32,7 +33,10 @@ pub(super) struct Cluster {
     directory: PathBuf,
     is_temporary: bool,
     nodes: Vec<PathBuf>,
+    validators: usize,
     as_processes: bool,
+    /// For each node, whom it dials instead of those its configuration names.
+    dials: Vec<Option<Vec<String>>>,
     members: Vec<Member>,
 }
 
@@ -52,7 +56,9 @@ impl Cluster {
         let cluster = Self {
             directory,
             is_temporary,
+            dials: vec![None; nodes.len()],
             nodes,
+            validators,
             as_processes: arguments.processes,
             members: Vec::new(),
         };
@@ -101,11 +107,57 @@ impl Cluster {
         &self.members
     }
 
+    /// How many nodes validate; they are the first ones.
+    pub(super) const fn validators(&self) -> usize {
+        self.validators
+    }
+
+    /// The node that owns the table: the last validator.
+    pub(super) fn house(&self) -> &Client {
+        &self.members[self.validators - 1].client
+    }
+
+    /// The nodes whose owners may sit down: all but the house.
+    pub(super) fn players(&self) -> impl Iterator<Item = &Member> {
+        let house = self.validators - 1;
+        let members = self.members.iter().enumerate();
+        members.filter(move |(index, _)| *index != house).map(|(_, member)| member)
+    }
+
+    /// What each node's configuration says: where it listens, and whom it dials.
+    pub(super) fn configured(&self) -> anyhow::Result<Vec<(SocketAddr, Vec<String>)>> {
+        let read = |directory: &PathBuf| {
+            let flags = Flags { data_dir: Some(directory.clone()), ..Flags::default() };
+            let config = config::load(flags, [])?.config;
+            Ok((config.listen.value, config.peers.value))
+        };
+        self.nodes.iter().map(read).collect()
+    }
+
+    /// From its next start on, node `index` dials `peers` instead of those it is configured with.
+    pub(super) fn redirect(&mut self, index: usize, peers: Vec<String>) {
+        self.dials[index] = Some(peers);
+    }
+
+    /// Ends a node's process without a warning.
+    pub(super) async fn kill(&mut self, index: usize) -> anyhow::Result<()> {
+        self.members[index].kill().await
+    }
+
+    /// Starts a node again whose process was killed; how long it took to be ready.
+    pub(super) async fn restart(&mut self, index: usize) -> anyhow::Result<Duration> {
+        let (directory, peers) = (self.nodes[index].clone(), self.dials[index].clone());
+        let (member, took) = Member::start(directory, self.as_processes, peers).await?;
+        self.members[index] = member;
+        Ok(took)
+    }
+
     /// Starts all nodes.
     pub(super) async fn start(&mut self, measurements: &Shared) -> anyhow::Result<()> {
         let mut starting = JoinSet::new();
         for (index, node) in self.nodes.iter().enumerate() {
-            let start = Member::start(node.clone(), self.as_processes);
+            let peers = self.dials[index].clone();
+            let start = Member::start(node.clone(), self.as_processes, peers);
             starting.spawn(async move { (index, start.await) });
         }
         let mut started = Vec::new();
@@ -126,6 +178,13 @@ impl Cluster {
 
     /// Stops all nodes, and removes what was temporary unless something is to be found out from it.
     pub(super) async fn stop(mut self, is_well: bool) -> anyhow::Result<()> {
+        let problems = self.stop_nodes().await?;
+        self.tidy(is_well && problems.is_empty())?;
+        if problems.is_empty() { Ok(()) } else { bail!("{}", problems.join("; ")) }
+    }
+
+    /// Stops all nodes; what went wrong.
+    pub(super) async fn stop_nodes(&mut self) -> anyhow::Result<Vec<String>> {
         let mut stopping = JoinSet::new();
         for member in self.members.drain(..) {
             stopping.spawn(member.stop());
@@ -136,12 +195,22 @@ impl Cluster {
                 problems.push(sentence(&error));
             }
         }
-        if self.is_temporary && is_well && problems.is_empty() {
+        Ok(problems)
+    }
+
+    /// Removes what was temporary unless something is to be found out from it.
+    pub(super) fn tidy(&self, is_well: bool) -> io::Result<()> {
+        if self.is_temporary && is_well {
             std::fs::remove_dir_all(&self.directory)?;
         } else if self.is_temporary {
             aside(&format!("what the nodes left is in {}", self.directory.display()));
         }
-        if problems.is_empty() { Ok(()) } else { bail!("{}", problems.join("; ")) }
+        Ok(())
+    }
+
+    /// The data directories, the validators' first.
+    pub(super) fn data_dirs(&self) -> &[PathBuf] {
+        &self.nodes
     }
 }
 
@@ -164,7 +233,7 @@ fn make_network(
     let mut identities = Vec::new();
     for node in nodes {
         let begun = Instant::now();
-        let (identity, made) = Identity::load_or_create(node, bits)?;
+        let (identity, made) = Identity::load_or_create(node, bits, None)?;
         ensure!(made, "{} holds an identity already", node.display());
         measurements.lock().identity.add(begun.elapsed());
         identities.push(identity);

@@ -31,6 +31,8 @@ pub(super) struct Measurements {
     pub(super) bets: u64,
     /// Bets, and rolls, that were refused: part of the game.
     pub(super) refusals: u64,
+    /// Every transaction that a node said is final, if somebody wants to look for them afterwards.
+    pub(super) acknowledged: Option<Vec<String>>,
 }
 
 /// Measurements that several tasks add to.

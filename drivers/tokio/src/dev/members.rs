@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
 use bitcraps_tokio::client::Client;
-use bitcraps_tokio::config::{self, Flags};
+use bitcraps_tokio::config::{self, Flags, Layer};
 use bitcraps_tokio::runtime::Running;
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::io::{AsyncBufReadExt as _, BufReader};
@@ -18,7 +18,7 @@ use super::measure::resident_bytes;
 use crate::exit::Stopped;
 
 /// How long a node may take to be ready.
-const START: Duration = Duration::from_secs(30);
+const START: Duration = Duration::from_secs(120);
 /// How long a process may take to stop before it is killed.
 const STOP: Duration = Duration::from_secs(10);
 /// The file in a node's data directory that holds the log of its process.
@@ -37,14 +37,19 @@ enum Body {
 }
 
 impl Member {
-    /// Starts the node whose data directory is `directory`; returns it and how long that took.
+    /// Starts the node whose data directory is `directory`, which dials `peers` instead of those it
+    /// is configured with; returns it and how long that took.
     pub(super) async fn start(
         directory: PathBuf,
         as_process: bool,
+        peers: Option<Vec<String>>,
     ) -> anyhow::Result<(Self, Duration)> {
         let begun = Instant::now();
         let name = directory.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        let started = if as_process { process(&directory).await } else { inside(&directory).await };
+        let started = match as_process {
+            true => process(&directory, peers).await,
+            false => inside(&directory, peers).await,
+        };
         let body = started.with_context(|| format!("{name} does not start"))?;
         let client = Client::new(&directory);
         Ok((Self { name, client, body }, begun.elapsed()))
@@ -63,6 +68,21 @@ impl Member {
         resident_bytes(self.process()?)
     }
 
+    /// Ends the process without a warning.
+    pub(super) async fn kill(&mut self) -> anyhow::Result<()> {
+        match &mut self.body {
+            Body::Inside(_) => bail!("{} is no process of its own", self.name),
+            Body::Process(child) => Ok(child.kill().await?),
+        }
+    }
+
+    /// Sends a signal to the process.
+    pub(super) fn signal(&self, signal: Signal) -> anyhow::Result<()> {
+        let process = self.process().and_then(|id| Pid::from_raw(id.cast_signed()));
+        let process = process.with_context(|| format!("{} is no running process", self.name))?;
+        Ok(kill_process(process, signal)?)
+    }
+
     pub(super) async fn stop(self) -> anyhow::Result<()> {
         let name = self.name;
         match self.body {
@@ -72,14 +92,15 @@ impl Member {
     }
 }
 
-async fn inside(directory: &Path) -> anyhow::Result<Body> {
-    let flags = Flags { data_dir: Some(directory.to_owned()), ..Flags::default() };
+async fn inside(directory: &Path, peers: Option<Vec<String>>) -> anyhow::Result<Body> {
+    let layer = Layer { peers, ..Layer::default() };
+    let flags = Flags { data_dir: Some(directory.to_owned()), layer, ..Flags::default() };
     // The environment is for the `dev` command, not for each of its nodes.
     let config = config::load(flags, [])?.config;
-    Ok(Body::Inside(Box::new(Running::start(&config, false).await?)))
+    Ok(Body::Inside(Box::new(Running::start(&config, None, false).await?)))
 }
 
-async fn process(directory: &Path) -> anyhow::Result<Body> {
+async fn process(directory: &Path, peers: Option<Vec<String>>) -> anyhow::Result<Body> {
     let log = directory.join(LOG_NAME);
     let log_file = std::fs::OpenOptions::new().append(true).create(true).open(&log)?;
     let mut command = Command::new(std::env::current_exe()?);
@@ -89,6 +110,9 @@ async fn process(directory: &Path) -> anyhow::Result<Body> {
         }
     }
     command.arg("node").arg("--data-dir").arg(directory);
+    if let Some(peers) = peers.filter(|peers| !peers.is_empty()) {
+        command.arg("--peers").arg(peers.join(","));
+    }
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log_file).kill_on_drop(true);
     // Ctrl-C in the terminal is for `dev`, which then stops its nodes in order.
     command.process_group(0);

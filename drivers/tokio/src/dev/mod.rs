@@ -2,11 +2,14 @@
 //! TCP, bots that play through the nodes' APIs, a live view, and at the end a verdict.
 
 mod bot;
+mod chaos;
 mod cluster;
 mod measure;
 mod members;
 mod play;
+mod proxy;
 mod report;
+mod verdict;
 
 use std::io;
 use std::time::Duration;
@@ -28,6 +31,9 @@ const GRACE: Duration = Duration::from_secs(1);
 /// `bitcraps dev`.
 pub(crate) async fn run(arguments: Dev, output: Output) -> anyhow::Result<()> {
     let stop = stop_signal()?;
+    if !arguments.chaos.is_empty() {
+        return chaos::run(arguments, output, stop).await;
+    }
     let measurements = Measurements::shared();
     let mut cluster = Cluster::prepare(&arguments, &measurements).await?;
     output.words(&format!(

@@ -35,11 +35,11 @@ const TICKET_CHIPS: u64 = 1_000;
 /// How long bots shake the dice when there is somebody to watch.
 const PACE: Duration = Duration::from_secs(2);
 /// How long nothing may be settled before the run counts as failed.
-const STALL: Duration = Duration::from_secs(120);
+pub(super) const STALL: Duration = Duration::from_secs(120);
 /// How long the nodes have to come to rest and agree at the end.
-const REST: Duration = Duration::from_secs(60);
+pub(super) const REST: Duration = Duration::from_secs(60);
 /// How often they are looked at meanwhile.
-const LOOK: Duration = Duration::from_millis(50);
+pub(super) const LOOK: Duration = Duration::from_millis(50);
 /// Final views whose time is remembered until their dice are known; the lowest is forgotten first.
 const LATEST: usize = 64;
 /// How often a receipt is asked for again that cannot be made yet.
@@ -58,7 +58,7 @@ pub(super) struct Game<'a> {
 
 /// The blocks that nodes have reported, by height.
 #[derive(Clone, Default)]
-struct Agreement(Arc<Mutex<Blocks>>);
+pub(super) struct Agreement(Arc<Mutex<Blocks>>);
 
 #[derive(Default)]
 struct Blocks {
@@ -87,11 +87,14 @@ impl<'a> Game<'a> {
         let mut events = self.first().events().await?;
         let mut watchers = self.watch_all().await?;
         let table = tokio::select! {
-            table = self.open_table() => table?,
+            table = open_table(self.cluster.house()) => table?,
             _ = stop.wait_for(|stopping| *stopping) => bail!("stopped before anything was played"),
         };
         let invitation = self.invite(table).await?;
         self.output.words(&invitation)?;
+        if self.first().status().await?.insecure_dealer {
+            self.output.words(&format!("the dice are {}", words::INSECURE))?;
+        }
         let (bots_stop, bots_stopped) = watch::channel(false);
         let mut bots = self.start_bots(table, &bots_stopped)?;
         let mut problems = tokio::select! {
@@ -102,7 +105,7 @@ impl<'a> Game<'a> {
         };
         bots_stop.send_replace(true);
         while bots.join_next().await.is_some() {}
-        let supplies = match timeout(REST, self.rest(table)).await {
+        let supplies = match timeout(REST, rest(self.cluster, table)).await {
             Ok(Ok(supplies)) => supplies,
             Ok(Err(error)) => {
                 problems.push(sentence(&error.into()));
@@ -151,30 +154,6 @@ impl<'a> Game<'a> {
         Ok(watchers)
     }
 
-    /// The bots' table, opened by the last validator unless an earlier run did.
-    async fn open_table(&self) -> anyhow::Result<u32> {
-        let tables = self.first().tables().await?;
-        if let Some(table) = tables.iter().find(|table| table.name == TABLE_NAME) {
-            return Ok(table.id);
-        }
-        let rules = Rules { window_ms: 0, ..Rules::default() };
-        let house = &self.cluster.members()[usize::from(self.arguments.nodes) - 1].client;
-        let open = OperationRequest::OpenTable {
-            name: TABLE_NAME.into(),
-            rules: Some(Box::new(rules)),
-            bank: BANK,
-        };
-        let opened = house.carry_out(open, |waiting_for| self.say_waiting(waiting_for)).await?;
-        match opened.state {
-            TransactionState::Final { table: Some(table), .. } => Ok(table),
-            state => bail!("no table was opened: {state:?}"),
-        }
-    }
-
-    fn say_waiting(&self, waiting_for: &str) {
-        aside(&format!("still waiting: {waiting_for}"));
-    }
-
     /// The line with which somebody can join from another terminal.
     async fn invite(&self, table: u32) -> Result<String, ClientError> {
         // The house knows of its table a moment before the first node does.
@@ -191,11 +170,8 @@ impl<'a> Game<'a> {
         table: u32,
         stop: &watch::Receiver<bool>,
     ) -> anyhow::Result<JoinSet<Result<(), ClientError>>> {
-        let house = usize::from(self.arguments.nodes) - 1;
-        let members = self.cluster.members().iter().enumerate();
-        let players = members.filter(|(index, _)| *index != house).map(|(_, member)| member);
         let mut bots = JoinSet::new();
-        for member in players.take(usize::from(self.arguments.bots)) {
+        for member in self.cluster.players().take(usize::from(self.arguments.bots)) {
             let bot = Bot {
                 client: member.client.clone(),
                 table,
@@ -294,24 +270,6 @@ impl<'a> Game<'a> {
         Ok(())
     }
 
-    /// Waits until no roll is pending and all nodes are at the same height; what each then says.
-    async fn rest(&self, table: u32) -> Result<Vec<SupplyView>, ClientError> {
-        loop {
-            let mut supplies = Vec::new();
-            let mut is_busy = false;
-            for member in self.cluster.members() {
-                is_busy |= look(&member.client, table).await?.is_none_or(|view| view.rolling);
-                supplies.push(member.client.supply().await?);
-            }
-            let height = supplies.first().map(|supply| supply.height);
-            let are_equal = supplies.iter().all(|supply| Some(supply.height) == height);
-            if are_equal && !is_busy {
-                return Ok(supplies);
-            }
-            sleep(LOOK).await;
-        }
-    }
-
     async fn report(
         &self,
         took: Duration,
@@ -326,10 +284,8 @@ impl<'a> Game<'a> {
             problems.push("the nodes' states differ".into());
         }
         let supply = first.map_or(0, |supply| supply.supply);
-        let conserved = |one: &SupplyView| {
-            one.conserved && one.supply == supply && one.accounts + one.tables == supply
-        };
-        let chips_conserved = first.is_some() && supplies.iter().all(conserved);
+        let conserved = |first| supplies.iter().all(|one| conserves(one, first));
+        let chips_conserved = first.is_some_and(conserved);
         if first.is_some() && !chips_conserved {
             problems.push("chips were made or lost".into());
         }
@@ -355,6 +311,7 @@ impl<'a> Game<'a> {
             validators: self.arguments.nodes,
             bots: self.arguments.bots,
             processes: self.arguments.processes,
+            insecure_dealer: status.insecure_dealer,
             rolls: measurements.rolls,
             bets: measurements.bets,
             refusals: measurements.refusals,
@@ -380,13 +337,56 @@ impl<'a> Game<'a> {
     }
 }
 
+/// The bots' table, opened by the house unless an earlier run did.
+pub(super) async fn open_table(house: &Client) -> anyhow::Result<u32> {
+    let tables = house.tables().await?;
+    if let Some(table) = tables.iter().find(|table| table.name == TABLE_NAME) {
+        return Ok(table.id);
+    }
+    let rules = Rules { window_ms: 0, ..Rules::default() };
+    let open = OperationRequest::OpenTable {
+        name: TABLE_NAME.into(),
+        rules: Some(Box::new(rules)),
+        bank: BANK,
+    };
+    let say_waiting = |waiting_for: &str| aside(&format!("still waiting: {waiting_for}"));
+    let opened = house.carry_out(open, say_waiting).await?;
+    match opened.state {
+        TransactionState::Final { table: Some(table), .. } => Ok(table),
+        state => bail!("no table was opened: {state:?}"),
+    }
+}
+
+/// Waits until no roll is pending and all nodes are at the same height; what each then says.
+pub(super) async fn rest(cluster: &Cluster, table: u32) -> Result<Vec<SupplyView>, ClientError> {
+    loop {
+        let mut supplies = Vec::new();
+        let mut is_busy = false;
+        for member in cluster.members() {
+            is_busy |= look(&member.client, table).await?.is_none_or(|view| view.rolling);
+            supplies.push(member.client.supply().await?);
+        }
+        let height = supplies.first().map(|supply| supply.height);
+        let are_equal = supplies.iter().all(|supply| Some(supply.height) == height);
+        if are_equal && !is_busy {
+            return Ok(supplies);
+        }
+        sleep(LOOK).await;
+    }
+}
+
+/// Whether `one` counts all chips and no others, and as many as `first`.
+pub(super) fn conserves(one: &SupplyView, first: &SupplyView) -> bool {
+    one.conserved && one.supply == first.supply && one.accounts + one.tables == first.supply
+}
+
 impl Agreement {
     fn lock(&self) -> std::sync::MutexGuard<'_, Blocks> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Notes that the node called `name` finalized block `hash` at `height`.
-    fn note(&self, name: &str, height: u64, hash: String) {
+    pub(super) fn note(&self, name: &str, height: u64, hash: String) {
         let mut blocks = self.lock();
         match blocks.by_height.get(&height) {
             Some((_, first)) if *first == hash => blocks.compared += 1,
@@ -408,7 +408,7 @@ impl Agreement {
         }
     }
 
-    fn verdict(&self) -> (u64, Vec<String>) {
+    pub(super) fn verdict(&self) -> (u64, Vec<String>) {
         let blocks = self.lock();
         (blocks.compared, blocks.differences.clone())
     }

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::measure::Figure;
 use crate::output::grouped;
-use crate::words::short;
+use crate::words::{INSECURE, short};
 
 /// The summary of a run.
 #[derive(Clone, Debug, Serialize)]
@@ -14,6 +14,8 @@ pub(super) struct Report {
     pub(super) validators: u16,
     pub(super) bots: u16,
     pub(super) processes: bool,
+    /// Whether a dealer made the dice key, who could know every roll.
+    pub(super) insecure_dealer: bool,
     pub(super) rolls: u64,
     pub(super) bets: u64,
     pub(super) refusals: u64,
@@ -89,6 +91,9 @@ impl Report {
         ];
         for (label, value) in lines {
             writeln!(text, "{label:<16} {value}").expect("writing to a string cannot fail");
+        }
+        if self.insecure_dealer {
+            writeln!(text, "dice             {INSECURE}").expect("writing to a string cannot fail");
         }
         for problem in &self.problems {
             writeln!(text, "PROBLEM          {problem}").expect("writing to a string cannot fail");

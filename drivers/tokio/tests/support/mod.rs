@@ -17,7 +17,7 @@ const BITS: u8 = 4;
 /// The data directory of the only validator of a network, with a million chips.
 pub(crate) fn one_validator(directory: &Path) -> (PathBuf, Address) {
     let node = directory.join("node");
-    let (identity, _) = Identity::load_or_create(&node, BITS).unwrap();
+    let (identity, _) = Identity::load_or_create(&node, BITS, None).unwrap();
     let card = ValidatorCard::new(&identity.keypair, identity.proof);
     let name = Text::new("test").unwrap();
     let allocations = vec![(identity.address(), Chips(1_000_000))];

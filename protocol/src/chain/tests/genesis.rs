@@ -99,7 +99,7 @@ fn the_state_at_genesis_holds_every_allocation_and_proves_it() {
     let key = Key::Account(net.players[1].peer());
     let (entry, proof) = state.prove(&key).unwrap();
     assert!(proof.verify(&state.root(), &key, entry));
-    let richer = Entry::Account(crate::ledger::Account::holding(Chips(CHIPS + 1)));
+    let richer = Entry::Account(Account::holding(Chips(CHIPS + 1)));
     assert!(!proof.verify(&state.root(), &key, &richer));
     assert!(!proof.verify(&state.root(), &Key::Account(net.players[0].peer()), entry));
     assert!(!proof.verify(&Hash::default(), &key, entry));

@@ -24,11 +24,12 @@ enum What {
     Sit { table: u32 },
     Stand { table: u32 },
     Bet { table: u32, late: u64, bet: Bet, amount: u64 },
-    TakeDown { table: u32, bet: Bet },
+    TakeDown { table: u32, bet: Bet, amount: Option<u64> },
     Call { table: u32, bet: Bet, on: bool },
     Fund { table: u32, amount: u64 },
     Draw { table: u32, amount: u64 },
     Ready { table: u32 },
+    PassDice { table: u32 },
     Roll { table: u32 },
 }
 
@@ -49,12 +50,14 @@ fn whats() -> impl Strategy<Value = What> {
             .prop_map(|(table, bet, amount)| What::Bet { table, late: 0, bet, amount }),
         6 => (table(), 0u64..2, bets(), 1u64..100)
             .prop_map(|(table, late, bet, amount)| What::Bet { table, late, bet, amount }),
-        2 => (table(), bets()).prop_map(|(table, bet)| What::TakeDown { table, bet }),
+        2 => (table(), bets(), prop::option::of(1u64..20))
+            .prop_map(|(table, bet, amount)| What::TakeDown { table, bet, amount }),
         1 => (table(), bets(), any::<bool>())
             .prop_map(|(table, bet, on)| What::Call { table, bet, on }),
         1 => (table(), 0u64..3000).prop_map(|(table, amount)| What::Fund { table, amount }),
         1 => (table(), 0u64..3000).prop_map(|(table, amount)| What::Draw { table, amount }),
         1 => table().prop_map(|table| What::Ready { table }),
+        1 => table().prop_map(|table| What::PassDice { table }),
         6 => table().prop_map(|table| What::Roll { table }),
     ]
 }
@@ -125,9 +128,12 @@ impl World {
                 let (table, amount) = (TableId(table), Chips(amount));
                 Operation::Bet { table, round, bet, amount }
             }
-            What::TakeDown { table, bet } => {
-                Operation::TakeDown { table: TableId(table), round: round(table), bet }
-            }
+            What::TakeDown { table, bet, amount } => Operation::TakeDown {
+                table: TableId(table),
+                round: round(table),
+                bet,
+                amount: amount.map(Chips),
+            },
             What::Call { table, bet, on } => {
                 Operation::SetWorking { table: TableId(table), round: round(table), bet, on }
             }
@@ -139,6 +145,9 @@ impl World {
             }
             What::Ready { table } => {
                 Operation::Ready { table: TableId(table), round: round(table) }
+            }
+            What::PassDice { table } => {
+                Operation::PassDice { table: TableId(table), round: round(table) }
             }
             What::Roll { table } => Operation::Roll { table: TableId(table), round: round(table) },
         };

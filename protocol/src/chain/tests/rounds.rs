@@ -75,7 +75,7 @@ fn nothing_moves_at_a_table_while_its_dice_are_in_the_air() {
     for operation in [
         bet(1, Bet::Pass, 10),
         bet(2, Bet::Field, 10),
-        Operation::TakeDown { table: TABLE, round: Round(1), bet: Bet::Pass },
+        Operation::TakeDown { table: TABLE, round: Round(1), bet: Bet::Pass, amount: None },
         Operation::SetWorking { table: TABLE, round: Round(1), bet: Bet::Pass, on: false },
         Operation::Stand { table: TABLE },
         Operation::Ready { table: TABLE, round: Round(1) },

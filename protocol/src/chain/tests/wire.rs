@@ -5,6 +5,7 @@ use alloc::string::String;
 use data_encoding::HEXLOWER;
 
 use super::*;
+use crate::craps::Bet;
 use crate::wire::encode;
 
 fn hex(bytes: &[u8]) -> String {
@@ -21,6 +22,23 @@ fn a_transaction_is_written_as_before() {
     let signed = transaction.sign(&net.players[0], Hash([9; 32]));
     assert_eq!(hex(&encode(signed.signed())), TRANSACTION);
     assert_eq!(alloc::format!("{}", signed.id()), TRANSACTION_ID);
+}
+
+#[test]
+fn what_players_do_is_written_as_before() {
+    let (table, round, bet) = (TableId(1), Round(2), "place:6".parse::<Bet>().unwrap());
+    let down = |amount| Operation::TakeDown { table, round, bet, amount };
+    for (operation, bytes) in [
+        (Operation::Bet { table, round, bet, amount: Chips(12) }, "05010207706c6163653a360c"),
+        (down(None), "06010207706c6163653a3600"),
+        (down(Some(Chips(12))), "06010207706c6163653a36010c"),
+        (Operation::SetWorking { table, round, bet, on: true }, "09010207706c6163653a3601"),
+        (Operation::Fund { table, amount: Chips(3) }, "0a0103"),
+        (Operation::Draw { table, amount: Chips(3) }, "0b0103"),
+        (Operation::PassDice { table, round }, "0c0102"),
+    ] {
+        assert_eq!(hex(&encode(&operation)), bytes, "{operation:?}");
+    }
 }
 
 #[test]

@@ -21,31 +21,36 @@ use crate::rng::Rng;
 use crate::time::{BlockTime, Time};
 use crate::wire::{Hash, List};
 
-const LINK: LinkId = LinkId(7);
+pub(super) const LINK: LinkId = LinkId(7);
 
-fn leader(view: u64) -> usize {
+pub(super) fn leader(view: u64) -> usize {
     usize::from(validators(4).leader(View(view)).0)
 }
 
 /// A validator that does not lead `view`.
-fn follower(view: u64) -> usize {
+pub(super) fn follower(view: u64) -> usize {
     (0..4).find(|index| *index != leader(view)).unwrap()
 }
 
-fn vote(index: usize, statement: Statement) -> Vote {
+pub(super) fn vote(index: usize, statement: Statement) -> Vote {
     statement.sign(ValidatorIndex(index as u16), &key(index), &context()).into_inner()
 }
 
-fn notarize(index: usize, view: u64, block: BlockHash) -> Vote {
+pub(super) fn notarize(index: usize, view: u64, block: BlockHash) -> Vote {
     let time = BlockTime(5_000);
     vote(index, Statement::Notarize { view: View(view), block, time })
 }
 
-fn nullify(index: usize, view: u64, highest: u64) -> Vote {
+pub(super) fn nullify(index: usize, view: u64, highest: u64) -> Vote {
     vote(index, Statement::Nullify { view: View(view), highest: View(highest) })
 }
 
-fn block(view: u64, parent: &Header, parent_hash: BlockHash, why: Justification) -> Block {
+pub(super) fn block(
+    view: u64,
+    parent: &Header,
+    parent_hash: BlockHash,
+    why: Justification,
+) -> Block {
     let body = Bytes::from(view.to_le_bytes().to_vec());
     let header = Header {
         network: context().network,
@@ -61,25 +66,25 @@ fn block(view: u64, parent: &Header, parent_hash: BlockHash, why: Justification)
     Block { header, body, justification: why }
 }
 
-fn first_proposal() -> Proposal {
+pub(super) fn first_proposal() -> Proposal {
     let block = block(1, &genesis(), context().network, Justification::default());
     let vote = notarize(leader(1), 1, block.hash());
     Proposal { block, vote }
 }
 
 /// A machine of validator `index` with one neighbour, and nothing left to poll.
-fn ready(index: usize) -> Consensus {
+pub(super) fn ready(index: usize) -> Consensus {
     let mut node = machine(4, index, Time::ZERO);
     node.handle(Time::ZERO, Input::LinkUp { link: LINK, peer: key(9).peer() });
     drain(&mut node);
     node
 }
 
-fn drain(node: &mut Consensus) -> Vec<Output> {
+pub(super) fn drain(node: &mut Consensus) -> Vec<Output> {
     core::iter::from_fn(|| node.poll()).collect()
 }
 
-fn receive(node: &mut Consensus, message: Message) -> Vec<Output> {
+pub(super) fn receive(node: &mut Consensus, message: Message) -> Vec<Output> {
     node.handle(Time::ZERO, Input::Received { link: LINK, message });
     drain(node)
 }
@@ -91,7 +96,7 @@ fn accept_proposal(node: &mut Consensus, proposal: &Proposal) -> Vec<Output> {
     drain(node)
 }
 
-fn finalizes(output: &Output) -> bool {
+pub(super) fn finalizes(output: &Output) -> bool {
     matches!(
         output,
         Output::Persist(_, Entry::Vote(Vote { statement: Statement::Finalize { .. }, .. }))
@@ -272,7 +277,7 @@ fn votes_of_a_far_future_are_not_kept_but_make_one_ask() {
 }
 
 /// A quorum's notarization of a block, by everybody but `except`.
-fn notarization(block: &Block, except: usize) -> Notarization {
+pub(super) fn notarization(block: &Block, except: usize) -> Notarization {
     let (view, hash) = (block.header.view, block.hash());
     let voters = (0..4).filter(|index| *index != except);
     let votes: Vec<Vote> = voters.map(|index| notarize(index, view.0, hash)).collect();

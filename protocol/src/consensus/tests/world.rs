@@ -225,6 +225,8 @@ impl World {
             | Entry::Block(_)
             | Entry::Certificate(_)
             | Entry::Vote(_)
+            | Entry::Part { .. }
+            | Entry::Snapshot(_)
             | Entry::Barred { .. }
             | Entry::Overridden => None,
         })

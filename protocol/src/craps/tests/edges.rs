@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::vec;
 
 use super::*;
-use crate::craps::odds::{Fraction, Odds};
+use crate::craps::odds::{Fraction, Odds, Offer};
 use crate::craps::{
     Bar, Field, Fire, HornNumber, Ladder, Number, PerNumber, Ratio, Repeat, Rounding, Sides,
     TwiceAsHard, TwiceOn, Vig, VigWhen,
@@ -311,9 +311,9 @@ fn small_stakes_cost_what_they_round_away() {
     assert_eq!(of("buy:4", 1, &rules), "1/2");
     assert_eq!(of("buy:4", 20, &rules), "1/21");
     assert_eq!(of("yes:6", 125, &rules), "3/275");
-    assert_eq!(Odds::smallest_stake(bet("yes:6"), &rules), Chips(1));
-    assert_eq!(Odds::smallest_stake(bet("no:2"), &rules), Chips(7));
-    assert_eq!(Odds::smallest_stake(bet("place:6"), &rules), Chips(6));
+    assert_eq!(Offer::of(bet("yes:6"), &rules).unwrap().minimum, Chips(1));
+    assert_eq!(Offer::of(bet("no:2"), &rules).unwrap().minimum, Chips(7));
+    assert_eq!(Offer::of(bet("place:6"), &rules).unwrap().minimum, Chips(6));
 }
 
 #[test]

@@ -2,6 +2,7 @@
 //! what holds whatever anybody does.
 
 mod edges;
+mod monte_carlo;
 mod play;
 mod properties;
 mod seats;
@@ -80,7 +81,11 @@ impl Game {
     }
 
     fn down(&mut self, key: &str) -> Result<Chips, Refusal> {
-        self.table.take_down(ANNA, self.table.round(), bet(key))
+        self.table.take_down(ANNA, self.table.round(), bet(key), None)
+    }
+
+    fn down_by(&mut self, key: &str, amount: u64) -> Result<Chips, Refusal> {
+        self.table.take_down(ANNA, self.table.round(), bet(key), Some(Chips(amount)))
     }
 
     fn settle(&mut self, first: u8, second: u8) -> Settlement {

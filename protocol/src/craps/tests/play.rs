@@ -1,7 +1,8 @@
 //! Bets made, refused, paid and taken down, one table at a time.
 
 use super::*;
-use crate::craps::{Limit, Number, Phase, Ratio, Round, RulesRefusal};
+use crate::craps::odds::Offer;
+use crate::craps::{Limit, Number, Phase, Ratio, Round, RulesRefusal, VigWhen};
 
 #[test]
 fn the_line_is_decided_as_the_book_says() {
@@ -173,9 +174,9 @@ fn the_bank_must_cover_the_worst_of_all_bets_together() {
     table.bet(BERT, round, Bet::DontPass, Chips(100), at).unwrap();
     assert_eq!(table.reserve(), Chips(100), "only one side of the line is ever paid");
     assert_eq!(table.bet(BERT, round, Bet::Boxcars, Chips(1), at), Err(short(130)));
-    table.take_down(ANNA, round, Bet::Pass).unwrap();
+    table.take_down(ANNA, round, Bet::Pass, None).unwrap();
     assert_eq!(table.reserve(), Chips(100));
-    table.take_down(BERT, round, Bet::DontPass).unwrap();
+    table.take_down(BERT, round, Bet::DontPass, None).unwrap();
     assert_eq!(table.reserve(), Chips(0));
     table.bet(BERT, round, Bet::Boxcars, Chips(3), at).unwrap();
     assert_eq!((table.reserve(), table.held()), (Chips(90), Chips(103)));
@@ -189,7 +190,7 @@ fn losing_one_roll_bets_do_not_pay_for_winners_as_they_could_be_taken_down() {
     table.bet(ANNA, Round(1), Bet::AnySeven, Chips(10), at).unwrap();
     table.bet(ANNA, Round(1), Bet::Field, Chips(10), at).unwrap();
     assert_eq!(table.reserve(), Chips(40));
-    table.take_down(ANNA, Round(1), Bet::Field).unwrap();
+    table.take_down(ANNA, Round(1), Bet::Field, None).unwrap();
     assert_eq!(table.reserve(), Chips(40));
 }
 
@@ -223,7 +224,7 @@ fn bets_name_the_round_they_are_for() {
         assert_eq!(game.table.bet(ANNA, round, Bet::Field, Chips(1), at), wrong);
         assert_eq!(game.table.ready(ANNA, round), wrong);
         assert_eq!(game.table.roll(Some(ANNA), round, at, TICKET), wrong);
-        let down = game.table.take_down(ANNA, round, Bet::Pass);
+        let down = game.table.take_down(ANNA, round, Bet::Pass, None);
         assert_eq!(down, Err(Refusal::WrongRound { current: Round(2) }));
     }
 }
@@ -239,7 +240,7 @@ fn while_the_dice_are_in_the_air_everything_is_frozen() {
     let frozen = game.table.clone();
     let (round, table) = (Round(1), &mut game.table);
     assert_eq!(table.bet(ANNA, round, Bet::Yo, Chips(1), at), Err(Refusal::Rolling));
-    assert_eq!(table.take_down(ANNA, round, Bet::Field), Err(Refusal::Rolling));
+    assert_eq!(table.take_down(ANNA, round, Bet::Field, None), Err(Refusal::Rolling));
     assert_eq!(table.stand(ANNA, at), Err(Refusal::Rolling));
     assert_eq!(table.ready(ANNA, round), Err(Refusal::Rolling));
     assert_eq!(table.roll(Some(ANNA), round, at, TICKET), Err(Refusal::Rolling));
@@ -256,6 +257,29 @@ fn a_bet_that_is_not_up_cannot_come_down() {
     game.bet_of(BERT, "field", 10);
     assert_eq!(game.down("field"), Err(Refusal::NoSuchBet { bet: Bet::Field }));
     assert_eq!(game.down("pass"), Err(Refusal::NoSuchBet { bet: Bet::Pass }));
+}
+
+#[test]
+fn a_part_comes_down_if_what_stays_is_a_bet_that_could_be_made() {
+    let mut game = Game::with(|rules| {
+        rules.vig.when = VigWhen::Upfront;
+        rules.limits.place.min = Chips(10);
+    });
+    game.bet("pass", 10).throw(2, 2);
+    game.bet("place:6", 30).bet("buy:10", 60).bet("horn", 8);
+    assert_eq!(game.down_by("place:6", 6), Ok(Chips(6)));
+    assert_eq!(game.down_by("place:6", 5), Err(Refusal::NotAMultiple { unit: Chips(6) }));
+    let minimum = Chips(10);
+    assert_eq!(game.down_by("place:6", 18), Err(Refusal::UnderMinimum { minimum }));
+    assert_eq!(game.down_by("place:6", 0), Err(Refusal::NoChips));
+    let stake = Chips(24);
+    assert_eq!(game.down_by("place:6", 30), Err(Refusal::MoreThanIsUp { stake }));
+    assert_eq!(game.down_by("buy:10", 20), Ok(Chips(21)), "with its share of the vig");
+    assert_eq!(game.down_by("horn", 4), Ok(Chips(4)));
+    assert_eq!(game.down_by("pass", 5), Err(Refusal::ContractBet { bet: Bet::Pass }));
+    assert_eq!(game.down_by("yo", 1), Err(Refusal::NoSuchBet { bet: Bet::Yo }));
+    assert_eq!(game.up(), ["pass 10", "horn 4", "place:6 24", "buy:10 40"]);
+    assert_eq!(game.down("place:6"), Ok(Chips(24)));
 }
 
 #[test]
@@ -374,14 +398,28 @@ fn long_shots_are_capped_by_what_they_could_win() {
 }
 
 #[test]
+fn long_shots_of_all_players_are_capped_together_bet_by_bet() {
+    let mut game = Game::with(|rules| rules.limits.sides.max_win_of_all = Chips(2000));
+    game.table.sit(BERT).unwrap();
+    game.bet("fire", 1).bet_of(BERT, "fire", 1);
+    let over = Err(Refusal::OverMaximumPayoutOfAll { maximum: Chips(2000) });
+    assert_eq!(game.try_bet("fire", 1), over);
+    assert_eq!(game.try_bet_of(BERT, "fire", 1), over);
+    game.bet("all", 5).bet_of(BERT, "all", 5);
+    assert_eq!(game.try_bet("all", 2), over);
+}
+
+#[test]
 fn what_a_table_does_not_offer_is_refused_by_name() {
     let not_offered = |key| Err(Refusal::NotOffered { bet: bet(key) });
     let mut game = Game::new();
     assert_eq!(game.try_bet("place:2", 2), not_offered("place:2"));
     assert_eq!(game.try_bet("place_to_lose:11", 11), not_offered("place_to_lose:11"));
     let mut game = Game::with(|rules| rules.crapless = true);
-    for key in ["dont_pass", "fire", "muggsy", "replay"] {
+    let no_dont = ["dont_pass", "dont_come", "odds:dont_pass", "odds:dont_come:4"];
+    for key in no_dont.into_iter().chain(["fire", "muggsy", "replay"]) {
         assert_eq!(game.try_bet(key, 1), not_offered(key));
+        assert_eq!(Offer::of(bet(key), game.table.rules()), None, "{key}");
     }
     assert_eq!(game.bet("pass", 10).throw(1, 1), NOTHING);
     assert_eq!(game.table.point(), Some(Number::Two));

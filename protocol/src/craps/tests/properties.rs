@@ -31,16 +31,17 @@ enum Ask {
     Bet(u8, Bet, u64),
     /// One of the bets that are open now, by so many units.
     OpenBet(u8, Index, u64),
-    /// Any bet, up or not.
-    TakeDown(u8, Bet),
-    /// One of the player's own bets.
-    TakeDownOwn(u8, Index),
+    /// Any bet, up or not, or so much of it.
+    TakeDown(u8, Bet, Option<u64>),
+    /// One of the player's own bets, or so many units of it.
+    TakeDownOwn(u8, Index, Option<u64>),
     /// One of the player's own bets, called on or off.
     CallOwn(u8, Index, bool),
     SetWorking(u8, Bet, bool),
     Fund(u8, u64),
     Draw(u8, u64),
     Ready(u8),
+    PassDice(u8),
     Roll(Option<u8>),
     Settle(Dice),
     /// A roll by whoever may throw, and its settlement.
@@ -68,13 +69,16 @@ fn any_ask() -> impl Strategy<Value = Ask> {
         4 => (player.clone(), any_bet(), any_amount()).prop_map(|(p, b, a)| Ask::Bet(p, b, a)),
         30 => (player.clone(), any::<Index>(), 1..=12u64)
             .prop_map(|(player, bet, units)| Ask::OpenBet(player, bet, units)),
-        1 => (player.clone(), any_bet()).prop_map(|(player, bet)| Ask::TakeDown(player, bet)),
-        2 => (player.clone(), any::<Index>()).prop_map(|(p, bet)| Ask::TakeDownOwn(p, bet)),
+        1 => (player.clone(), any_bet(), prop::option::of(any_amount()))
+            .prop_map(|(player, bet, amount)| Ask::TakeDown(player, bet, amount)),
+        3 => (player.clone(), any::<Index>(), prop::option::of(1..=6u64))
+            .prop_map(|(player, bet, units)| Ask::TakeDownOwn(player, bet, units)),
         2 => (player.clone(), any::<Index>(), any::<bool>())
             .prop_map(|(player, bet, on)| Ask::CallOwn(player, bet, on)),
         1 => (player.clone(), any_amount()).prop_map(|(player, chips)| Ask::Fund(player, chips)),
         1 => (0..=PLAYERS, any_amount()).prop_map(|(player, chips)| Ask::Draw(player, chips)),
         1 => player.clone().prop_map(Ask::Ready),
+        1 => player.clone().prop_map(Ask::PassDice),
         1 => prop::option::of(player.clone()).prop_map(Ask::Roll),
         1 => any_dice().prop_map(Ask::Settle),
         14 => any_dice().prop_map(Ask::Throw),
@@ -188,14 +192,18 @@ impl Played {
                 }
                 Err(refusal) => Some(refusal),
             },
-            Ask::TakeDown(player, bet) => match self.table.take_down(name(player), round, bet) {
-                Ok(returned) => {
-                    self.credit(name(player), returned);
-                    None
+            Ask::TakeDown(player, bet, amount) => {
+                let amount = amount.map(Chips);
+                match self.table.take_down(name(player), round, bet, amount) {
+                    Ok(returned) => {
+                        self.credit(name(player), returned);
+                        None
+                    }
+                    Err(refusal) => Some(refusal),
                 }
-                Err(refusal) => Some(refusal),
-            },
+            }
             Ask::Ready(player) => self.table.ready(name(player), round).err(),
+            Ask::PassDice(player) => self.table.pass_dice(name(player), round, at).err(),
             Ask::Roll(by) => self.table.roll(by.map(&name), round, at, TICKET).err(),
             Ask::Settle(dice) => {
                 if matches!(before.phase(), Phase::Rolling { .. }) {
@@ -240,9 +248,14 @@ impl Played {
                 let unit = Terms::of(bet, rules, point).unit();
                 Ask::Bet(player, bet, unit * units)
             }
-            Ask::TakeDownOwn(player, index) => {
+            Ask::TakeDownOwn(player, index, units) => {
                 let own: Vec<Bet> = up(player).map(|(_, bet, _)| bet).collect();
-                if own.is_empty() { ask } else { Ask::TakeDown(player, *index.get(&own)) }
+                if own.is_empty() {
+                    return ask;
+                }
+                let bet = *index.get(&own);
+                let unit = Terms::of(bet, rules, point).unit();
+                Ask::TakeDown(player, bet, units.map(|units| unit * units))
             }
             Ask::CallOwn(player, index, on) => {
                 let own: Vec<Bet> = up(player).map(|(_, bet, _)| bet).collect();

@@ -65,7 +65,7 @@ fn the_shooter_needs_a_line_bet_on_the_come_out_only() {
     assert_eq!(table.roll_refusal(Some(ANNA), at), needs_line_bet);
     put(&mut table, ANNA, "dont_pass", at);
     roll(&mut table, Some(ANNA), 2, 3, at);
-    table.take_down(ANNA, Round(2), Bet::DontPass).unwrap();
+    table.take_down(ANNA, Round(2), Bet::DontPass, None).unwrap();
     assert_eq!(table.roll_refusal(Some(ANNA), at), None, "with a point the hand goes on");
 }
 
@@ -118,6 +118,59 @@ fn a_timeout_moves_the_dice_and_never_the_bets() {
     assert_eq!(table.deadline(), Some(BlockTime(170_000)));
     let settlement = roll(&mut table, None, 3, 4, moment(400, 170_000));
     assert_eq!((settlement.seven_out, settlement.shooter), (true, Some(CARA)), "passed once");
+}
+
+#[test]
+fn the_shooter_passes_the_dice_after_any_roll_and_nothing_else_moves() {
+    let mut table = three();
+    let at = moment(200, 50_000);
+    put(&mut table, ANNA, "pass", at);
+    roll(&mut table, Some(ANNA), 2, 2, at);
+    let later = moment(201, 60_000);
+    assert_eq!(table.pass_dice(BERT, Round(2), later), Err(Refusal::NotTheShooter));
+    assert_eq!(table.pass_dice(OWNER, Round(2), later), Err(Refusal::NotSeated));
+    let wrong = Err(Refusal::WrongRound { current: Round(2) });
+    assert_eq!(table.pass_dice(ANNA, Round(1), later), wrong);
+    assert_eq!(table.pass_dice(ANNA, Round(2), later), Ok(()));
+    assert_eq!((table.shooter(), table.point()), (Some(BERT), dice(2, 2).number()));
+    assert_eq!(table.bets().collect::<Vec<_>>(), [(ANNA, Bet::Pass, Chips(10))]);
+    assert_eq!(table.deadline(), Some(BlockTime(120_000)), "the next has the full time");
+    assert_eq!(table.pass_dice(BERT, Round(2), later), Ok(()), "and may decline");
+    assert_eq!(table.roll_refusal(Some(CARA), moment(300, 90_000)), None, "the point is on");
+    table.stand(ANNA, later).unwrap();
+    table.stand(BERT, later).unwrap();
+    assert_eq!(table.pass_dice(CARA, Round(2), later), Err(Refusal::NobodyElse));
+    assert_eq!(roll(&mut table, Some(CARA), 1, 3, moment(300, 90_000)).payouts[&ANNA], Chips(20));
+}
+
+#[test]
+fn dice_that_are_passed_round_and_round_do_not_hold_up_a_round_for_ever() {
+    let mut table = three();
+    put(&mut table, CARA, "pass", moment(200, 100_000));
+    for second in 0..200 {
+        let shooter = table.shooter().unwrap();
+        table.pass_dice(shooter, Round(1), moment(200, 100_000 + second * 1000)).unwrap();
+    }
+    assert_eq!(table.deadline(), Some(BlockTime(220_000)));
+}
+
+#[test]
+fn a_spectator_sees_everything_and_touches_nothing() {
+    let mut table = three();
+    let at = moment(200, 50_000);
+    put(&mut table, ANNA, "pass", at);
+    let seen = table.clone();
+    let (round, spectator) = (Round(1), OWNER);
+    let not_seated = Err(Refusal::NotSeated);
+    assert_eq!(table.bet(spectator, round, Bet::Field, Chips(1), at), not_seated);
+    assert_eq!(table.ready(spectator, round), not_seated);
+    assert_eq!(table.roll(Some(spectator), round, at, TICKET), not_seated);
+    assert_eq!(table.stand(spectator, at), Err(Refusal::NotSeated));
+    let no_bet = Refusal::NoSuchBet { bet: Bet::Pass };
+    assert_eq!(table.take_down(spectator, round, Bet::Pass, None), Err(no_bet));
+    assert_eq!(table.set_working(spectator, round, Bet::Pass, false), Err(no_bet));
+    assert_eq!(table, seen);
+    assert_eq!(seen.bets().collect::<Vec<_>>(), [(ANNA, Bet::Pass, Chips(10))]);
 }
 
 #[test]

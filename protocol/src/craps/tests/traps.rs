@@ -349,6 +349,24 @@ fn trap_16_odds_follow_their_flat_bet_down() {
 }
 
 #[test]
+fn trap_16_odds_come_down_with_a_part_of_their_flat_bet() {
+    let mut game = Game::new();
+    game.bet("dont_pass", 10).throw(3, 3);
+    game.bet("odds:dont_pass", 60).bet("dont_come", 10).throw(2, 2);
+    game.bet("odds:dont_come:4", 50);
+    assert_eq!(game.down_by("dont_pass", 4), Ok(Chips(4 + 24)), "6 carry odds of 36");
+    assert_eq!(game.down_by("dont_come:4", 1), Ok(Chips(1)), "9 still carry odds of 50");
+    assert_eq!(game.down_by("dont_come:4", 2), Ok(Chips(2 + 8)));
+    assert_eq!(
+        game.up(),
+        ["dont_pass 6", "odds:dont_pass 36", "dont_come:4 7", "odds:dont_come:4 42"]
+    );
+    assert_eq!(game.down_by("odds:dont_pass", 6), Ok(Chips(6)));
+    assert_eq!(game.down_by("dont_pass", 6), Ok(Chips(36)), "all of it is all of it");
+    assert_eq!(game.up(), ["dont_come:4 7", "odds:dont_come:4 42"]);
+}
+
+#[test]
 fn trap_17_the_odds_cap_looks_at_the_flat_bet_on_that_number() {
     let mut game = Game::new();
     game.bet("dont_pass", 100).throw(3, 3);

@@ -1,0 +1,214 @@
+//! The rules of an honest validator that take more than one step to see.
+
+use alloc::vec;
+use alloc::vec::Vec;
+use core::time::Duration;
+
+use bytes::Bytes;
+
+use super::steps::{
+    LINK, block, drain, finalizes, first_proposal, follower, leader, notarization, notarize,
+    nullify, ready, receive, vote,
+};
+use super::world::{commitments, context, genesis, key, machine};
+use crate::block::{Header, View};
+use crate::consensus::{
+    Block, Certificate, Config, Consensus, Demand, Input, Justification, Message, Nullification,
+    Output, Past, Proposal, Statement,
+};
+use crate::event::Position;
+use crate::journal::Entry;
+use crate::time::{BlockTime, Time};
+
+fn votes(outputs: &[Output]) -> Vec<Statement> {
+    let statement = |output: &Output| match output {
+        Output::Persist(_, Entry::Vote(vote)) => Some(vote.statement),
+        _ => None,
+    };
+    outputs.iter().filter_map(statement).collect()
+}
+
+fn certified(block: &Block, except: usize) -> Message {
+    Message::Certificate(Certificate::Notarization(notarization(block, except)))
+}
+
+fn proposed(block: &Block) -> Message {
+    let view = block.header.view.0;
+    let vote = notarize(leader(view), view, block.hash());
+    Message::Proposal(Proposal { block: block.clone(), vote })
+}
+
+fn child(parent: &Block, except: usize) -> Block {
+    let why = Justification { parent: Some(notarization(parent, except)), skipped: None };
+    block(parent.header.view.0 + 1, &parent.header, parent.hash(), why)
+}
+
+/// The nullification of a view by everybody but `except`.
+fn nullified(view: u64, except: usize) -> Message {
+    let others = (0..4).filter(|index| *index != except);
+    let votes: Vec<_> = others.map(|index| nullify(index, view, 0)).collect();
+    let nullification = Nullification::assemble(View(view), votes.iter(), 3).unwrap();
+    Message::Certificate(Certificate::Nullification(nullification, None))
+}
+
+fn after(node: &mut Consensus, span: Duration) -> Vec<Output> {
+    node.handle(Time::ZERO + span, Input::Tick);
+    drain(node)
+}
+
+fn builds(outputs: &[Output]) -> bool {
+    outputs.iter().any(|output| matches!(output, Output::Build { .. }))
+}
+
+#[test]
+fn what_was_nullified_is_not_finalized_when_its_notarization_comes_after_all() {
+    let me = follower(1);
+    let mut node = ready(me);
+    node.handle(Time::ZERO, Input::Demand(Demand { content: true, brisk: true }));
+    let outputs = after(&mut node, Duration::from_secs(1));
+    assert_eq!(votes(&outputs), vec![nullify(me, 1, 0).statement]);
+    let outputs = receive(&mut node, certified(&first_proposal().block, me));
+    assert_eq!(node.view(), View(2));
+    assert_eq!(votes(&outputs), vec![]);
+}
+
+#[test]
+fn a_block_that_skips_a_view_without_its_nullification_is_nullified() {
+    let me = follower(2);
+    let mut node = ready(me);
+    let outputs = receive(&mut node, certified(&first_proposal().block, me));
+    assert!(outputs.iter().any(finalizes));
+    let skipping = block(2, &genesis(), context().network, Justification::default());
+    let outputs = receive(&mut node, proposed(&skipping));
+    assert_eq!(votes(&outputs), vec![nullify(me, 2, 1).statement]);
+}
+
+#[test]
+fn a_barred_validator_votes_above_the_bar_and_is_done_with_a_notarization_from_there() {
+    let me = leader(4);
+    let mut node = machine(4, me, Time::ZERO);
+    node.restore(Entry::Barred { maximum: View(1) });
+    node.resume(Time::ZERO, 1, Past::Lost);
+    node.handle(Time::ZERO, Input::LinkUp { link: LINK, peer: key(9).peer() });
+    drain(&mut node);
+    let first = first_proposal().block;
+    let second = child(&first, me);
+    let third = child(&second, me);
+    let inquiry = inquiry(leader(1));
+
+    for block in [&first, &second] {
+        assert_eq!(votes(&receive(&mut node, proposed(block))), vec![]);
+        assert_eq!(votes(&receive(&mut node, certified(block, me))), vec![]);
+        assert_eq!(receive(&mut node, inquiry.clone()), vec![Output::Relay]);
+    }
+    assert_eq!(node.view(), View(3));
+    receive(&mut node, proposed(&third));
+    for block in [&first, &second, &third] {
+        let input = Input::Validated { block: block.hash(), valid: true };
+        node.handle(Time::ZERO, input);
+    }
+    let time = BlockTime(0);
+    let own = Statement::Notarize { view: View(3), block: third.hash(), time };
+    assert_eq!(votes(&drain(&mut node)), vec![own]);
+    assert_eq!(votes(&after(&mut node, Duration::from_secs(60))), vec![], "it may not nullify");
+    assert!(node.abstains().is_some());
+
+    let outputs = receive(&mut node, certified(&third, me));
+    let own = Statement::Finalize { view: View(3), block: third.hash() };
+    assert_eq!(votes(&outputs), vec![own]);
+    assert_eq!(node.abstains(), None);
+    assert!(vouches(&receive(&mut node, inquiry)));
+}
+
+/// What a validator asks that has just lost its journal.
+fn inquiry(index: usize) -> Message {
+    let mut node = machine(4, index, Time::ZERO);
+    node.resume(Time::ZERO, 0, Past::Lost);
+    let asks = drain(&mut node).into_iter().find_map(|output| match output {
+        Output::Broadcast { message: Message::Inquiry(inquiry), .. } => Some(inquiry),
+        _ => None,
+    });
+    Message::Inquiry(asks.unwrap())
+}
+
+fn vouches(outputs: &[Output]) -> bool {
+    let is = |output: &Output| {
+        matches!(output, Output::Broadcast { message: Message::Testimony(_), .. })
+    };
+    outputs.iter().any(is)
+}
+
+#[test]
+fn a_leader_with_nothing_to_order_waits_as_long_as_somebody_waits_for_blocks() {
+    let config = Config::default();
+    let tick = Duration::from_micros(1);
+    for (brisk, wait) in [(false, config.idle_quiet), (true, config.idle_brisk)] {
+        let mut node = ready(leader(1));
+        node.handle(Time::ZERO, Input::Demand(Demand { content: false, brisk }));
+        assert!(!builds(&drain(&mut node)));
+        assert!(!builds(&after(&mut node, wait - tick)));
+        assert!(builds(&after(&mut node, wait)), "brisk: {brisk}");
+    }
+    let mut node = ready(leader(1));
+    node.handle(Time::ZERO, Input::Demand(Demand { content: true, brisk: false }));
+    assert!(builds(&drain(&mut node)));
+}
+
+#[test]
+fn a_restarted_leader_says_its_journalled_proposal_again_and_makes_no_other() {
+    let me = leader(1);
+    let content = Input::Demand(Demand { content: true, brisk: false });
+    let mut node = ready(me);
+    node.handle(Time::ZERO, content.clone());
+    let (parent, body) = (context().network, Bytes::from_static(b"mine"));
+    let commitments = commitments(&parent, &body);
+    node.handle(Time::ZERO, Input::Built { parent, body: body.clone(), commitments });
+    let why = Justification::default();
+    let header = Header {
+        body: Header::body_hash(&body),
+        commitments,
+        ..block(1, &genesis(), parent, why.clone()).header
+    };
+    let mine = Block { header, body, justification: why };
+    node.handle(Time::ZERO, Input::Validated { block: mine.hash(), valid: true });
+    let time = BlockTime(0);
+    let own = vote(me, Statement::Notarize { view: View(1), block: mine.hash(), time });
+    let journal = [Entry::Block(mine.clone()), Entry::Vote(own)];
+    let written = drain(&mut node).into_iter().filter_map(|output| match output {
+        Output::Persist(_, entry) => Some(entry),
+        _ => None,
+    });
+    assert_eq!(written.collect::<Vec<_>>(), journal);
+
+    let mut node = machine(4, me, Time::ZERO);
+    journal.into_iter().for_each(|entry| node.restore(entry));
+    node.resume(Time::ZERO, 2, Past::Known);
+    node.handle(Time::ZERO, content);
+    let outputs = drain(&mut node);
+    let message = Message::Proposal(Proposal { block: mine, vote: own });
+    let says =
+        |output: &Output| matches!(output, Output::Broadcast { message: it, .. } if *it == message);
+    assert!(outputs.iter().any(says), "{outputs:?}");
+    assert!(!builds(&outputs));
+    assert!(!builds(&after(&mut node, Duration::from_millis(900))));
+}
+
+#[test]
+fn who_votes_in_a_view_long_over_is_shown_why_but_not_each_time() {
+    let me = follower(1);
+    let mut node = ready(me);
+    receive(&mut node, nullified(1, me));
+    let why = nullified(2, me);
+    receive(&mut node, why.clone());
+    assert_eq!(node.view(), View(3));
+    node.handle(Time::ZERO, Input::Persisted(Position(1)));
+    drain(&mut node);
+    let hash = first_proposal().block.hash();
+    let late = Message::Vote(notarize(leader(1), 1, hash));
+    let shown = Output::Send { link: LINK, message: why };
+    assert_eq!(receive(&mut node, late.clone()), vec![shown.clone(), Output::Relay]);
+    assert_eq!(receive(&mut node, late.clone()), vec![Output::Relay]);
+    let later = Time::ZERO + Config::default().answer_timeout;
+    node.handle(later, Input::Received { link: LINK, message: late });
+    assert_eq!(drain(&mut node), vec![shown, Output::Relay]);
+}

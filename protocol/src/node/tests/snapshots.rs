@@ -1,0 +1,138 @@
+//! Snapshots: made every few blocks, fetched by who is far behind, and a shorter way to start.
+
+use super::*;
+use crate::chain::{Answer, PartId};
+use crate::journal::Entry;
+use crate::node::SnapshotConfig;
+use crate::node::packet::Packet;
+
+/// A network that makes a snapshot every eight blocks, and has made some.
+fn old_world(validators: usize, players: usize) -> World {
+    let mut world = World::asleep(validators, players, |_, _| true, true);
+    world.config.snapshots =
+        SnapshotConfig { interval: 8, threshold: 16, ..SnapshotConfig::default() };
+    for index in 0..validators {
+        world.start(index);
+    }
+    world.open_table();
+    world.do_it(1, Operation::Sit { table: TABLE });
+    world.bet(1, "pass", 100);
+    while world.node(0).status().height < Height(50) {
+        world.roll(1);
+        if world.node(0).state().table(TABLE).unwrap().table.bets().count() == 0 {
+            world.bet(1, "pass", 100);
+        }
+    }
+    world
+}
+
+fn entries(world: &World, index: usize) -> impl Iterator<Item = Entry> + '_ {
+    world.places[index].journal.iter().map(|record| Entry::from_bytes(&record.bytes).unwrap())
+}
+
+/// The heights of the blocks in a journal.
+fn heights(world: &World, index: usize) -> Vec<Height> {
+    let decided = entries(world, index).filter_map(|entry| match entry {
+        Entry::Decided(decided) => Some(decided.block.header.height),
+        _ => None,
+    });
+    decided.collect()
+}
+
+fn snapshots(world: &World, index: usize) -> Vec<Height> {
+    let heights = entries(world, index).filter_map(|entry| match entry {
+        Entry::Snapshot(certified) => Some(certified.header.height),
+        _ => None,
+    });
+    heights.collect()
+}
+
+#[test]
+fn a_newcomer_fetches_the_newest_state_and_follows_from_there() {
+    let mut world = old_world(4, 1);
+    let goal = world.node(0).status().height;
+    world.start(4);
+    let reached = |world: &World| world.node(4).status().height >= goal;
+    assert!(world.run_until(Duration::from_secs(60), reached), "{}", world.why(4));
+    world.assert_equal_states();
+    let fetched = snapshots(&world, 4)[0];
+    assert_eq!(fetched.0 % 8, 0);
+    assert!(fetched.0 + 16 >= goal.0, "{fetched} of {goal}");
+    let first = heights(&world, 4)[0];
+    assert_eq!(first, fetched.next(), "no block below the snapshot was fetched");
+
+    // It takes part from there on, before and after a new start.
+    let to = world.address(4);
+    world.do_it(0, Operation::Transfer { to, amount: Chips(500) });
+    world.kill(4);
+    world.roll(1);
+    world.start(4);
+    world.do_it(4, Operation::Sit { table: TABLE });
+    world.bet(4, "field", 5);
+    world.roll(1);
+    world.assert_equal_states();
+}
+
+#[test]
+fn a_start_from_a_snapshot_leads_to_the_same_state() {
+    let mut world = old_world(4, 0);
+    let made = snapshots(&world, 2);
+    assert!(made.len() >= 5, "{made:?}");
+    let before = (world.node(2).status().height, world.node(2).state().root());
+    world.run_until(Duration::from_millis(50), |_| false);
+    world.kill(2);
+    // Of the blocks below the last snapshot nothing is executed: nobody notices that one is wrong.
+    let last = *made.last().unwrap();
+    for record in &mut world.places[2].journal {
+        if let Ok(Entry::Decided(mut decided)) = Entry::from_bytes(&record.bytes)
+            && decided.block.header.height <= last
+            && decided.block.header.height.0 + 8 > last.0
+        {
+            decided.block.body = Bytes::from_static(b"nonsense");
+            *record = Entry::Decided(decided).to_record();
+        }
+    }
+    world.start(2);
+    assert!(world.node(2).status().height >= before.0);
+    world.roll(1);
+    world.assert_equal_states();
+}
+
+#[test]
+fn a_snapshot_without_all_its_parts_is_no_beginning() {
+    let mut world = old_world(4, 0);
+    world.kill(0);
+    let part = world.places[0]
+        .journal
+        .iter()
+        .rposition(|record| matches!(Entry::from_bytes(&record.bytes), Ok(Entry::Part { .. })));
+    let place = &mut world.places[0];
+    place.journal.remove(part.unwrap());
+    let setup = Setup {
+        genesis: world.genesis.clone(),
+        keypair: place.keypair.clone(),
+        proof: place.proof,
+        seed: [0; 32],
+        config: world.config,
+        past: Past::Known,
+    };
+    let refused = Node::new(setup, world.now, place.journal.clone()).unwrap_err();
+    assert!(refused.to_string().contains("snapshot"), "{refused}");
+}
+
+#[test]
+fn the_wire_does_not_change_unnoticed() {
+    let block = Hash([0xab; 32]);
+    let part = PartId::all(6).nth(5).unwrap();
+    let with = |kind: &[u8], rest: &[u8]| [kind, &[0xab; 32], rest].concat();
+    let packets = [
+        (Packet::AskSnapshot, vec![8]),
+        (Packet::AskPart { block, part }, with(&[10], &[6, 5])),
+        (Packet::Part { block, answer: Answer::Split(part) }, with(&[11], &[1, 6, 5])),
+        (Packet::Part { block, answer: Answer::Gone }, with(&[11], &[2])),
+    ];
+    for (packet, bytes) in packets {
+        assert_eq!(packet.encode(), bytes);
+        assert_eq!(Packet::decode(&bytes), Ok(packet));
+    }
+}
