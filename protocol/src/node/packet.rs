@@ -114,13 +114,13 @@ impl Packet {
         }
     }
 
-    /// Until when it matters. Whoever needs votes of a view that is over is helped with the
-    /// certificate that they make; blocks and shares of coins are needed longer than that.
-    pub(super) const fn serial(&self) -> Option<Serial> {
-        let vote = match self {
-            Self::Consensus(Message::Vote(vote)) => vote,
-            Self::Consensus(_)
-            | Self::Finalize { .. }
+    /// Until when it matters. Whoever needs votes of a view that is over is helped with the newest
+    /// certificate, whoever lacks a block that is final asks for it; shares of coins are needed
+    /// longer than that.
+    pub(super) fn serial(&self) -> Option<Serial> {
+        let message = match self {
+            Self::Consensus(message) => message,
+            Self::Finalize { .. }
             | Self::Share { .. }
             | Self::AskShares { .. }
             | Self::Transaction(_)
@@ -132,12 +132,21 @@ impl Packet {
             | Self::AskPart { .. }
             | Self::Part { .. } => return None,
         };
-        Some(match vote.statement {
-            Statement::Notarize { view, .. } | Statement::Nullify { view, .. } => {
-                Serial { series: VIEWS, number: view.0 }
-            }
-            Statement::Finalize { view, .. } => Serial { series: FINAL_VIEWS, number: view.0 },
-        })
+        let (series, view) = match message {
+            Message::Proposal(proposal) => (FINAL_VIEWS, proposal.vote.view()),
+            Message::Vote(vote) => match vote.statement {
+                Statement::Notarize { view, .. } | Statement::Nullify { view, .. } => (VIEWS, view),
+                Statement::Finalize { view, .. } => (FINAL_VIEWS, view),
+            },
+            Message::Certificate(certificate) => (VIEWS, certificate.view()),
+            Message::Inquiry(_)
+            | Message::Testimony(_)
+            | Message::Status(_)
+            | Message::Request(_)
+            | Message::Block(_)
+            | Message::Decided(_) => return None,
+        };
+        Some(Serial { series, number: view.0 })
     }
 
     /// Whether it is for everybody. What is for one neighbour is not taken from a broadcast, and
