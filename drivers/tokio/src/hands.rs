@@ -190,18 +190,16 @@ impl Script<'_> {
             (false, true) => vec![Step { actions: actions.unwrap_or_default(), dice }],
         };
         for (index, step) in script.iter().enumerate() {
+            if let Err(BadAction { index: action, field, reason }) = step.check() {
+                self.hand = None;
+                let at = if is_hand { format!("steps[{index}].") } else { String::new() };
+                return Err(bad(&format!("{at}do[{action}].{field}"), reason.into()).into());
+            }
             let Some(hand) = &mut self.hand else {
                 let reason = "no hand to go on with: begin one with a line with a bankroll";
                 return Err(bad("", reason.into()).into());
             };
-            match hand.step(step) {
-                Ok(done) => answer(output, &done)?,
-                Err(BadAction { index: action, field, reason }) => {
-                    self.hand = None;
-                    let at = if is_hand { format!("steps[{index}].") } else { String::new() };
-                    return Err(bad(&format!("{at}do[{action}].{field}"), reason.into()).into());
-                }
-            }
+            answer(output, &hand.step(step).expect("its actions were checked above"))?;
             *steps += 1;
         }
         Ok(())
@@ -284,7 +282,7 @@ mod tests {
                 r#"{"do":[{"accepted":"pass","bankroll":90},{"accepted":"dont_pass","bankroll":95},"#,
                 r#"{"accepted":"field","bankroll":90},{"accepted":"field","bankroll":93},"#,
                 r#"{"accepted":"fund","bankroll":507},"#,
-                r#"{"refused":{"Reserved":{"free":493}},"bankroll":507}],"#,
+                r#"{"refused":{"Reserved":{"free":491}},"bankroll":507}],"#,
                 r#""dice":[1,1],"point":0,"bankroll":100,"up":{},"#,
                 r#""settled":[["pass","lose",0,"down","anna"],["dont_pass","win",10,"down","bert"],"#,
                 r#"["field","win",6,"down","bert"]],"#,

@@ -153,7 +153,7 @@ impl Watched {
 }
 
 impl Chaos {
-    async fn play(&mut self, mut stop: watch::Receiver<bool>) -> anyhow::Result<()> {
+    async fn play(&mut self, stop: watch::Receiver<bool>) -> anyhow::Result<()> {
         let table = open_table(self.cluster.house()).await?;
         let before = self.cluster.house().table(table).await?.round;
         let watchers = self.watch_all();
@@ -162,10 +162,11 @@ impl Chaos {
         let begun = Instant::now();
         let mut played = Ok(());
         for round in 1..=self.arguments.rounds {
-            played = tokio::select! {
-                played = self.round(round) => played,
-                _ = stop.wait_for(|stopping| *stopping) => break,
-            };
+            // Only between rounds: whoever is hit is healed first.
+            if *stop.borrow() {
+                break;
+            }
+            played = self.round(round).await;
             if played.is_err() {
                 break;
             }

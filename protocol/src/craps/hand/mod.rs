@@ -211,6 +211,20 @@ const HOUSE: Player = Player([0; 32]);
 /// The player of scripts that name none.
 const UNNAMED: Player = Player([1; 32]);
 
+impl Step {
+    /// Whether all of its actions make sense; if not, which does not, and why.
+    pub fn check(&self) -> Result<(), BadAction> {
+        self.deeds().map(drop)
+    }
+
+    fn deeds(&self) -> Result<Vec<Deed>, BadAction> {
+        let read = |(index, action): (usize, &Action)| {
+            action.deed().map_err(|(field, reason)| BadAction { index, field, reason })
+        };
+        self.actions.iter().enumerate().map(read).collect()
+    }
+}
+
 impl Action {
     /// Does `op` with a bet.
     pub const fn with(op: Op, bet: Bet) -> Self {
@@ -290,11 +304,7 @@ impl Hand {
 
     /// Plays a step, unless one of its actions does not make sense: then nothing is done.
     pub fn step(&mut self, step: &Step) -> Result<Answer, BadAction> {
-        let mut deeds = Vec::new();
-        for (index, action) in step.actions.iter().enumerate() {
-            let bad = |(field, reason)| BadAction { index, field, reason };
-            deeds.push(action.deed().map_err(bad)?);
-        }
+        let deeds = step.deeds()?;
         let mut concerned = BTreeSet::new();
         let mut actions = Vec::new();
         for (action, deed) in step.actions.iter().zip(deeds) {
