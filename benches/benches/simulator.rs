@@ -1,7 +1,10 @@
 //! What does the simulator cost?
 //!
 //! * An event of its queue, beside a binary heap's: `queue`.
+//! * An event of its loop, with link, latency, faults and fingerprint, but without a node's work:
+//!   `loop`. At most 150 ns is the aim with 100 nodes. Beside other simulators: `../rivals`.
 
+use bitcraps_benches::all_to_all::{AllToAll, EVERY_MS};
 use bitcraps_benches::criterion;
 use bitcraps_protocol::time::Time;
 use bitcraps_sim::config::root;
@@ -31,6 +34,22 @@ fn main() {
         group.bench_function(format!("calendar, {nodes} nodes"), |it| it.iter(&mut calendar));
         let mut heap = hold::<Heap<u64>>(nodes);
         group.bench_function(format!("heap, {nodes} nodes"), |it| it.iter(&mut heap));
+    }
+    group.finish();
+    let mut group = criterion.benchmark_group("loop");
+    for nodes in [100, 300] {
+        let mut hosts = AllToAll::new(nodes);
+        hosts.run_until(EVERY_MS);
+        let mut ms = EVERY_MS;
+        let mut round = || {
+            ms += EVERY_MS;
+            hosts.run_until(ms);
+            hosts.events
+        };
+        let before = round();
+        group.throughput(Throughput::Elements(round() - before));
+        group.sample_size(10);
+        group.bench_function(format!("{nodes} nodes"), |it| it.iter(&mut round));
     }
     group.finish();
     criterion.final_summary();

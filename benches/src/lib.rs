@@ -3,6 +3,8 @@
 //! A file in `benches/` asks questions of one part, in its opening paragraph; the answers of the
 //! last run are in `README.md`.
 
+pub mod all_to_all;
+
 use std::time::Duration;
 
 use criterion::measurement::{Measurement, ValueFormatter, WallTime};

@@ -30,6 +30,10 @@ pub struct Config {
     /// If the hostile nodes are twins by a scenario: who hears which twin, from view 1 on.
     #[serde(default)]
     pub twins: Option<Vec<adversary::Round>>,
+    /// Whether votes and transactions carry keyed hashes, which only the honest can make, instead
+    /// of signatures: those cost more than all the rest of a small network.
+    #[serde(default)]
+    pub stand_in: bool,
     /// Names of the ways in which every node's core is broken on purpose.
     #[serde(default)]
     pub flaws: Vec<String>,
@@ -153,6 +157,7 @@ impl Default for Config {
             strategies: Vec::new(),
             scheme: None,
             twins: None,
+            stand_in: false,
             flaws: Vec::new(),
             dice_key: DiceKeySource::Dealer,
             topology: Topology::Full,

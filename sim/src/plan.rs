@@ -35,6 +35,11 @@ impl Roles {
         }
     }
 
+    /// Whether this one counts among the f.
+    pub fn is_faulty(&self, place: usize) -> bool {
+        [&self.byzantine, &self.liars, &self.wiped].into_iter().any(|those| those.contains(&place))
+    }
+
     /// Everybody who counts among the f.
     pub fn faulty(&self) -> BTreeSet<usize> {
         let faulty = [&self.byzantine, &self.liars, &self.wiped, &self.rotten];

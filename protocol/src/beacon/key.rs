@@ -15,6 +15,7 @@ use super::group::{Element, scalar_from_hash};
 use super::sealing::{Letter, SealedShare, SealingKey, SealingSecret};
 use super::shamir;
 use crate::block::ValidatorIndex;
+use crate::hooks::Hooks;
 use crate::identity::{Epoch, PeerId};
 use crate::rng::Rng;
 use crate::wire::{Hash, List, limits};
@@ -98,6 +99,10 @@ impl DiceKey {
 
     /// Checks the whole key and decodes it for use; to be done once, when a key comes into force.
     pub fn table(&self) -> Result<DiceKeyTable, BadDiceKey> {
+        self.table_by(&Hooks::default())
+    }
+
+    pub(crate) fn table_by(&self, hooks: &Hooks) -> Result<DiceKeyTable, BadDiceKey> {
         if self.threshold == 0 || usize::from(self.threshold) > self.members.len() {
             return Err(BadDiceKey::Threshold);
         }
@@ -106,7 +111,7 @@ impl DiceKey {
             .zip(self.members.iter())
             .map(|(index, bytes)| Element::decode(bytes).ok_or(BadDiceKey::Member(index)))
             .collect::<Result<Vec<_>, _>>()?;
-        if !self.is_consistent(&members) {
+        if !hooks.verdict(|| self.hash(), || self.is_consistent(&members)) {
             return Err(BadDiceKey::Inconsistent);
         }
         Ok(DiceKeyTable { version: self.version, threshold: self.threshold, members })

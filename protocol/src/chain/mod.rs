@@ -62,7 +62,7 @@ pub use state::{
 pub use transaction::*;
 pub use tree::StateProof;
 
-use blocks::{Blocks, Place};
+use blocks::{Blocks, Outlook, Place};
 use execute::{Execution, Terms};
 use memo::Memo;
 use mempool::Mempool;
@@ -96,6 +96,9 @@ struct Search {
     open: BTreeSet<PeerId>,
     /// Senders who had nothing acceptable, but may without any change, as time goes on.
     early: BTreeSet<PeerId>,
+    /// The last answer and the time it was for, unless what waits has changed since. A yes stays
+    /// true as time goes on: time only ends what is too early.
+    answer: Option<(BlockTime, bool)>,
 }
 
 /// What a sender's waiting transactions are worth for the next block.
@@ -207,6 +210,7 @@ impl Chain {
     /// Makes an executed child of the finalized block the finalized one. Blocks that do not stand
     /// on it are forgotten, and transactions that it includes or makes impossible wait no longer.
     pub fn finalize(&mut self, hash: &BlockHash) -> Finalized {
+        self.search.answer = None;
         let effects = self.blocks.finalize(hash);
         if effects.key_generation
             && let Some(generation) = self.blocks.state().generation()
@@ -265,6 +269,7 @@ impl Chain {
         let height = self.blocks.finalized().slot.height;
         self.mempool.insert(transaction, account.as_ref(), height)?;
         self.search.open.insert(peer);
+        self.search.answer = None;
         Ok(())
     }
 
@@ -290,6 +295,7 @@ impl Chain {
             })?;
         let deals = |version, dealer| state.deal(version, dealer);
         let judged = generation.judge(network, &verified, &deals).map(|_| ());
+        self.search.answer = None;
         self.records.insert(verified, judged)
     }
 
@@ -346,18 +352,31 @@ impl Chain {
     /// goes without it after a few blocks. False if `parent` is not known here.
     pub fn has_content(&mut self, parent: &BlockHash, time: BlockTime) -> bool {
         let Some(place) = self.blocks.place(parent) else { return false };
-        if place.outlook.deadline.is_some_and(|deadline| deadline <= time) {
+        if self.search.parent != *parent {
+            let open = self.mempool.senders(PeerId([0; 32])).collect();
+            self.search = Search { parent: *parent, open, ..Search::default() };
+        }
+        match self.search.answer {
+            Some((of, answer)) if of == time || (answer && of < time) => answer,
+            Some(_) | None => {
+                let answer = self.find_content(parent, time, place.outlook);
+                self.search.answer = Some((time, answer));
+                answer
+            }
+        }
+    }
+
+    fn find_content(&mut self, parent: &BlockHash, time: BlockTime, outlook: Outlook) -> bool {
+        if outlook.deadline.is_some_and(|deadline| deadline <= time) {
             let block = self.next_block(parent, time);
             if block.is_some_and(|block| !block.due().is_empty()) {
                 return true;
             }
         }
-        if self.next_block(parent, time).is_some_and(|block| self.expects_record(&block)) {
+        if self.records.iter().next().is_some()
+            && self.next_block(parent, time).is_some_and(|block| self.expects_record(&block))
+        {
             return true;
-        }
-        if self.search.parent != *parent {
-            let open = self.mempool.senders(PeerId([0; 32])).collect();
-            self.search = Search { parent: *parent, open, early: BTreeSet::new() };
         }
         while let Some(peer) = self.search.open.first().copied() {
             match self.prospect(parent, time, &peer) {

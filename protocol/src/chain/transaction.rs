@@ -9,6 +9,8 @@ use crate::hooks::Hooks;
 use crate::identity::{
     Address, BadSignature, Context, Domain, Epoch, Keypair, NetworkId, Signature,
 };
+#[cfg(feature = "simulation")]
+use crate::simulation::Signatures;
 use crate::wire::{Hash, Malformed, Text, decode, encode, limits};
 
 /// A table's number on its chain, counted from 1 in the order in which tables were opened.
@@ -222,6 +224,21 @@ impl SignedTransaction {
     /// Decodes the signed bytes and checks the signature over them.
     pub fn verify(self, network: NetworkId) -> Result<VerifiedTransaction, NotAuthentic> {
         self.verify_by(&Hooks::default(), network)
+    }
+
+    /// As [`verify`](Self::verify), in a simulation with these signatures.
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    #[cfg(feature = "simulation")]
+    pub fn verify_with(
+        self,
+        signatures: &Signatures,
+        network: NetworkId,
+    ) -> Result<VerifiedTransaction, NotAuthentic> {
+        let hooks = Hooks { signatures: signatures.clone(), ..Hooks::default() };
+        self.verify_by(&hooks, network)
     }
 
     pub(super) fn verify_by(

@@ -62,9 +62,11 @@ impl Tree {
     /// The tree of a state without entries.
     pub(super) fn empty() -> Self {
         let mut nodes = vec![Hash::default(); 2 * usize::from(BUCKETS)];
-        nodes[usize::from(BUCKETS)..].fill(merkle::root(&[]));
-        for node in (usize::from(TOP)..usize::from(BUCKETS)).rev() {
-            nodes[node] = join(&nodes[2 * node], &nodes[2 * node + 1]);
+        // All nodes of one level are the same.
+        let (mut level, mut hash) = (usize::from(BUCKETS), merkle::root(&[]));
+        while level >= usize::from(TOP) {
+            nodes[level..2 * level].fill(hash);
+            (level, hash) = (level / 2, join(&hash, &hash));
         }
         Self { buckets: vec![BTreeMap::new(); usize::from(BUCKETS)], nodes }
     }

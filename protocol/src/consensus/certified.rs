@@ -54,8 +54,11 @@ impl Consensus {
             && finalization.verify(&self.validators, &self.context, known).is_ok()
     }
 
-    /// The highest final block that a neighbour says it has.
+    /// The highest final block that a neighbour says it has, or the one here if none is higher.
     pub fn finalized_elsewhere(&self) -> Height {
+        if self.sync.nobody_is_above(self.tree.root().height) {
+            return self.tree.root().height;
+        }
         self.sync.highest().unwrap_or_default()
     }
 

@@ -201,6 +201,10 @@ impl Consensus {
 
     /// Whether this view's proposal can never be notarized.
     pub(super) fn proposal_is_invalid(&self) -> bool {
+        if !self.ballot.may_notarize(self.view) {
+            // What this node voted for was valid, and is not looked at for every event.
+            return false;
+        }
         let Some(block) = self.subject() else { return false };
         let parent = block.header.parent;
         let forks_off = parent.view < self.tree.root().view

@@ -30,6 +30,8 @@ pub(super) struct Sync {
     /// A whole state is being fetched: the blocks below it would be fetched for nothing.
     holds_off: bool,
     gathered_from: Option<LinkId>,
+    /// No neighbour's status speaks of a higher final block.
+    claimed: Height,
     status_at: Time,
     /// When anybody may be asked the same thing again.
     next_ask: Time,
@@ -85,11 +87,17 @@ impl Sync {
             wanted: BTreeMap::new(),
             fetch: None,
             gathered: Height(0),
+            claimed: Height(0),
             holds_off: false,
             gathered_from: None,
             status_at: now,
             next_ask: now,
         }
+    }
+
+    /// Whether no neighbour says that it has a higher final block; asks none of them.
+    pub(super) fn nobody_is_above(&self, height: Height) -> bool {
+        self.claimed <= height
     }
 
     /// The highest final block that a neighbour says it has.
@@ -165,6 +173,7 @@ impl Consensus {
     fn on_status(&mut self, link: LinkId, status: Status) {
         if let Some(known) = self.sync.links.get_mut(&link) {
             known.status = Some(status);
+            self.sync.claimed = self.sync.claimed.max(status.finalized);
         }
         if status.view < self.view {
             self.help(link);
@@ -254,6 +263,9 @@ impl Consensus {
     }
 
     fn ask_for_wanted(&mut self) {
+        if self.sync.wanted.is_empty() {
+            return;
+        }
         let now = self.now;
         let tree = &self.tree;
         self.sync.wanted.retain(|hash, wanted| tree.header(hash).is_none() && wanted.tries < TRIES);
@@ -290,9 +302,17 @@ impl Consensus {
             return;
         }
         let from = self.next_unknown_height();
+        if self.sync.claimed < from {
+            return;
+        }
         let has_more = |link: &Link| link.status.is_some_and(|status| status.finalized >= from);
         let ahead = self.sync.links.iter().filter(|(_, link)| has_more(link));
-        let Some((link, _)) = ahead.min_by_key(|(_, link)| link.failures) else { return };
+        let Some((link, _)) = ahead.min_by_key(|(_, link)| link.failures) else {
+            // Whoever claimed it is gone, or failed to show it.
+            let statuses = self.sync.links.values().filter_map(|link| link.status);
+            self.sync.claimed = statuses.map(|status| status.finalized).max().unwrap_or_default();
+            return;
+        };
         let link = *link;
         let expires = self.now + self.config.answer_timeout * 4;
         self.sync.fetch = Some(Fetch { link, from, expires });

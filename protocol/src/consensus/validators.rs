@@ -7,6 +7,8 @@ use crate::block::{ValidatorIndex, View};
 use crate::hooks::{Flaw, Hooks};
 use crate::identity::{BadSignature, Context, Domain, Epoch, PeerId, Signature};
 use crate::rng::Rng;
+#[cfg(feature = "simulation")]
+use crate::simulation::Signatures;
 use crate::wire::{Hash, limits};
 
 /// The validators of one epoch, in the order of their indexes.
@@ -42,6 +44,13 @@ impl ValidatorSet {
 
     pub(crate) fn with_hooks(self, hooks: Hooks) -> Self {
         Self { hooks, ..self }
+    }
+
+    /// The same set, whose votes are checked as in a simulation with these signatures.
+    #[cfg(feature = "simulation")]
+    #[must_use]
+    pub fn checked_by(self, signatures: Signatures) -> Self {
+        self.with_hooks(Hooks { signatures, ..Hooks::default() })
     }
 
     pub(super) const fn hooks(&self) -> &Hooks {

@@ -342,11 +342,10 @@ impl Consensus {
 
     fn leader_is_absent(&self) -> bool {
         let leader = self.validators.leader(self.view);
-        let is_active = |seen: &View| pacemaker::is_active(*seen, self.view);
-        let active = self.seen.iter().filter(|seen| is_active(seen)).count();
+        let is_active = |seen: &&View| pacemaker::is_active(**seen, self.view);
         self.index() != Some(leader)
-            && active >= self.validators.quorum()
-            && !is_active(&self.seen[usize::from(leader.0)])
+            && !is_active(&&self.seen[usize::from(leader.0)])
+            && self.seen.iter().filter(is_active).count() >= self.validators.quorum()
     }
 
     pub(super) fn nullify(&mut self) {

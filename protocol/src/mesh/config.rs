@@ -8,8 +8,8 @@ use super::budget::{Allowance, Rate};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Config {
     /// Peers linked at once. A newcomer beyond takes the place of somebody else if it is a validator
-    /// and this node too, or has hardly any other link; else it is refused. 64: as many as one
-    /// announcement names.
+    /// and this node too, or has hardly any other link; else it is refused. 64: a full
+    /// mesh of as many.
     pub links: usize,
     /// Links beyond that: in their handshake, to a peer that has another one, or about to be
     /// refused.

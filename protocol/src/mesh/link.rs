@@ -1,6 +1,6 @@
 //! One link: its session, who is at the other end, and what flows in both directions.
 
-use alloc::collections::{BTreeSet, VecDeque};
+use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
 use bytes::Bytes;
@@ -10,13 +10,12 @@ use super::broadcast::{ID_BYTES, MessageId};
 use super::budget::Budget;
 use super::datagrams::Datagrams;
 use super::lanes::{Lane, Lanes, Overflow, Waiting};
-use super::packet::{IDS, LIST_OVERHEAD_BYTES, Packet};
+use super::neighbours::Announcement;
+use super::packet::{IDS, LIST_OVERHEAD_BYTES};
 use crate::event::{Direction, Endpoint, Fault};
-use crate::identity::{Address, PeerId};
+use crate::identity::Address;
 use crate::session::{Outcome, Session};
 use crate::time::Time;
-use crate::wire::List;
-use crate::wire::limits::NEIGHBOURS;
 
 /// What a link needs now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,8 +36,8 @@ pub(super) struct Peer {
     pub(super) admission: u64,
     /// How many links had been admitted when it was last heard here.
     pub(super) heard: u64,
-    /// Whom it was told this node is linked to.
-    told: Vec<PeerId>,
+    /// What it was told last about this node's neighbours.
+    told: Bytes,
 }
 
 #[derive(Debug)]
@@ -95,7 +94,7 @@ impl Link {
     }
 
     pub(super) fn admit(&mut self, address: Address, admission: u64) {
-        self.peer = Some(Peer { address, admission, heard: 0, told: Vec::new() });
+        self.peer = Some(Peer { address, admission, heard: 0, told: Bytes::new() });
     }
 
     pub(super) fn receive(&mut self, now: Time, frame: &Bytes) -> Result<Vec<Outcome>, Fault> {
@@ -212,18 +211,15 @@ impl Link {
         self.moved = now;
     }
 
-    /// What to tell the other end about this node's `peers`, if it does not know it yet. As many as
-    /// fit, lowest keys first: to be told of fewer costs it only repetitions.
-    pub(super) fn news(&mut self, peers: &BTreeSet<PeerId>) -> Option<Packet> {
-        let room = self.session.capacity().saturating_sub(LIST_OVERHEAD_BYTES) / 32;
-        let peer = self.peer.as_mut()?;
-        let others = peers.iter().copied().filter(|other| *other != peer.address.peer);
-        let others: Vec<PeerId> = others.take(room.min(NEIGHBOURS)).collect();
-        if others == peer.told {
+    /// What to tell the other end about this node's neighbours, if it does not know it yet.
+    pub(super) fn news(&mut self, announcement: &mut Announcement) -> Option<Bytes> {
+        let packet = announcement.within(self.session.capacity());
+        let peer = self.peer.as_mut().filter(|peer| peer.told != packet)?;
+        if peer.told.is_empty() && announcement.names_nobody_but(peer.address.peer) {
             return None;
         }
-        peer.told.clone_from(&others);
-        Some(Packet::Neighbours(List::new(others).expect("taken no more than that")))
+        peer.told = packet.clone();
+        Some(packet)
     }
 
     pub(super) fn deadline(&self, config: &Config) -> Time {

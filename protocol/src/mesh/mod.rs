@@ -21,10 +21,12 @@ mod datagrams;
 mod lanes;
 mod link;
 mod membership;
+mod neighbours;
 mod packet;
 #[cfg(test)]
 mod tests;
 
+use alloc::collections::btree_map::Entry;
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::vec::Vec;
 use core::cmp::Reverse;
@@ -50,7 +52,8 @@ use datagrams::Datagrams;
 use lanes::Waiting;
 use link::{Due, Link};
 use membership::{Ending, Membership};
-use packet::Packet;
+use neighbours::{Announcement, Neighbourhood};
+use packet::{Packet, Shorthand};
 
 /// Bytes of the longest message that the mesh carries for upper layers.
 pub const PAYLOAD_BYTES: usize = MESSAGE_BYTES - packet::OVERHEAD_BYTES;
@@ -88,6 +91,10 @@ pub struct Mesh {
     links: BTreeMap<LinkId, Link>,
     plumtree: Plumtree,
     membership: Membership,
+    /// The established links to each peer.
+    linked: BTreeMap<PeerId, BTreeSet<LinkId>>,
+    /// No link needs anything before.
+    look_at: Option<Time>,
     /// Counts the links that were admitted, to tell newer ones from older ones.
     admissions: u64,
     announced: Option<Time>,
@@ -111,6 +118,8 @@ impl Mesh {
             config,
             rng,
             links: BTreeMap::new(),
+            linked: BTreeMap::new(),
+            look_at: None,
             admissions: 0,
             announced: None,
             announce_at: None,
@@ -131,6 +140,7 @@ impl Mesh {
             Input::Sent { link } => {
                 if let Some(known) = self.links.get_mut(&link) {
                     known.sent(now);
+                    self.look_at(link);
                     self.flush(now, link);
                 }
             }
@@ -176,9 +186,14 @@ impl Mesh {
 
     /// When to call [`handle`](Self::handle) with [`Input::Tick`] if nothing else happens before.
     pub fn deadline(&self) -> Option<Time> {
-        let links = self.links.values().map(|link| link.deadline(&self.config));
-        let machines = [self.plumtree.deadline(), self.membership.deadline()];
-        links.chain(self.announce_at).chain(machines.into_iter().flatten()).min()
+        let machines = [self.look_at, self.plumtree.deadline(), self.membership.deadline()];
+        machines.into_iter().flatten().chain(self.announce_at).min()
+    }
+
+    /// Looks at the links again when this one may need something.
+    fn look_at(&mut self, link: LinkId) {
+        let deadline = self.links.get(&link).map(|known| known.deadline(&self.config));
+        self.look_at = self.look_at.into_iter().chain(deadline).min();
     }
 
     /// The established links.
@@ -196,7 +211,7 @@ impl Mesh {
 
     /// Whether an established link leads to `peer`.
     pub fn is_linked(&self, peer: PeerId) -> bool {
-        self.peers().any(|known| known.address.peer == peer)
+        self.linked.contains_key(&peer)
     }
 
     fn link_up(
@@ -234,6 +249,7 @@ impl Mesh {
         let endpoint_of_it = endpoint.clone();
         let known = Link::new(now, session, datagrams, direction, endpoint_of_it, &self.config);
         self.links.insert(link, known);
+        self.look_at(link);
         self.mingle(now, membership::Input::LinkUp { link, direction, endpoint });
         if let Some(frame) = first {
             self.send(now, link, frame);
@@ -264,6 +280,8 @@ impl Mesh {
         }
         let Some(known) = self.links.get_mut(&link) else { return };
         known.admit(address, self.admissions);
+        self.linked.entry(address.peer).or_default().insert(link);
+        self.look_at(link);
         self.admissions += 1;
         self.outputs.push_back(Output::PeerUp { link, peer: address });
         self.spread(now, broadcast::Input::LinkUp { link, peer: address.peer });
@@ -283,12 +301,14 @@ impl Mesh {
 
     /// The links to `peer` that this side has to close because a better one is known to live.
     fn duplicates(&self, peer: PeerId) -> Vec<LinkId> {
+        let links = self.linked.get(&peer).filter(|links| links.len() > 1);
         let own = self.identity.address().peer;
-        let mut ranked: Vec<_> = self
-            .links
-            .iter()
-            .filter_map(|(&link, known)| {
-                let there = known.peer().filter(|there| there.address.peer == peer)?;
+        let mut ranked: Vec<_> = links
+            .into_iter()
+            .flatten()
+            .filter_map(|&link| {
+                let known = self.links.get(&link)?;
+                let there = known.peer()?;
                 let initiator = match known.direction {
                     Direction::Inbound => peer,
                     Direction::Outbound => own,
@@ -321,8 +341,9 @@ impl Mesh {
         let input = match packet {
             Packet::Ping => return,
             Packet::Neighbours(neighbours) => {
-                let peers = neighbours.iter().copied().collect();
-                broadcast::Input::Neighbours { link, peers }
+                let itself = Shorthand::of(peer);
+                let hears = Neighbourhood::of(neighbours.into_vec().into_iter().chain([itself]));
+                broadcast::Input::Neighbours { link, hears }
             }
             Packet::Payload(message) => {
                 let deliver = Output::Deliver { link, peer, message, gossip: None };
@@ -448,6 +469,7 @@ impl Mesh {
                 self.emit(now, link, frame);
             }
         }
+        self.look_at(link);
     }
 
     /// Sends a frame of the handshake.
@@ -462,6 +484,7 @@ impl Mesh {
     fn emit(&mut self, now: Time, link: LinkId, frame: Bytes) {
         if let Some(known) = self.links.get_mut(&link) {
             known.leaves(now, frame.len());
+            self.look_at(link);
             self.outputs.push_back(Output::Send { link, frame });
         }
     }
@@ -482,8 +505,15 @@ impl Mesh {
     /// Forgets a link; whether it was known.
     fn remove(&mut self, now: Time, link: LinkId, ending: Ending) -> bool {
         let Some(known) = self.links.remove(&link) else { return false };
+        self.look_at = self.look_at.filter(|_| !self.links.is_empty());
         self.mingle(now, membership::Input::LinkDown { link, ending });
         if let Some(peer) = known.peer() {
+            if let Entry::Occupied(mut links) = self.linked.entry(peer.address.peer) {
+                links.get_mut().remove(&link);
+                if links.get().is_empty() {
+                    links.remove();
+                }
+            }
             self.outputs.push_back(Output::PeerDown { link, peer: peer.address.peer });
             self.spread(now, broadcast::Input::LinkDown { link });
             self.neighbourhood_changed(now);
@@ -498,17 +528,8 @@ impl Mesh {
 
     /// Does everything that is due.
     fn keep_time(&mut self, now: Time) {
-        let due: Vec<(LinkId, Due)> = self
-            .links
-            .iter()
-            .filter_map(|(&link, known)| Some((link, known.due(now, &self.config)?)))
-            .collect();
-        for (link, due) in due {
-            match due {
-                Due::TimeOut => self.close(now, link, CloseReason::TimedOut),
-                Due::Datagram => self.flush(now, link),
-                Due::Ping => self.push(now, link, Lane::Control, Packet::Ping.encode().into()),
-            }
+        if self.look_at.is_some_and(|at| at <= now) {
+            self.look(now);
         }
         if self.plumtree.deadline().is_some_and(|at| at <= now) {
             self.spread(now, broadcast::Input::Tick);
@@ -524,16 +545,33 @@ impl Mesh {
         }
     }
 
-    /// Tells every peer whose knowledge has aged which other peers are linked here.
+    /// Looks what links need.
+    fn look(&mut self, now: Time) {
+        let due: Vec<(LinkId, Due)> = self
+            .links
+            .iter()
+            .filter_map(|(&link, known)| Some((link, known.due(now, &self.config)?)))
+            .collect();
+        for (link, due) in due {
+            match due {
+                Due::TimeOut => self.close(now, link, CloseReason::TimedOut),
+                Due::Datagram => self.flush(now, link),
+                Due::Ping => self.push(now, link, Lane::Control, Packet::Ping.encode().into()),
+            }
+        }
+        self.look_at = self.links.values().map(|link| link.deadline(&self.config)).min();
+    }
+
+    /// Tells every peer whose knowledge has aged which peers are linked here.
     fn announce(&mut self, now: Time) {
-        let peers: BTreeSet<PeerId> = self.peers().map(|peer| peer.address.peer).collect();
-        let news: Vec<(LinkId, Packet)> = self
+        let mut announcement = Announcement::of(self.linked.keys().copied());
+        let news: Vec<(LinkId, Bytes)> = self
             .links
             .iter_mut()
-            .filter_map(|(&link, known)| Some((link, known.news(&peers)?)))
+            .filter_map(|(&link, known)| Some((link, known.news(&mut announcement)?)))
             .collect();
         for (link, packet) in news {
-            self.push(now, link, Lane::Control, packet.encode().into());
+            self.push(now, link, Lane::Control, packet.into());
         }
     }
 }

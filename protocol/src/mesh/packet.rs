@@ -18,13 +18,26 @@ pub(super) const LIST_OVERHEAD_BYTES: usize = 3;
 /// Messages that one packet announces or asks for.
 pub(super) const IDS: usize = 64;
 
+/// How announcements name a peer: the first eight bytes of its key. Two keys that begin alike cost
+/// 2^64 keys to find.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub(super) struct Shorthand([u8; 8]);
+
+impl Shorthand {
+    pub(super) const BYTES: usize = 8;
+
+    pub(super) fn of(peer: PeerId) -> Self {
+        Self(*peer.0.first_chunk().expect("eight bytes of thirty-two"))
+    }
+}
+
 /// One message of a session.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum Packet {
     /// The sender is still there.
     Ping,
-    /// These are the sender's other established neighbours; replaces what it said before.
-    Neighbours(List<PeerId, NEIGHBOURS>),
+    /// These are the sender's established neighbours; replaces what it said before.
+    Neighbours(List<Shorthand, NEIGHBOURS>),
     /// A message for the receiver alone.
     Payload(Bytes),
     /// A message for everybody.
@@ -83,8 +96,8 @@ mod tests {
         assert_eq!(Packet::decode(&payload.encode()), Ok(payload));
         let longer = Packet::Payload(Bytes::from(vec![0; PAYLOAD_BYTES + 1]));
         assert_eq!(Packet::decode(&longer.encode()), Err(Malformed::TooLarge));
-        let everybody = List::new(vec![PeerId([1; 32]); NEIGHBOURS]).unwrap();
+        let everybody = List::new(vec![Shorthand([1; 8]); NEIGHBOURS]).unwrap();
         let bytes = Packet::Neighbours(everybody).encode();
-        assert!(bytes.len() <= NEIGHBOURS * 32 + LIST_OVERHEAD_BYTES);
+        assert!(bytes.len() <= NEIGHBOURS * Shorthand::BYTES + LIST_OVERHEAD_BYTES);
     }
 }

@@ -41,7 +41,8 @@ impl Node {
 
     fn new_beacon(&self, id: DiceKeyId) -> Beacon {
         let key = self.chain.state().dice_key(id.epoch, id.version);
-        let key = key.expect("every key that was in force is kept").table();
+        let key = key.expect("every key that was in force is kept");
+        let key = key.table_by(&self.hooks);
         let secret = self.genesis.dealt().and_then(|dealt| {
             let index = self.consensus.validators().index(&self.keypair.peer())?;
             dealt.open_share(index, &SealingSecret::of(&self.keypair)).ok()

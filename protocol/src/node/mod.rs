@@ -132,6 +132,9 @@ pub struct Node {
     coins: BTreeMap<View, (Coin, CoinProof)>,
     /// Views whose rolls are final and wait for their coin, with the key that it is made under.
     rolling: BTreeMap<View, DiceKeyId>,
+    /// Whether the finalized state, `rolling` or `coins` have changed since keys and rolls were
+    /// last followed.
+    to_follow: bool,
     /// What proves the newest rolls.
     rolls: Rolls,
     /// Commands of this node that are not final yet. Bounded by the mempool's bound per sender.
@@ -142,6 +145,8 @@ pub struct Node {
     offer_attempt: Attempt,
     /// When a table falls due, if the wall clock is right.
     table_due: Option<Time>,
+    /// When anything but the mesh has something to do.
+    due: Option<Time>,
     gossip: Option<Gossip>,
     halted: Option<String>,
     actions: VecDeque<Action>,
@@ -215,6 +220,7 @@ impl Node {
             wall: None,
             coins: BTreeMap::new(),
             rolling: BTreeMap::new(),
+            to_follow: true,
             rolls,
             commands: BTreeSet::new(),
             snapshots: Snapshots::new(config.snapshots),
@@ -222,6 +228,7 @@ impl Node {
             offer_at: now,
             offer_attempt: Attempt::default(),
             table_due: None,
+            due: None,
             gossip: None,
             halted: None,
             actions: VecDeque::new(),
@@ -263,7 +270,17 @@ impl Node {
         if self.halted.is_some() {
             return;
         }
-        self.route(event);
+        let is_due = self.due.is_some_and(|due| due <= now);
+        match event {
+            // A link has room again: that concerns the mesh alone, unless it has more to say.
+            Event::Sent { link } if !is_due => {
+                self.mesh.handle(now, mesh::Input::Sent { link });
+                if self.pass_frames_on() {
+                    return;
+                }
+            }
+            event => self.route(event),
+        }
         self.settle_down();
     }
 
@@ -328,9 +345,13 @@ impl Node {
         if self.halted.is_some() {
             return None;
         }
+        self.mesh.deadline().into_iter().chain(self.due).min()
+    }
+
+    /// When anything but the mesh has something to do.
+    fn find_due(&self) -> Option<Time> {
         let offer = self.has_something_to_offer().then_some(self.offer_at);
         [
-            self.mesh.deadline(),
             self.consensus.deadline(),
             self.beacons_deadline(),
             self.work_at,

@@ -71,11 +71,15 @@ impl Node {
         self.work_on_key();
         loop {
             self.drain();
-            self.follow_keys();
+            if self.to_follow {
+                self.follow_keys();
+            }
             if self.tick_what_is_due() {
                 continue;
             }
-            self.follow_rolls();
+            if self.to_follow {
+                self.follow_rolls();
+            }
             self.follow_snapshots();
             self.offer();
             let demand = self.measure_demand();
@@ -85,8 +89,21 @@ impl Node {
             self.demand = demand;
             self.consensus.handle(self.now, consensus::Input::Demand(demand));
         }
+        self.due = self.find_due();
         let now = self.now;
         assert!(self.deadline().is_none_or(|deadline| deadline > now), "deadlines lie ahead");
+    }
+
+    /// Hands frames of the mesh to the driver; whether the mesh had nothing else to say.
+    pub(super) fn pass_frames_on(&mut self) -> bool {
+        while let Some(output) = self.mesh.poll() {
+            let is_frame = matches!(output, mesh::Output::Send { .. });
+            self.on_mesh(output);
+            if !is_frame {
+                return false;
+            }
+        }
+        true
     }
 
     /// Ticks the machines whose deadline has passed: an event may come late, and then reaches only
@@ -375,6 +392,7 @@ impl Node {
             beacon::Output::Known { proof, coin } => {
                 let view = proof.view;
                 self.coins.insert(view, (coin, proof));
+                self.to_follow = true;
                 if self.rolling.contains_key(&view) {
                     self.show_dice(view);
                 }
@@ -393,6 +411,7 @@ impl Node {
     fn decide(&mut self, block: &Arc<Block>, finalization: Option<&Finalization>) {
         let hash = block.hash();
         let finalized = self.chain.finalize(&hash);
+        self.to_follow = true;
         self.snapshots.keep_state(&hash, self.chain.state());
         self.rolls.note(&block.header, &block.body, finalization, self.chain.state());
         let effects = finalized.effects;
@@ -428,8 +447,11 @@ impl Node {
 
     /// Tells the beacon which final rolls wait for their coin, and shows dice that are known.
     fn follow_rolls(&mut self) {
+        self.to_follow = false;
         let pending = self.pending();
         if pending != self.rolling {
+            // A beacon that only they needed may go.
+            self.to_follow = true;
             let before = core::mem::replace(&mut self.rolling, pending.clone());
             for (view, key) in before.iter().filter(|(view, _)| !pending.contains_key(view)) {
                 self.tell_beacon(*key, beacon::Input::Recorded { view: *view });
@@ -462,8 +484,8 @@ impl Node {
             let wait = core::time::Duration::from_millis(due.0 - clock.0);
             self.table_due = Some(self.now + wait);
         }
-        let unrecorded = self.chain.unrecorded(&tip);
-        let coin = unrecorded.iter().any(|view| self.coins.contains_key(view));
+        let coin = !self.coins.is_empty()
+            && self.chain.unrecorded(&tip).iter().any(|view| self.coins.contains_key(view));
         Demand {
             content: coin || self.chain.has_content(&tip, clock),
             brisk: self.chain.is_brisk(&tip),

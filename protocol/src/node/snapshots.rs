@@ -294,6 +294,7 @@ impl Node {
         let parts = entries(&certified, &state);
         self.snapshots.keep(certified.clone(), state.clone());
         self.chain.adopt(offer.block, slot(&header), state);
+        self.to_follow = true;
         self.consensus.handle(self.now, consensus::Input::Snapshot { certified, parts });
         self.expect_work();
         self.notify(Notice::Finalized {

@@ -28,7 +28,7 @@ impl Hash {
 
     /// The hash of `bytes` under the domain tag `digest`.
     pub fn of_bytes(digest: Digest, bytes: &[u8]) -> Self {
-        Self::from(Self::hasher(digest).update(bytes))
+        Self(blake3::derive_key(digest, bytes))
     }
 
     /// The hash of `value`'s canonical encoding under the domain tag `digest`.

@@ -39,8 +39,9 @@ pub const VIEW_WINDOW: u64 = 64;
 /// Unfinalized blocks above which leaders propose empty ones.
 pub const UNFINALIZED_BLOCKS: usize = 64;
 
-/// Direct neighbours that one announcement may name.
-pub const NEIGHBOURS: usize = 64;
+/// Direct neighbours that one announcement may name: as many as there are validators at most, so
+/// that in a full mesh nothing is relayed.
+pub const NEIGHBOURS: usize = VALIDATORS;
 
 /// Bytes of a network's or a table's name.
 pub const NAME_BYTES: usize = 64;

@@ -11,6 +11,7 @@ pub mod limits;
 use alloc::vec::Vec;
 use core::fmt;
 
+use postcard::ser_flavors::Flavor;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -44,9 +45,12 @@ impl fmt::Display for Malformed {
 
 impl core::error::Error for Malformed {}
 
+/// Room for most messages, so that they are written without a second allocation.
+const TYPICAL_BYTES: usize = 256;
+
 /// The canonical bytes of `value`.
 pub fn encode<T: Serialize + ?Sized>(value: &T) -> Vec<u8> {
-    postcard::to_allocvec(value)
+    postcard::to_extend(value, Vec::with_capacity(TYPICAL_BYTES))
         .expect("serialising our own plain data types into memory cannot fail")
 }
 
@@ -57,10 +61,35 @@ pub fn decode<T: Serialize + DeserializeOwned>(bytes: &[u8], limit: usize) -> Re
     }
     let (value, rest) =
         postcard::take_from_bytes::<T>(bytes).map_err(|_| Malformed::Undecodable)?;
-    if !rest.is_empty() || encode(&value) != bytes {
+    if !rest.is_empty() || !is_encoding(bytes, &value) {
         return Err(Malformed::NotCanonical);
     }
     Ok(value)
+}
+
+/// Whether `bytes` are what encoding `value` gives; compares while it encodes.
+fn is_encoding<T: Serialize>(bytes: &[u8], value: &T) -> bool {
+    postcard::serialize_with_flavor(value, Expected(bytes)) == Ok(true)
+}
+
+/// The bytes still to come while a value is encoded.
+struct Expected<'a>(&'a [u8]);
+
+impl Flavor for Expected<'_> {
+    type Output = bool;
+
+    fn try_push(&mut self, byte: u8) -> postcard::Result<()> {
+        self.try_extend(&[byte])
+    }
+
+    fn try_extend(&mut self, bytes: &[u8]) -> postcard::Result<()> {
+        self.0 = self.0.strip_prefix(bytes).ok_or(postcard::Error::SerializeBufferFull)?;
+        Ok(())
+    }
+
+    fn finalize(self) -> postcard::Result<bool> {
+        Ok(self.0.is_empty())
+    }
 }
 
 #[cfg(test)]

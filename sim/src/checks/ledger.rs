@@ -4,6 +4,7 @@
 use bitcraps_protocol::block::Height;
 use bitcraps_protocol::chain::{Body, Genesis, Nonce, Operation, State};
 use bitcraps_protocol::identity::{NetworkId, PeerId};
+use bitcraps_protocol::simulation::Signatures;
 use bitcraps_protocol::wire::Hash;
 
 use super::{Check, Known, Verdict};
@@ -12,6 +13,7 @@ use super::{Check, Known, Verdict};
 #[derive(Debug)]
 pub(super) struct Ledger {
     network: NetworkId,
+    signatures: Signatures,
     supply: u128,
     roots: Known<Height, Hash>,
     /// The nonces used up to the newest final block whose transactions were looked at.
@@ -19,10 +21,10 @@ pub(super) struct Ledger {
 }
 
 impl Ledger {
-    pub(super) fn new(genesis: &Genesis) -> Self {
+    pub(super) fn new(genesis: &Genesis, signatures: Signatures) -> Self {
         let supply = genesis.allocations.iter().map(|(_, chips)| u128::from(chips.0)).sum();
         let network = genesis.network();
-        Self { network, supply, roots: Known::new(), used: Known::new() }
+        Self { network, signatures, supply, roots: Known::new(), used: Known::new() }
     }
 
     /// The transactions of the final block of this height: no nonce is used twice. What they ask
@@ -34,7 +36,7 @@ impl Ledger {
     ) -> Result<Vec<Operation>, (Check, String)> {
         let mut operations = Vec::new();
         for signed in body.transactions.iter() {
-            let Ok(verified) = signed.clone().verify(self.network) else {
+            let Ok(verified) = signed.clone().verify_with(&self.signatures, self.network) else {
                 let message = format!("a bad signature in the block of height {height}");
                 return Err((Check::Certificate, message));
             };
@@ -92,7 +94,8 @@ mod tests {
 
     fn ledger() -> Ledger {
         let network = Hash::default();
-        Ledger { network, supply: 100, roots: Known::new(), used: Known::new() }
+        let signatures = Signatures::Strict;
+        Ledger { network, signatures, supply: 100, roots: Known::new(), used: Known::new() }
     }
 
     fn check(verdict: Verdict) -> Option<Check> {

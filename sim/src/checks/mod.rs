@@ -22,6 +22,7 @@ use bitcraps_protocol::craps::{Dice, Round};
 use bitcraps_protocol::event::Fault;
 use bitcraps_protocol::identity::Context;
 use bitcraps_protocol::journal::Entry;
+use bitcraps_protocol::simulation::Signatures;
 use bitcraps_protocol::time::Time;
 use serde::{Deserialize, Serialize};
 
@@ -158,6 +159,7 @@ impl Checks {
         validators: ValidatorSet,
         context: Context,
         genesis: &Genesis,
+        signatures: Signatures,
         places: &[Place],
     ) -> Self {
         let keypairs = places.iter().take(validators.len()).map(|place| &place.keypair);
@@ -166,7 +168,7 @@ impl Checks {
             byzantine: roles.byzantine.clone(),
             agreement: Agreement::new(context.network, places.len()),
             votes: Votes::default(),
-            ledger: Ledger::new(genesis),
+            ledger: Ledger::new(genesis, signatures),
             dice: DiceTable::new(genesis, keypairs),
             shares: Shares::new(genesis, &roles.faulty()),
             evidences: Evidences::default(),

@@ -9,6 +9,10 @@ use bitcraps_sim::latency::Latency;
 use bitcraps_sim::topology::Topology;
 use clap::Args;
 
+/// Nodes up to which links are encrypted unless asked for otherwise: each pays for a handshake with
+/// each, and what is sealed for one cannot be sent to another.
+const SEALED_PLACES: usize = 64;
+
 /// What to run.
 #[derive(Clone, Debug, Default, Args)]
 pub(crate) struct RunFlags {
@@ -48,6 +52,12 @@ pub(crate) struct RunFlags {
     /// Links run without encryption: as many times faster as sealing costs more than the rest.
     #[arg(long)]
     clear: bool,
+    /// Links run with encryption, which more than 64 nodes otherwise do without.
+    #[arg(long, conflicts_with = "clear")]
+    sealed: bool,
+    /// Votes and transactions carry keyed hashes instead of signatures.
+    #[arg(long)]
+    stand_in: bool,
     /// How long things go wrong: `60s`, `5m`.
     #[arg(long, value_parser = duration)]
     until: Option<Duration>,
@@ -108,7 +118,9 @@ impl RunFlags {
             self.latency.map(|ms| Latency::Constant { micros: ms * 1_000 }),
         );
         config.link.datagram |= self.datagram;
-        config.link.clear |= self.clear;
+        config.link.clear |= self.clear || config.places() > SEALED_PLACES;
+        config.link.clear &= !self.sealed;
+        config.stand_in |= self.stand_in;
         if !self.strategies.is_empty() {
             config.strategies.clone_from(&self.strategies);
         }

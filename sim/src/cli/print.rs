@@ -17,8 +17,13 @@ use bitcraps_sim::swarm::{Summary, vacuous};
 pub(crate) fn report(report: &Report, kept: &Path) -> String {
     let Report { config, tally, traffic, .. } = report;
     let mut text = format!(
-        "seed {}: {} validators, {} of them hostile, {} players, {:?}\n",
-        config.seed, config.nodes, config.byzantine, config.players, config.topology
+        "seed {}: {} validators, {} of them hostile, {} players, {:?}, {}\n",
+        config.seed,
+        config.nodes,
+        config.byzantine,
+        config.players,
+        config.topology,
+        if config.link.clear { "links in the clear" } else { "links sealed" }
     );
     let _ = writeln!(
         text,

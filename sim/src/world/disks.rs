@@ -11,12 +11,22 @@ use crate::queue::Queue as _;
 use crate::recorder::Kind;
 
 impl World {
-    pub(super) fn persist(&mut self, place: usize, position: Position, record: Record) {
+    pub(super) fn persist(&mut self, place: usize, position: Position, mut record: Record) {
         self.digest.word(position.0);
         self.digest.bytes(&record.bytes);
-        if self.is_sound(place) {
+        let mut vote = None;
+        let known = self.written.find(&record.bytes);
+        if let Some(known) = known {
+            // Many disks hold one copy.
+            record.bytes = known;
+        } else if self.is_sound(place) {
             match Entry::from_bytes(&record.bytes) {
-                Ok(entry) => self.checks.written(self.now, place, &entry),
+                // To be looked at each time: it may have been lost before it was durable.
+                Ok(Entry::Vote(written)) => vote = Some(written),
+                Ok(entry) => {
+                    self.checks.written(self.now, place, &entry);
+                    self.written.insert(record.bytes.clone());
+                }
                 Err(_) => {
                     self.violate(Check::Recovery, place, "a record cannot be read back".into());
                 }
@@ -29,6 +39,7 @@ impl World {
             self.places[place].disk.crash(Crash { kept_permille: 0, lied: 0 });
             return self.stop(place);
         };
+        it.promises.extend(vote.map(|vote| (count, vote)));
         let delay = self.config.disk.draw(&mut it.syncs);
         let at = Time::from_micros(self.now.as_micros() + delay).max(it.synced_at);
         it.synced_at = at;
@@ -41,23 +52,19 @@ impl World {
         if it.life != life || it.process.is_none() {
             return;
         }
-        let before = it.disk.durable();
         let Some(position) = it.disk.synced(count as usize) else { return };
         self.note(Kind::Persisted, place, position.0);
-        self.promise(place, before);
+        self.promise(place);
         self.give(place, Event::Persisted { position });
     }
 
-    /// Tells the checks which votes have become durable since there were `before` records.
-    fn promise(&mut self, place: usize, before: usize) {
-        let disk = &self.places[place].disk;
-        let new = disk.records().get(before..disk.durable()).unwrap_or_default().to_vec();
-        if self.is_sound(place) {
-            for record in new {
-                if let Ok(Entry::Vote(vote)) = Entry::from_bytes(&record.bytes) {
-                    self.checks.promised(self.now, place, vote);
-                }
-            }
+    /// Tells the checks which votes have become durable.
+    fn promise(&mut self, place: usize) {
+        let it = &mut self.places[place];
+        let durable = it.disk.durable();
+        while let Some((_, vote)) = it.promises.front().copied().filter(|(at, _)| *at <= durable) {
+            it.promises.pop_front();
+            self.checks.promised(self.now, place, vote);
         }
     }
 
@@ -66,10 +73,10 @@ impl World {
             return;
         }
         self.count("crash");
-        let before = self.places[place].disk.durable();
         let (lost, broken) = self.places[place].disk.crash(Crash { kept_permille, lied });
         // What survived without having been synced is as good as durable.
-        self.promise(place, before);
+        self.promise(place);
+        self.places[place].promises.clear();
         if lost > 0 {
             self.count("records lost in a crash");
         }
@@ -86,6 +93,7 @@ impl World {
         self.count("disk wiped");
         self.stop(place);
         self.places[place].disk.wipe();
+        self.places[place].promises.clear();
         self.places[place].lost = true;
     }
 }

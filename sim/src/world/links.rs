@@ -92,7 +92,7 @@ impl World {
         let schemed = self.schemed(place, self.network.receiver(edge));
         let fate = self.network.send(edge, self.now, &frame, schemed, &mut self.decisions);
         let edge = edge as u32;
-        for arrives in fate.arrives {
+        for arrives in fate.arrives.into_iter().chain(fate.copy) {
             self.recorder.flies(self.now, arrives, place, self.network.receiver(edge as usize));
             let frame = frame.clone();
             self.queue.push(arrives, Step::Deliver { edge, generation, frame });

@@ -2,28 +2,28 @@
 //! disks, clocks and links, and does to them what the [decisions](crate::decision) say.
 
 mod disks;
+mod founding;
 mod links;
+mod written;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use bitcraps_protocol::block::{Height, ValidatorIndex};
-use bitcraps_protocol::chain::{Genesis, Operation, ValidatorCard};
-use bitcraps_protocol::consensus::ValidatorSet;
-use bitcraps_protocol::craps::Chips;
+use bitcraps_protocol::chain::{Genesis, Operation};
+use bitcraps_protocol::consensus::{ValidatorSet, Vote};
 use bitcraps_protocol::event::{Action, Command, CommandId, Event, Notice, Refusal};
 use bitcraps_protocol::identity::{Address, Context, Epoch, Keypair, ProofOfWork};
 use bitcraps_protocol::node::{self, Node, Past, Setup};
 use bitcraps_protocol::rng::Rng;
-use bitcraps_protocol::simulation::{Flaw, Flaws, Observation, Signatures, Simulation};
-use bitcraps_protocol::time::{BlockTime, Time};
-use bitcraps_protocol::wire::Text;
+use bitcraps_protocol::simulation::{Flaws, Observation, Signatures, Simulation};
+use bitcraps_protocol::time::Time;
 use bytes::Bytes;
 
 use crate::adversary::{Hostile, Part};
 use crate::canary;
 use crate::checks::{Check, Checks, Heard, Violation};
-use crate::clock::{Clock, START_UNIX_MS};
-use crate::config::{Config, DiceKeySource, root};
+use crate::clock::Clock;
+use crate::config::{Config, root};
 use crate::decision::{Decisions, TimedFault};
 use crate::digest::Digest;
 use crate::disk::{Crash, Disk};
@@ -34,12 +34,14 @@ use crate::queue::{Calendar, Queue};
 use crate::recorder::{Kind, Recorder};
 use crate::topology::Links;
 use crate::workload::Player;
+use founding::found;
+use written::Written;
 
-/// Leading zero bits of the proofs of work: the least that is any, since it is not what is tested.
-const PROOF_OF_WORK_BITS: u8 = 1;
+/// Nodes above which each is given less memory than a process of its own would have.
+const MANY_PLACES: usize = 64;
 
-/// What every validator and player owns at first.
-const CHIPS: u64 = 100_000;
+/// Gossip messages that each of many nodes remembers: several views' worth.
+const MANY_SEEN: usize = 2_048;
 
 /// How often a driver tells the wall clock.
 const WALL_CLOCK_MICROS: u64 = 10_000_000;
@@ -74,6 +76,8 @@ pub struct Place {
     pub gone: bool,
     /// Whether its journal is younger than its key.
     pub lost: bool,
+    /// Votes in its journal that are not durable yet, by how many records there are with each.
+    promises: VecDeque<(usize, Vote)>,
     syncs: Rng,
     /// Commands that were accepted by the process here and whose end is not known, and whether each
     /// is a transfer.
@@ -126,6 +130,8 @@ pub struct World {
     pub counters: Counters,
     /// Events so far.
     pub events: u64,
+    /// Records that were checked before, when another node wrote the same.
+    written: Written,
     timed: Vec<(u64, TimedFault)>,
     queue: Calendar<Step>,
     player: Player,
@@ -154,10 +160,13 @@ impl World {
         let honest = honest.collect();
         let links = config.topology.links(config.places(), &honest, &mut rng.fork("topology"));
         let network = Network::new(&config, &links, &rng);
-        let (genesis, identities) = found(&config, &rng);
+        let (genesis, identities) = (*found(&config, &rng)).clone();
         let degree = (0..config.places()).map(|place| network.pairs_of(place).len()).max();
         let mut settings = node::Config::default();
         settings.mesh.links = settings.mesh.links.max(2 * degree.unwrap_or(0) + 8);
+        if config.places() > MANY_PLACES {
+            settings.mesh.seen_messages = MANY_SEEN;
+        }
         let mut drift = rng.fork("clocks");
         let places = identities.into_iter().enumerate().map(|(index, (keypair, proof))| Place {
             keypair,
@@ -170,6 +179,7 @@ impl World {
             synced_at: Time::ZERO,
             gone: false,
             lost: false,
+            promises: VecDeque::new(),
             syncs: rng.fork(&format!("disk {index}")),
             commands: BTreeMap::new(),
             height: Height(0),
@@ -177,10 +187,19 @@ impl World {
         let places: Vec<Place> = places.collect();
         let peers = genesis.validators.iter().map(|card| card.address.peer).collect();
         let context = Context { network: genesis.network(), epoch: Epoch(0) };
-        let validators = ValidatorSet::new(peers, &context);
+        let simulation = simulation(&config);
+        let validators =
+            ValidatorSet::new(peers, &context).checked_by(simulation.signatures.clone());
         let mut world = Self {
             leaders: validators.clone(),
-            checks: Checks::new(&roles, validators, context, &genesis, &places),
+            checks: Checks::new(
+                &roles,
+                validators,
+                context,
+                &genesis,
+                simulation.signatures.clone(),
+                &places,
+            ),
             player: Player::new(&config, &rng),
             roles,
             now: Time::ZERO,
@@ -192,11 +211,12 @@ impl World {
             recorder: Recorder::default(),
             counters: Counters::new(),
             events: 0,
+            written: Written::default(),
             timed,
             queue: Calendar::default(),
             genesis,
             settings,
-            simulation: simulation(&config),
+            simulation,
             seeds: rng.fork("processes"),
             paused: false,
             config,
@@ -383,7 +403,7 @@ impl World {
                 }
             }
             Some(Process::Honest(node)) => {
-                let faulty = self.roles.faulty().contains(&place);
+                let faulty = self.roles.is_faulty(place);
                 let liar = self.roles.liars.contains(&place);
                 while let Some(observation) = node.observation() {
                     match observation {
@@ -645,50 +665,16 @@ fn simulation(config: &Config) -> Simulation {
     let flaws = config.flaws.iter().filter_map(|name| canary::flaw(name));
     Simulation {
         flaws: flaws.fold(Flaws::NONE, Flaws::and),
-        signatures: Signatures::remembered(),
+        signatures: if config.stand_in {
+            Signatures::StandIn(root(config.seed).fork("signatures").bytes32())
+        } else {
+            Signatures::remembered()
+        },
         clear_links: config.link.clear,
         observed: true,
         overheard: config.nodes <= OVERHEARD_NODES,
         ..Simulation::default()
     }
-}
-
-/// Identities and the genesis they agree on.
-fn found(config: &Config, rng: &Rng) -> (Genesis, Vec<(Keypair, ProofOfWork)>) {
-    let mut seeds = rng.fork("identities");
-    let identity = |_| {
-        let keypair = Keypair::from_seed(seeds.bytes32());
-        let proof = ProofOfWork::mine(keypair.peer(), PROOF_OF_WORK_BITS);
-        (keypair, proof)
-    };
-    let identities: Vec<_> = (0..config.places()).map(identity).collect();
-    let of = |(keypair, proof): &(Keypair, ProofOfWork)| {
-        (Address { peer: keypair.peer(), proof: *proof }, Chips(CHIPS))
-    };
-    let members = &identities[..usize::from(config.nodes)];
-    let cards = members.iter().map(|(keypair, proof)| ValidatorCard::new(keypair, *proof));
-    let cards: Vec<_> = cards.collect();
-    let name = Text::new("simulated").expect("a short name");
-    let time = BlockTime(START_UNIX_MS);
-    // Of lively players every other one begins with nothing, and joins when it is paid.
-    let owners = identities.iter().enumerate().filter(|(place, _)| {
-        let newcomer = config.workload.lively && *place >= members.len() && place % 2 == 1;
-        !newcomer
-    });
-    let allocations = owners.map(|(_, identity)| of(identity)).collect();
-    let genesis = match config.dice_key {
-        DiceKeySource::Chain => Genesis::new(name, cards, allocations, time, PROOF_OF_WORK_BITS),
-        DiceKeySource::Dealer => {
-            let mut deal = rng.fork("genesis");
-            Genesis::insecure(name, cards, allocations, time, PROOF_OF_WORK_BITS, &mut deal)
-        }
-    };
-    let mut genesis = genesis.expect("a checked configuration makes a genesis");
-    if simulation(config).flaws.has(Flaw::ThresholdTooLow) {
-        let mut deal = rng.fork("genesis with few shares");
-        genesis = genesis.with_dice_threshold(config.tolerated() + 1, &mut deal);
-    }
-    (genesis, identities)
 }
 
 fn clock(config: &Config, rng: &mut Rng) -> Clock {

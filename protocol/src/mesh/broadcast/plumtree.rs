@@ -21,7 +21,8 @@ use super::seen::{Novelty, Seen};
 use crate::event::LinkId;
 use crate::identity::PeerId;
 use crate::mesh::budget::Bucket;
-use crate::mesh::packet::Packet;
+use crate::mesh::neighbours::{Neighbourhood, Neighbourhoods};
+use crate::mesh::packet::{Packet, Shorthand};
 use crate::mesh::{Attempt, Lane, Rate, Serial};
 use crate::time::Time;
 
@@ -55,8 +56,8 @@ pub(in crate::mesh) enum Input {
     LinkUp { link: LinkId, peer: PeerId },
     /// It is gone.
     LinkDown { link: LinkId },
-    /// Whom a peer says it is linked to; replaces what it said before.
-    Neighbours { link: LinkId, peers: BTreeSet<PeerId> },
+    /// Whom a peer hears without a relay; replaces what it said before.
+    Neighbours { link: LinkId, hears: Neighbourhood },
     /// A message came.
     Received { link: LinkId, attempt: Attempt, hops: Hops, body: Bytes },
     /// A peer has these messages.
@@ -98,6 +99,7 @@ pub(in crate::mesh) struct Plumtree {
     cache: Cache,
     missing: Missing,
     edges: BTreeMap<LinkId, Edge>,
+    neighbourhoods: Neighbourhoods,
     /// The message that came last, and who else announced it before.
     latest: Option<(MessageId, Vec<LinkId>)>,
     announce_at: Option<Time>,
@@ -108,7 +110,8 @@ pub(in crate::mesh) struct Plumtree {
 #[derive(Debug)]
 struct Edge {
     peer: PeerId,
-    neighbours: BTreeSet<PeerId>,
+    /// Whom the peer hears without a relay.
+    hears: Neighbourhood,
     /// Trees that this link is not part of.
     lazy: Trees,
     /// Not pruned before this.
@@ -116,13 +119,6 @@ struct Edge {
     /// Not announced yet; at most [`DIGESTS`].
     digests: BTreeSet<MessageId>,
     pulls: Bucket,
-}
-
-impl Edge {
-    /// Whether it needs nobody to relay what `author` says.
-    fn hears(&self, author: PeerId) -> bool {
-        self.peer == author || self.neighbours.contains(&author)
-    }
 }
 
 impl Plumtree {
@@ -133,6 +129,7 @@ impl Plumtree {
             limits,
             missing: Missing::new(),
             edges: BTreeMap::new(),
+            neighbourhoods: Neighbourhoods::new(),
             latest: None,
             announce_at: None,
             outputs: VecDeque::new(),
@@ -143,9 +140,10 @@ impl Plumtree {
         match input {
             Input::LinkUp { link, peer } => self.link_up(now, link, peer),
             Input::LinkDown { link } => self.link_down(link),
-            Input::Neighbours { link, peers } => {
+            Input::Neighbours { link, hears } => {
                 if let Some(edge) = self.edges.get_mut(&link) {
-                    edge.neighbours = peers;
+                    self.neighbourhoods.remove(link, &edge.hears);
+                    edge.hears = self.neighbourhoods.add(link, hears);
                 }
             }
             Input::Received { link, attempt, hops, body } => {
@@ -185,7 +183,7 @@ impl Plumtree {
         }
         let edge = Edge {
             peer,
-            neighbours: BTreeSet::new(),
+            hears: self.neighbourhoods.add(link, Neighbourhood::of([Shorthand::of(peer)])),
             lazy: Trees::default(),
             holds_until: now,
             digests: BTreeSet::new(),
@@ -196,6 +194,7 @@ impl Plumtree {
 
     fn link_down(&mut self, link: LinkId) {
         let Some(gone) = self.edges.remove(&link) else { return };
+        self.neighbourhoods.remove(link, &gone.hears);
         self.missing.link_down(link);
         // Another link to the same peer may have been pruned in favour of this one.
         let others = self.edges.values_mut().filter(|edge| edge.peer == gone.peer);
@@ -285,36 +284,37 @@ impl Plumtree {
             Some((latest, holders)) if latest == id => holders,
             Some(_) | None => Vec::new(),
         };
-        let packet = Packet::Gossip { attempt, hops, body }.encode();
-        let kept = Kept { packet, lane, tree, author, serial, at: now };
-        let mut concerns_others = from.is_none();
-        for (&link, edge) in &mut self.edges {
-            let relays = from.is_some();
-            if relays && (from == Some(link) || author.is_some_and(|author| edge.hears(author))) {
-                continue;
-            }
-            concerns_others = true;
-            if relays && holders.contains(&link) {
-                continue;
-            }
-            if !relays || (!edge.lazy.contains(tree) && hops < Hops::MOST) {
-                self.outputs.push_back(push(link, id, &kept));
-            } else {
-                edge.digests.insert(id);
-                if edge.digests.len() >= DIGESTS {
-                    let ids = core::mem::take(&mut edge.digests).into_iter().collect();
-                    self.outputs.push_back(Output::Announce { link, ids });
-                }
-                self.announce_at.get_or_insert(now + DIGEST_PAUSE);
-            }
-        }
         if let Some(edge) = from.and_then(|from| self.edges.get_mut(&from)) {
             edge.lazy.remove(tree);
         }
+        let mut concerned: Vec<LinkId> = match from {
+            None => self.edges.keys().copied().collect(),
+            Some(from) => self.neighbourhoods.without(author).filter(|it| *it != from).collect(),
+        };
         // Nobody can lack what everybody hears from its author.
-        if concerns_others {
-            self.cache.insert(id, kept);
+        if from.is_some() && concerned.is_empty() {
+            return;
         }
+        concerned.sort_unstable();
+        let packet = Packet::Gossip { attempt, hops, body }.encode();
+        let kept = Kept { packet, lane, tree, author, serial, at: now };
+        for link in concerned {
+            let Some(edge) = self.edges.get_mut(&link) else { continue };
+            if from.is_some() && holders.contains(&link) {
+                continue;
+            }
+            if from.is_none() || (!edge.lazy.contains(tree) && hops < Hops::MOST) {
+                self.outputs.push_back(push(link, id, &kept));
+                continue;
+            }
+            edge.digests.insert(id);
+            if edge.digests.len() >= DIGESTS {
+                let ids = core::mem::take(&mut edge.digests).into_iter().collect();
+                self.outputs.push_back(Output::Announce { link, ids });
+            }
+            self.announce_at.get_or_insert(now + DIGEST_PAUSE);
+        }
+        self.cache.insert(id, kept);
     }
 
     fn keep_time(&mut self, now: Time) {

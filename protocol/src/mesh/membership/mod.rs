@@ -131,6 +131,8 @@ pub(super) struct Membership {
     /// When each validator was last heard; at most all of them.
     heard: BTreeMap<PeerId, Time>,
     neighbours: BTreeMap<LinkId, Neighbour>,
+    /// When the next probation may end.
+    refuse_at: Option<Time>,
     exchange_at: Option<Time>,
     /// When to look for somebody to dial, if there is a reason to.
     dial_at: Option<Time>,
@@ -161,6 +163,7 @@ impl Membership {
             validators: BTreeSet::new(),
             heard: BTreeMap::new(),
             neighbours: BTreeMap::new(),
+            refuse_at: None,
             exchange_at: None,
             dial_at: None,
             outputs: VecDeque::new(),
@@ -212,8 +215,7 @@ impl Membership {
     }
 
     pub(super) fn deadline(&self) -> Option<Time> {
-        let probation = self.neighbours.values().filter_map(|it| it.probation);
-        probation.chain(self.exchange_at).chain(self.dial_at).min()
+        [self.refuse_at, self.exchange_at, self.dial_at].into_iter().flatten().min()
     }
 
     fn is_linked(&self, peer: PeerId) -> bool {
@@ -237,6 +239,7 @@ impl Membership {
         let gives_way =
             wanted && self.make_room(|membership, it| !membership.validators.contains(&it.peer));
         let probation = (is_extra && !gives_way).then(|| now + PROBATION);
+        self.refuse_at = self.refuse_at.into_iter().chain(probation).min();
         let neighbour =
             Neighbour { peer, reachable: Vec::new(), probation, told: Bucket::new(now, TOLD) };
         self.neighbours.insert(link, neighbour);
@@ -441,6 +444,23 @@ impl Membership {
     }
 
     fn keep_time(&mut self, now: Time) {
+        if self.refuse_at.is_some_and(|at| at <= now) {
+            self.refuse(now);
+        }
+        if self.exchange_at.is_some_and(|at| at <= now) {
+            let pause = EXCHANGE / 2;
+            let jitter = self.rng.below(EXCHANGE.as_micros() as u64);
+            self.exchange_at = Some(now + pause + Duration::from_micros(jitter));
+            self.exchange();
+        }
+        if self.dial_at.is_some_and(|at| at <= now) {
+            self.book.give_up(now, &mut self.rng);
+            self.dial_at = self.dial(now);
+        }
+    }
+
+    /// Ends the links whose probation is over.
+    fn refuse(&mut self, now: Time) {
         let refused: Vec<LinkId> = self
             .neighbours
             .iter()
@@ -453,16 +473,7 @@ impl Membership {
             }
             self.outputs.push_back(Output::Close { link });
         }
-        if self.exchange_at.is_some_and(|at| at <= now) {
-            let pause = EXCHANGE / 2;
-            let jitter = self.rng.below(EXCHANGE.as_micros() as u64);
-            self.exchange_at = Some(now + pause + Duration::from_micros(jitter));
-            self.exchange();
-        }
-        if self.dial_at.is_some_and(|at| at <= now) {
-            self.book.give_up(now, &mut self.rng);
-            self.dial_at = self.dial(now);
-        }
+        self.refuse_at = self.neighbours.values().filter_map(|it| it.probation).min();
     }
 
     fn exchange(&mut self) {

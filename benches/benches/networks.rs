@@ -1,0 +1,137 @@
+//! How fast are whole networks, and how far is their agreement from the fastest possible?
+//!
+//! * Blocks that become final for each second of processor time, with 4, 31 and 100 validators that
+//!   really sign, and with keyed hashes in place of signatures.
+//! * Scenarios of four validators, one of which is two (Twins): five views in which the two are heard
+//!   by some and not by others, then three more final blocks at every honest node; for each second of
+//!   processor time.
+//! * The time between blocks and the time to finality, in δ, the time that a message takes.
+//!
+//! Every network is one of full nodes: blocks are built, executed and journalled everywhere, and every
+//! check of the simulator is on.
+
+use std::io::Write as _;
+use std::time::Duration;
+
+use bitcraps_benches::cpu_time;
+use bitcraps_protocol::time::Time;
+use bitcraps_sim::adversary;
+use bitcraps_sim::config::Config;
+use bitcraps_sim::latency::Latency;
+use bitcraps_sim::recorder::Kind;
+use bitcraps_sim::run::{self, Watch};
+use bitcraps_sim::world::World;
+
+/// Time in which links come up and time-outs get used to the network.
+const WARM_UP_MS: u64 = 500;
+
+/// Microseconds that a message takes.
+const DELTA: u64 = 10_000;
+
+fn main() {
+    // `cargo bench -- WORD` asks only what has the word in its name.
+    let filter = std::env::args().skip(1).find(|argument| !argument.starts_with("--"));
+    let asked = |name: &str| filter.as_ref().is_none_or(|word| name.contains(word.as_str()));
+    for (nodes, ms) in [(4, 20_000), (31, 2_000), (100, 400)] {
+        for stand_in in [false, true] {
+            let signed = if stand_in { "keyed hashes" } else { "Ed25519" };
+            let name = format!("final blocks, {nodes} validators, {signed}");
+            if asked(&name) {
+                let (blocks, frames, time) = blocks(nodes, stand_in, ms);
+                let of = |count: u64| count as f64 / time.as_secs_f64();
+                say(&format!(
+                    "{name}: {:.1} per CPU second; {:.0} frames per CPU second, {} a block",
+                    of(blocks),
+                    of(frames),
+                    frames / blocks.max(1)
+                ));
+            }
+        }
+    }
+    for stand_in in [false, true] {
+        let signed = if stand_in { "keyed hashes" } else { "Ed25519" };
+        let name = format!("scenarios of four, {signed}");
+        if asked(&name) {
+            say(&format!("{name}: {:.0} per CPU second", scenarios(stand_in)));
+        }
+    }
+    if asked("finality") {
+        let (block, finality) = finality();
+        say(&format!(
+            "finality: {finality:.2} δ after a leader may propose, a block each {block:.2} δ"
+        ));
+    }
+}
+
+/// Links that take δ, disks that take no time, players that always want something.
+fn network(nodes: u16, stand_in: bool) -> Config {
+    let mut config = Config { nodes, stand_in, ..Config::default() };
+    config.link.latency = Latency::Constant { micros: DELTA };
+    config.link.clear = true;
+    config.disk = Latency::Constant { micros: 0 };
+    config.workload.every_ms = 10;
+    config
+}
+
+fn blocks(nodes: u16, stand_in: bool, ms: u64) -> (u64, u64, Duration) {
+    let mut world = World::new(network(nodes, stand_in), None);
+    run_until(&mut world, WARM_UP_MS);
+    let (height, frames) = (world.checks.tally.height, world.network.traffic.delivered);
+    let start = cpu_time();
+    run_until(&mut world, WARM_UP_MS + ms);
+    let time = cpu_time() - start;
+    (world.checks.tally.height - height, world.network.traffic.delivered - frames, time)
+}
+
+fn run_until(world: &mut World, ms: u64) {
+    world.run_until(Time::from_micros(ms * 1_000)).expect("nothing is violated without faults");
+}
+
+fn scenarios(stand_in: bool) -> f64 {
+    let scenarios = adversary::scenarios(3, 5, 200);
+    let (count, start) = (scenarios.len(), cpu_time());
+    for rounds in scenarios {
+        let mut config = adversary::twins(4, 1, rounds);
+        (config.stand_in, config.link.clear) = (stand_in, true);
+        // Five views, also if each of them waits for its time-out.
+        (config.faulty_ms, config.stabilises_ms) = (500, 500);
+        let outcome = run::run(&config, None, Watch::default());
+        assert_eq!(outcome.report.violation, None);
+    }
+    count as f64 / (cpu_time() - start).as_secs_f64()
+}
+
+/// The mean time between blocks, and from the first node in a view to the last at which its block is
+/// final, in δ.
+fn finality() -> (f64, f64) {
+    let mut world = World::new(network(4, true), None);
+    run_until(&mut world, WARM_UP_MS);
+    world.recorder.keep_timeline((0, 0));
+    run_until(&mut world, WARM_UP_MS + 10_000);
+    let happenings = world.recorder.take_timeline().expect("it was kept").happenings;
+    let times = |kind: Kind, view: u64| {
+        let of_view = move |it: &&_| is(it, kind, view);
+        happenings.iter().filter(of_view).map(|it| it.at)
+    };
+    let entered = happenings.iter().filter(|it| it.kind == Kind::Entered);
+    let views: Vec<u64> = entered.filter(|it| it.place == 0).map(|it| it.what).collect();
+    let delays: Vec<u64> = views
+        .iter()
+        .filter(|view| times(Kind::Finalized, **view).count() == 4)
+        .filter_map(|view| {
+            Some(times(Kind::Finalized, *view).max()? - times(Kind::Entered, *view).min()?)
+        })
+        .collect();
+    let block = 10_000_000.0 / views.len() as f64;
+    let finality = delays.iter().sum::<u64>() as f64 / delays.len() as f64;
+    (block / DELTA as f64, finality / DELTA as f64)
+}
+
+fn is(it: &bitcraps_sim::recorder::Happening, kind: Kind, view: u64) -> bool {
+    it.kind == kind && it.what == view
+}
+
+fn say(line: &str) {
+    // Who closed standard output does not want to know.
+    let _ = writeln!(std::io::stdout().lock(), "{line}");
+}
