@@ -43,7 +43,8 @@ pub enum Flaw {
     NotarizationNotDurable,
     /// Notarize votes leave without the block's body being durable.
     BodyNotDurable,
-    /// A block may be finalized by whoever notarized another one of the same view.
+    /// A block may be finalized by whoever notarized another one of the same view, or knows that
+    /// its leader proposed two.
     FinalizeOther,
     /// Votes are signed and checked for every network and epoch at once.
     NoDomainSeparation,

@@ -356,7 +356,8 @@ impl Consensus {
 
     /// S3: finalize what is notarized, unless something forbids it.
     fn finalize(&mut self, view: View, block: BlockHash) {
-        let equivocated = self.rounds.get(&view).is_some_and(|round| round.equivocated);
+        let equivocated = self.rounds.get(&view).is_some_and(|round| round.equivocated)
+            && !self.has(Flaw::FinalizeOther);
         let already_final = self.rounds.range(view..).any(|(_, it)| it.finalization.is_some());
         if self.signer.is_some()
             && self.may_vote_in(view)

@@ -267,7 +267,7 @@ def read_rules(r):
     [ladder() for _ in range(9)], ratios(5), r.tag(3), ratio(), r.bool()  # hops; the bets that remember
     rules["works"] = bools("come", "dont_come", "put", "place", "buy", "lay", "hard", "big", "yes_no")
     rules["stays"] = bools("place", "buy", "lay", "hard", "big", "yes_no")
-    [r.int() for _ in range(21)], r.bool(), r.int(32), r.int(), r.int(), r.int(16), r.int(16)  # limits
+    [r.int() for _ in range(28)], r.bool(), r.int(32), r.int(), r.int(), r.int(16), r.int(16)  # limits
     return rules
 
 

@@ -36,7 +36,7 @@ impl World {
         let Some(count) = it.disk.append(position, record) else {
             // A driver that cannot write must stop.
             self.count("disk full");
-            self.places[place].disk.crash(Crash { kept_permille: 0, lied: 0 });
+            self.lose_unsynced(place, Crash::default());
             return self.stop(place);
         };
         it.promises.extend(vote.map(|vote| (count, vote)));
@@ -73,10 +73,7 @@ impl World {
             return;
         }
         self.count("crash");
-        let (lost, broken) = self.places[place].disk.crash(Crash { kept_permille, lied });
-        // What survived without having been synced is as good as durable.
-        self.promise(place);
-        self.places[place].promises.clear();
+        let (lost, broken) = self.lose_unsynced(place, Crash { kept_permille, lied });
         if lost > 0 {
             self.count("records lost in a crash");
         }
@@ -87,6 +84,16 @@ impl World {
             self.count("disk lied");
         }
         self.stop(place);
+    }
+
+    /// Loses what a disk loses when its process ends; how many records that were not durable, and
+    /// how many that were.
+    pub(super) fn lose_unsynced(&mut self, place: usize, crash: Crash) -> (usize, usize) {
+        let lost = self.places[place].disk.crash(crash);
+        // What survived without having been synced is as good as durable.
+        self.promise(place);
+        self.places[place].promises.clear();
+        lost
     }
 
     pub(super) fn wipe(&mut self, place: usize) {

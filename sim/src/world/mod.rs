@@ -449,7 +449,7 @@ impl World {
                 let Ok(bytes) = self.places[place].disk.load(&key) else {
                     // A driver that cannot read must stop.
                     self.count("read error");
-                    self.places[place].disk.crash(Crash::default());
+                    self.lose_unsynced(place, Crash::default());
                     return self.stop(place);
                 };
                 let now = self.places[place].clock.local(self.now);
