@@ -267,6 +267,28 @@ fn a_leader_that_proposes_twice_is_accused_and_its_view_not_finalized() {
 }
 
 #[test]
+fn a_known_block_under_another_vote_is_passed_on_only_after_a_look_at_that_vote() {
+    let mut node = ready(follower(1));
+    let first = first_proposal();
+    accept_proposal(&mut node, &first);
+    let again = receive(&mut node, Message::Proposal(first.clone()));
+    assert_eq!(again, vec![Output::Relay]);
+
+    // Who passes this on would be blamed for it.
+    let signature = Signature([1; 64]);
+    let forged = Proposal { vote: Vote { signature, ..first.vote }, ..first.clone() };
+    let outputs = receive(&mut node, Message::Proposal(forged));
+    assert_eq!(outputs, vec![Output::Blame { link: LINK, fault: Fault::BadSignature }]);
+
+    let (view, block, time) = (View(1), first.block.hash(), BlockTime(6_000));
+    let restated = vote(leader(1), Statement::Notarize { view, block, time });
+    let evidence = crate::consensus::Evidence { first: first.vote, second: restated };
+    let restated = Proposal { vote: restated, ..first };
+    let outputs = receive(&mut node, Message::Proposal(restated));
+    assert_eq!(outputs, vec![Output::Accuse(evidence), Output::Relay]);
+}
+
+#[test]
 fn votes_of_a_far_future_are_not_kept_but_make_one_ask() {
     let mut node = ready(follower(1));
     let vote = nullify(leader(1), 1 << 40, 0);
