@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::latency::Latency;
 use crate::topology::Topology;
-use crate::{adversary, canary};
+use crate::{adversary, canary, plan};
 
 /// One run. Rates are parts in a million; times are in microseconds or milliseconds as named.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -365,6 +365,20 @@ impl Config {
         if rng.below(3) == 0 || self.strategies.iter().any(deals) {
             self.dice_key = DiceKeySource::Chain;
         }
+    }
+
+    /// Gives the hostile validators a strategy each, drawn from the seed, of those that find
+    /// something to do: no more of them than there are.
+    pub fn draw_strategies(&mut self) {
+        let mut rng = root(self.seed).fork("strategies");
+        let makes_keys = self.dice_key == DiceKeySource::Chain;
+        let mut names: Vec<_> = adversary::playable()
+            .filter(|strategy| makes_keys || !strategy.makes_keys())
+            .map(|strategy| strategy.name.to_owned())
+            .collect();
+        plan::shuffle(&mut names, &mut rng);
+        names.truncate(usize::from(self.byzantine));
+        self.strategies = names;
     }
 
     /// f, how many validators may be faulty.

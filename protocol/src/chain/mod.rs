@@ -342,6 +342,12 @@ impl Chain {
         self.mempool.contains(id)
     }
 
+    /// Whether this very transaction was verified and waits, so that a relay may pass it on: an id
+    /// does not cover the signature.
+    pub fn vouches_for(&self, signed: &SignedTransaction) -> bool {
+        self.mempool.get(&signed.id()).is_some_and(|known| known.signed() == signed)
+    }
+
     /// At most `count` waiting transactions to remind neighbours of; further calls go round all.
     pub fn offer(&mut self, count: usize) -> Vec<SignedTransaction> {
         self.mempool.offer(count)

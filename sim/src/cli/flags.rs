@@ -36,7 +36,7 @@ pub(crate) struct RunFlags {
     /// How many validators are hostile.
     #[arg(long)]
     byzantine: Option<u16>,
-    /// What they do; several are shared out among them.
+    /// What they do; several are shared out among them. Drawn from the seed if not given.
     #[arg(long = "strategy", value_name = "NAME")]
     strategies: Vec<String>,
     /// Breaks every node's core in this way; see `canary`.
@@ -133,6 +133,8 @@ impl RunFlags {
         config.stand_in |= self.stand_in;
         if !self.strategies.is_empty() {
             config.strategies.clone_from(&self.strategies);
+        } else if config.strategies.is_empty() && self.config.is_none() {
+            config.draw_strategies();
         }
         if !self.flaws.is_empty() {
             config.flaws.clone_from(&self.flaws);

@@ -268,20 +268,25 @@ fn a_leader_that_proposes_twice_is_accused_and_its_view_not_finalized() {
 }
 
 #[test]
-fn a_block_that_is_here_under_another_vote_is_judged_by_that_vote() {
-    let node = &mut ready(follower(1));
+fn a_known_block_under_another_vote_is_passed_on_only_after_a_look_at_that_vote() {
+    let mut node = ready(follower(1));
     let first = first_proposal();
-    accept_proposal(node, &first);
-    let under = |vote| Message::Proposal(Proposal { vote, block: first.block.clone() });
-    let forged = Vote { signature: Signature([7; 64]), ..first.vote };
-    let blame = Output::Blame { link: LINK, fault: Fault::BadSignature };
-    assert_eq!(receive(node, under(forged)), vec![blame]);
-    let Statement::Notarize { view, block, time } = first.vote.statement else { panic!() };
-    let time = BlockTime(time.0 + 1);
-    let second = vote(leader(1), Statement::Notarize { view, block, time });
-    let evidence = Evidence { first: first.vote, second };
-    assert_eq!(receive(node, under(second)), vec![Output::Accuse(evidence), Output::Relay]);
-    assert_eq!(receive(node, under(first.vote)), vec![Output::Relay]);
+    accept_proposal(&mut node, &first);
+    let again = receive(&mut node, Message::Proposal(first.clone()));
+    assert_eq!(again, vec![Output::Relay]);
+
+    // Who passes this on would be blamed for it.
+    let signature = Signature([1; 64]);
+    let forged = Proposal { vote: Vote { signature, ..first.vote }, ..first.clone() };
+    let outputs = receive(&mut node, Message::Proposal(forged));
+    assert_eq!(outputs, vec![Output::Blame { link: LINK, fault: Fault::BadSignature }]);
+
+    let (view, block, time) = (View(1), first.block.hash(), BlockTime(6_000));
+    let restated = vote(leader(1), Statement::Notarize { view, block, time });
+    let evidence = crate::consensus::Evidence { first: first.vote, second: restated };
+    let restated = Proposal { vote: restated, ..first };
+    let outputs = receive(&mut node, Message::Proposal(restated));
+    assert_eq!(outputs, vec![Output::Accuse(evidence), Output::Relay]);
 }
 
 #[test]
