@@ -3,7 +3,6 @@
 use rustix::time::{ClockId, clock_gettime};
 
 /// Milliseconds for which this process has computed.
-#[expect(clippy::cast_precision_loss, reason = "a figure for reading")]
 pub(crate) fn millis() -> f64 {
     let time = clock_gettime(ClockId::ProcessCPUTime);
     time.tv_sec as f64 * 1e3 + time.tv_nsec as f64 / 1e6

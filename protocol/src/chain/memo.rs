@@ -7,9 +7,7 @@ use alloc::collections::{BTreeMap, VecDeque};
 
 use super::mempool::Mempool;
 use super::{NotAuthentic, SignedTransaction, TransactionId, VerifiedTransaction};
-use crate::beacon::generation::{
-    Deals, Generation, SignedRecord, Sum, Untrue, VerifiedRecord,
-};
+use crate::beacon::generation::{Deals, Generation, SignedRecord, Sum, Untrue, VerifiedRecord};
 use crate::beacon::{BadCoinProof, Coin, CoinProof, CoinShare, DiceKey, DiceKeyId};
 use crate::block::View;
 use crate::hooks::Hooks;
@@ -136,13 +134,7 @@ impl Memo {
     }
 
     /// Learns that this is the share of this coin by the member with this public key.
-    pub(super) fn vouch(
-        &mut self,
-        key: DiceKeyId,
-        view: View,
-        public: [u8; 32],
-        share: CoinShare,
-    ) {
+    pub(super) fn vouch(&mut self, key: DiceKeyId, view: View, public: [u8; 32], share: CoinShare) {
         self.shares.entry((key, view)).or_default().insert(public, share);
         if self.shares.len() > SHARED_COINS {
             self.shares.pop_first();
