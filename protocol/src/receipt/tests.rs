@@ -333,6 +333,23 @@ fn the_verifier_in_python_was_tried_with_these_very_receipts() {
     );
 }
 
+#[test]
+fn the_verifier_in_python_reads_every_field_of_the_rules_in_its_place() {
+    let between = |text: &'static str, from: &str, to: &str| {
+        let (_, text) = text.split_once(from).unwrap();
+        text.split_once(to).unwrap().0
+    };
+    let rules = between(include_str!("../craps/rules.rs"), "pub struct Rules {", "\n}");
+    let fields = rules.lines().filter_map(|line| line.trim().strip_prefix("pub ")?.split_once(':'));
+    let reader = between(include_str!("verify.py"), "def read_rules(r):", "\ndef ");
+    let read = between(reader, "return r.fields(", "\n\n");
+    let read = read.split([' ', '\n', '(']).filter_map(|word| word.split_once('='));
+    let names = |pairs: &mut dyn Iterator<Item = (&'static str, &'static str)>| -> Vec<_> {
+        pairs.map(|(name, _)| name).collect()
+    };
+    assert_eq!(names(&mut { read }), names(&mut { fields }));
+}
+
 /// `cargo test -p bitcraps-protocol write_the_kept_receipts -- --ignored`, with every change of the
 /// format.
 #[test]
