@@ -1,20 +1,23 @@
 //! Processor time for the tests that print figures: other programs on the machine do not count.
 
+use core::time::Duration;
+
 use rustix::time::{ClockId, clock_gettime};
 
-/// Milliseconds for which this process has computed.
-pub(crate) fn millis() -> f64 {
+/// For how long this process has computed.
+pub(crate) fn cpu_time() -> Duration {
     let time = clock_gettime(ClockId::ProcessCPUTime);
-    time.tv_sec as f64 * 1e3 + time.tv_nsec as f64 / 1e6
+    let nanoseconds = u32::try_from(time.tv_nsec).expect("less than a second");
+    Duration::new(time.tv_sec.unsigned_abs(), nanoseconds)
 }
 
-/// What `work` gives, and the milliseconds that it takes: the least of so many times, for what else
-/// the machine does only ever adds.
-pub(crate) fn least<T>(times: u32, work: impl Fn() -> T) -> (T, f64) {
+/// What `work` gives, and how long it takes: the least of so many times, for what else the machine
+/// does only ever adds.
+pub(crate) fn least<T>(times: u32, work: impl Fn() -> T) -> (T, Duration) {
     let once = || {
-        let start = millis();
+        let start = cpu_time();
         let result = work();
-        (result, millis() - start)
+        (result, cpu_time() - start)
     };
     (1..times).fold(once(), |least, _| {
         let next = once();

@@ -583,7 +583,7 @@ fn figures() {
         let (holds, verified) = least(20, || net.verify(&Receipt::decode(&bytes).unwrap()).is_ok());
         assert!(holds);
         std::println!(
-            "n = {size:>3}: receipt {} bytes, {made:.2} ms to make, {verified:.2} ms to verify",
+            "n = {size:>3}: receipt {} bytes, {made:.2?} to make, {verified:.2?} to verify",
             bytes.len()
         );
     }

@@ -688,7 +688,9 @@ fn the_largest_records_fit() {
 #[ignore = "takes seconds and proves nothing"]
 #[expect(clippy::print_stdout, reason = "measures, for reading")]
 fn what_it_all_costs() {
-    use crate::cpu_time::{least, millis};
+    use core::time::Duration;
+
+    use crate::cpu_time::{cpu_time, least};
 
     for n in [4, 31, 100] {
         let mut ceremony = Ceremony::new(n);
@@ -702,30 +704,30 @@ fn what_it_all_costs() {
         let (opened, opening) = least(9, || deal.open(&run, index(0), index(1), &secret).is_ok());
         assert!(opened);
         let record = ceremony.record(index(0), Statement::Deal(Box::new(deal)));
-        let start = millis();
+        let start = cpu_time();
         ceremony.work();
         let dealt: usize = ceremony.waiting.iter().map(|it| it.signed().size()).sum();
         ceremony.block();
         ceremony.work();
         let attested: usize = ceremony.waiting.iter().map(|it| it.signed().size()).sum();
-        let all = millis() - start;
+        let all = cpu_time() - start;
         let mut sum = Sum::new(&ceremony.generation);
         let mut pieces = Vec::new();
         while !sum.is_done() {
-            let start = millis();
+            let start = cpu_time();
             sum.step(&|version, dealer| ceremony.deals.get(&(version, dealer)));
-            pieces.push(millis() - start);
+            pieces.push(cpu_time() - start);
         }
-        let (summing, longest) =
-            (pieces.iter().sum::<f64>(), pieces.iter().copied().fold(0., f64::max));
+        let summing: Duration = pieces.iter().sum();
+        let longest = pieces.iter().max().unwrap();
         ceremony.sum = Some(sum);
-        let start = millis();
+        let start = cpu_time();
         ceremony.block();
-        let closing = millis() - start;
-        let start = millis();
+        let closing = cpu_time() - start;
+        let start = cpu_time();
         ceremony.work();
-        let members = f64::from(u16::try_from(n).unwrap());
-        let each = (all + millis() - start) / members + summing + closing;
+        let all = all + (cpu_time() - start);
+        let each = all / u32::try_from(n).unwrap() + summing + closing;
         let id = CoinId { network: NETWORK, epoch: EPOCH, key_version: 0, view: View(3) };
         let input = id.input();
         let some = ceremony.shares.values().next().unwrap();
@@ -745,12 +747,12 @@ fn what_it_all_costs() {
         let ((), with_all) = least(9, || verify(threshold.into()));
         std::println!(
             "n = {n}, K = {threshold}\n\
-             deal: {} bytes; {making:.2} ms to make, {checking:.2} to check, {opening:.2} to open\n\
-             run: {} bytes on the chain; {each:.0} ms a node without signatures\n\
-             key: {summing:.1} ms in {} pieces, the longest {longest:.1}; then {closing:.1} to close\n\
-             share: {} bytes, {sharing:.2} ms to make\n\
-             coin: {} bytes, {verifying:.1} ms to verify, {with_some:.1} if two in three of the \
-             shares came before, {with_all:.1} if all did\n",
+             deal: {} bytes; {making:.2?} to make, {checking:.2?} to check, {opening:.2?} to open\n\
+             run: {} bytes on the chain; {each:.0?} a node without signatures\n\
+             key: {summing:.1?} in {} pieces, the longest {longest:.1?}; then {closing:.1?} to close\n\
+             share: {} bytes, {sharing:.2?} to make\n\
+             coin: {} bytes, {verifying:.1?} to verify, {with_some:.1?} if two in three of the \
+             shares came before, {with_all:.1?} if all did\n",
             record.size(),
             dealt + attested,
             pieces.len(),
