@@ -154,8 +154,8 @@ impl World {
                 self.recorder.say(self.now, place, || format!("command fails: {rejection}"));
                 self.places[place].commands.remove(&id);
             }
-            Notice::Rolled { table, round, dice, .. } => {
-                self.note(Kind::Rolled, place, u64::from(dice.total()));
+            Notice::Rolled { table, round, dice, view } => {
+                self.note(Kind::Rolled, place, view.0);
                 if sound {
                     self.checks.rolled(self.now, place, table, round, dice);
                 }
