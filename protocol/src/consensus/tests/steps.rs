@@ -283,7 +283,7 @@ fn a_known_block_under_another_vote_is_passed_on_only_after_a_look_at_that_vote(
 
     let (view, block, time) = (View(1), first.block.hash(), BlockTime(6_000));
     let restated = vote(leader(1), Statement::Notarize { view, block, time });
-    let evidence = crate::consensus::Evidence { first: first.vote, second: restated };
+    let evidence = Evidence { first: first.vote, second: restated };
     let restated = Proposal { vote: restated, ..first };
     let outputs = receive(&mut node, Message::Proposal(restated));
     assert_eq!(outputs, vec![Output::Accuse(evidence), Output::Relay]);
