@@ -12,7 +12,7 @@ use crate::run::Report;
 pub const RUNS: u64 = 400;
 
 /// The states, as counters in reports name them.
-pub const STATES: [&str; 30] = [
+pub const STATES: [&str; 31] = [
     // Views.
     "view skipped",
     "several views skipped at once",
@@ -25,6 +25,7 @@ pub const STATES: [&str; 30] = [
     "partition healed",
     "crash",
     "restarted",
+    "restarted from a base",
     "records lost in a crash",
     "torn tail",
     "disk lied",
