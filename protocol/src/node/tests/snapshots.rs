@@ -24,15 +24,20 @@ fn old_world(players: usize, height: u64) -> World {
     while world.node(0).status().height < Height(height) {
         play(&mut world);
     }
+    keep_betting(&mut world);
     world
 }
 
 /// A bet if there is none, and a roll.
 fn play(world: &mut World) {
+    keep_betting(world);
+    world.roll(1);
+}
+
+fn keep_betting(world: &mut World) {
     if world.node(1).state().table(TABLE).unwrap().table.bets().count() == 0 {
         world.bet(1, "pass", 100);
     }
-    world.roll(1);
 }
 
 fn entries(world: &World, index: usize) -> impl Iterator<Item = Entry> + '_ {
