@@ -39,14 +39,18 @@ impl Consensus {
         if view < self.oldest_kept_view() {
             return self.help(link);
         }
-        if self.rounds.get(&view).and_then(|round| round.proposal) == Some(hash) {
+        // Whoever knows the block need not know the vote: its time may be another, its signature
+        // bad.
+        let round = self.rounds.get(&view);
+        let is_known = round.is_some_and(|round| round.proposal == Some(hash));
+        if is_known && self.is_counted(&proposal.vote) {
             return self.outputs.push_back(Output::Relay);
         }
         let Some(vote) = proposal.vote.verify(&self.validators, &self.context) else {
             return self.blame(link, Fault::BadSignature);
         };
         self.recognise(vote.get());
-        if !self.take_justification(&proposal.block) {
+        if !is_known && !self.take_justification(&proposal.block) {
             return self.blame(link, Fault::BadBlock);
         }
         let round = self.rounds.entry(view).or_default();

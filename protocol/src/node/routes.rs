@@ -271,7 +271,7 @@ impl Node {
     }
 
     fn on_transaction(&mut self, link: LinkId, signed: SignedTransaction) {
-        if self.chain.contains(&signed.id()) {
+        if self.chain.vouches_for(&signed) {
             return self.relay();
         }
         let transaction = match self.chain.verify(signed) {

@@ -4,7 +4,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
-use bitcraps_sim::config::{Config, DiceKeySource, Profile, parse_topology};
+use bitcraps_sim::config::{
+    Config, DiceKeySource, LinkConfig, Profile, RADIO_VIEWS, parse_topology,
+};
 use bitcraps_sim::latency::Latency;
 use bitcraps_sim::topology::Topology;
 use clap::Args;
@@ -34,7 +36,7 @@ pub(crate) struct RunFlags {
     /// How many validators are hostile.
     #[arg(long)]
     byzantine: Option<u16>,
-    /// What they do; several are shared out among them.
+    /// What they do; several are shared out among them. Drawn from the seed if not given.
     #[arg(long = "strategy", value_name = "NAME")]
     strategies: Vec<String>,
     /// Breaks every node's core in this way; see `canary`.
@@ -43,6 +45,9 @@ pub(crate) struct RunFlags {
     /// full, star, ring, small-world[:NEIGHBOURS], radio[:RADIUS] or islands[:COUNT].
     #[arg(long, value_parser = parse_topology)]
     topology: Option<Topology>,
+    /// Nodes choose their links themselves, this many at most: a partial mesh.
+    #[arg(long, value_name = "LINKS")]
+    views: Option<u16>,
     /// Every frame takes this many milliseconds.
     #[arg(long, value_name = "MS")]
     latency: Option<u64>,
@@ -105,6 +110,11 @@ impl RunFlags {
         set(&mut config.players, self.players);
         set(&mut config.byzantine, self.byzantine);
         set(&mut config.topology, self.topology);
+        let ready_made = self.draw || self.profile.is_some() || self.config.is_some();
+        if matches!(config.topology, Topology::Radio { .. }) && !ready_made {
+            (config.views, config.link) = (Some(RADIO_VIEWS), LinkConfig::radio());
+        }
+        config.views = self.views.or(config.views);
         set(&mut config.blocks, self.blocks);
         set(&mut config.faults.crashes, self.crashes);
         set(&mut config.faults.cuts, self.cuts);
@@ -123,6 +133,8 @@ impl RunFlags {
         config.stand_in |= self.stand_in;
         if !self.strategies.is_empty() {
             config.strategies.clone_from(&self.strategies);
+        } else if config.strategies.is_empty() && self.config.is_none() {
+            config.draw_strategies();
         }
         if !self.flaws.is_empty() {
             config.flaws.clone_from(&self.flaws);
