@@ -40,6 +40,10 @@ pub struct Config {
     /// Where the dice key comes from.
     #[serde(default)]
     pub dice_key: DiceKeySource,
+    /// Blocks from one snapshot to the next; who is twice as far behind fetches one. 0: as real
+    /// nodes have it.
+    #[serde(default)]
+    pub snapshot_blocks: u64,
     /// Who is linked to whom.
     pub topology: Topology,
     /// If nodes choose their links themselves, among those they could have: how many at most.
@@ -189,6 +193,7 @@ impl Default for Config {
             stand_in: false,
             flaws: Vec::new(),
             dice_key: DiceKeySource::Dealer,
+            snapshot_blocks: 0,
             topology: Topology::Full,
             views: None,
             link: LinkConfig {
@@ -352,6 +357,8 @@ impl Config {
         base.faulty_ms = 4_000 + rng.below(8_000);
         base.stabilises_ms = base.faulty_ms * (5 + rng.below(6)) / 10;
         base.draw_more(&mut rng.fork("more"));
+        let mut rng = rng.fork("snapshots");
+        base.snapshot_blocks = [0, 8, 24, 64][rng.below(4) as usize];
         base
     }
 

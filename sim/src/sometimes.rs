@@ -16,7 +16,7 @@ pub const RUNS: u64 = 400;
 pub const RUNS_FOR_STRATEGIES: u64 = 1_000;
 
 /// The states, as counters in reports name them.
-pub const STATES: [&str; 30] = [
+pub const STATES: [&str; 31] = [
     // Views.
     "view skipped",
     "several views skipped at once",
@@ -29,6 +29,7 @@ pub const STATES: [&str; 30] = [
     "partition healed",
     "crash",
     "restarted",
+    "restarted from a base",
     "records lost in a crash",
     "torn tail",
     "disk lied",

@@ -142,6 +142,7 @@ pub fn verify(chain: &[Backup], keypair: &Keypair) -> Result<Verified, Unusable>
         seed: [0; 32],
         config: Config::default(),
         past: Past::Known,
+        begins: Position(0),
     };
     let node = Node::new(setup, Time::ZERO, records.by_ref());
     let newest = records.finish()?;

@@ -372,6 +372,11 @@ pub(crate) struct NodeFlags {
     /// BITCRAPS_EXCHANGE=] [default: on]
     #[arg(long, value_name = "on|off")]
     pub(crate) exchange: Option<String>,
+    /// How many blocks to keep: all of them (archive), at least the newest 131,072 (full) or 4,096
+    /// (light). Receipts, statistics and exports reach back as far [env: BITCRAPS_HISTORY=]
+    /// [default: archive]
+    #[arg(long, value_name = "archive|full|light")]
+    pub(crate) history: Option<String>,
     /// Make backups into this directory, every hour and in full once a day, and keep them for 30
     /// days [env: BITCRAPS_BACKUP=]
     #[arg(long, value_name = "DIR")]

@@ -6,6 +6,7 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+use bitcraps_host::host::History;
 use tracing_subscriber::EnvFilter;
 
 /// Where peers are accepted unless something else is configured.
@@ -64,6 +65,8 @@ pub struct Config {
     pub links: Sourced<usize>,
     /// Whether nodes tell one another where others can be found.
     pub exchange: Sourced<bool>,
+    /// How many blocks the node keeps.
+    pub history: Sourced<History>,
     /// The directory into which backups are made every hour, if they are.
     pub backup: Sourced<Option<PathBuf>>,
     /// What is logged, in the syntax of tracing's `EnvFilter`.
@@ -87,6 +90,8 @@ pub struct Layer {
     pub links: Option<String>,
     /// See [`Config::exchange`].
     pub exchange: Option<String>,
+    /// See [`Config::history`].
+    pub history: Option<String>,
     /// See [`Config::backup`].
     pub backup: Option<String>,
     /// See [`Config::log`].
@@ -136,12 +141,13 @@ enum Text {
     Many(Vec<String>),
 }
 
-const SETTINGS: [Setting; 9] = [
+const SETTINGS: [Setting; 10] = [
     Setting { name: "listen", put: |layer, text| one(&mut layer.listen, text) },
     Setting { name: "peers", put: |layer, text| many(&mut layer.peers, text) },
     Setting { name: "advertise", put: |layer, text| many(&mut layer.advertise, text) },
     Setting { name: "api", put: |layer, text| one(&mut layer.api, text) },
     Setting { name: "backup", put: |layer, text| one(&mut layer.backup, text) },
+    Setting { name: "history", put: |layer, text| one(&mut layer.history, text) },
     Setting { name: "lan", put: |layer, text| one(&mut layer.lan, text) },
     Setting { name: "links", put: |layer, text| one(&mut layer.links, text) },
     Setting { name: "exchange", put: |layer, text| one(&mut layer.exchange, text) },
@@ -375,6 +381,13 @@ fn check(
     });
     let exchange = pick(layers, |layer| &layer.exchange, "on".into());
     let exchange = checker.parse("exchange", exchange, on_or_off);
+    let history = pick(layers, |layer| &layer.history, "archive".into());
+    let history = checker.parse("history", history, |text| match text {
+        "archive" => Ok(History::Archive),
+        "full" => Ok(History::Full),
+        "light" => Ok(History::Light),
+        _ => Err("is neither archive, full nor light"),
+    });
     let backup =
         checker.parse("backup", pick(layers, |layer| &layer.backup, String::new()), |text| {
             Ok(Some(PathBuf::from(text)).filter(|_| !text.is_empty()))
@@ -391,6 +404,7 @@ fn check(
         lan: lan?,
         links: links?,
         exchange: exchange?,
+        history: history?,
         backup: backup?,
         log: log?,
     })

@@ -81,6 +81,7 @@ fn configuration(cli: &Cli) -> Result<Loaded, config::Problems> {
         lan: node.lan.clone(),
         links: node.links.clone(),
         exchange: node.exchange.clone(),
+        history: node.history.clone(),
         backup: node.backup.clone(),
         log: cli.global.log.clone(),
     };

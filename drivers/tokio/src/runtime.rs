@@ -276,6 +276,7 @@ async fn start_host(
         proof: identity.proof,
         config: policy,
         accept_lost_journal,
+        history: config.history.value,
     };
     blocking(move || Host::start(options)).await
 }

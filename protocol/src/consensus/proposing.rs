@@ -297,7 +297,7 @@ impl Consensus {
             .map(|child| child.justification.parent.clone())
             .chain([Some(notarization.clone())])
             .collect();
-        for (hash, own) in path.iter().zip(parents) {
+        for (at, (hash, own)) in path.iter().zip(parents).enumerate() {
             let block = self.tree.finalize(hash);
             let notarization = own.expect("a block's child carries the block's notarization");
             let finalization = self
@@ -308,6 +308,7 @@ impl Consensus {
             let own = finalization.clone();
             let decided = Decided { block: (*block).clone(), notarization, finalization };
             self.persist(Entry::Decided(decided));
+            self.write_base_if_due(&block.header, &path[at..]);
             self.outputs.push_back(Output::Decide(block, own));
         }
         self.settle(finalization.view);

@@ -36,7 +36,9 @@ impl Node {
                         | Entry::Barred { .. }
                         | Entry::Overridden
                         | Entry::Part { .. }
-                        | Entry::Snapshot(_),
+                        | Entry::Snapshot(_)
+                        | Entry::Base { .. }
+                        | Entry::Promises(_),
                     )
                     | None => None,
                 };

@@ -262,7 +262,9 @@ impl Checks {
             | Entry::Barred { .. }
             | Entry::Overridden
             | Entry::Part { .. }
-            | Entry::Snapshot(_) => Ok(()),
+            | Entry::Snapshot(_)
+            | Entry::Base { .. }
+            | Entry::Promises(_) => Ok(()),
             Entry::Decided(decided) => self.decided(decided),
         };
         self.judge(now, place, verdict);

@@ -16,9 +16,9 @@ use std::collections::{BTreeMap, VecDeque};
 use bitcraps_protocol::block::{Height, ValidatorIndex};
 use bitcraps_protocol::chain::{Genesis, Operation};
 use bitcraps_protocol::consensus::{ValidatorSet, Vote};
-use bitcraps_protocol::event::{Command, CommandId, Event, Refusal};
+use bitcraps_protocol::event::{Command, CommandId, Event, Position, Refusal};
 use bitcraps_protocol::identity::{Address, Context, Epoch, Keypair, ProofOfWork};
-use bitcraps_protocol::node::{self, Node, Past, Setup};
+use bitcraps_protocol::node::{self, Node, Past, Setup, SnapshotConfig};
 use bitcraps_protocol::rng::Rng;
 use bitcraps_protocol::simulation::{Flaws, Signatures, Simulation};
 use bitcraps_protocol::time::Time;
@@ -150,6 +150,10 @@ impl World {
         let (genesis, identities) = (*found(&config, &rng)).clone();
         let degree = (0..config.places()).map(|place| network.pairs_of(place).len()).max();
         let mut settings = node::Config::default();
+        if config.snapshot_blocks > 0 {
+            let (interval, threshold) = (config.snapshot_blocks, 2 * config.snapshot_blocks);
+            settings.snapshots = SnapshotConfig { interval, threshold, ..settings.snapshots };
+        }
         match config.views {
             Some(most) => {
                 let most = usize::from(most);
@@ -308,12 +312,12 @@ impl World {
         if it.process.is_some() || it.gone {
             return;
         }
-        let records = it.disk.image().unwrap_or_else(|_| {
+        let (begins, records) = it.disk.image().unwrap_or_else(|_| {
             // The driver refuses; an operator puts the journal away, and says that it is lost.
             *self.counters.entry("damaged journal refused").or_default() += 1;
             it.disk.wipe();
             it.lost = true;
-            Vec::new()
+            (Position(0), Vec::new())
         });
         it.life += 1;
         let (life, local) = (it.life, it.clock.local(self.now));
@@ -325,6 +329,7 @@ impl World {
             seed,
             config: self.settings,
             past: if it.lost { Past::Lost } else { Past::Known },
+            begins,
         };
         let process = if self.roles.byzantine.contains(&place) {
             let nth = self.roles.byzantine.range(..place).count();
@@ -348,6 +353,9 @@ impl World {
         it.process = Some(process);
         if life > 1 {
             self.count("restarted");
+        }
+        if begins > Position(0) {
+            self.count("restarted from a base");
         }
         self.checks.restarted(place, height);
         self.note(Kind::Start, place, u64::from(life));

@@ -228,7 +228,9 @@ impl World {
             | Entry::Part { .. }
             | Entry::Snapshot(_)
             | Entry::Barred { .. }
-            | Entry::Overridden => None,
+            | Entry::Overridden
+            | Entry::Base { .. }
+            | Entry::Promises(_) => None,
         })
     }
 
