@@ -219,7 +219,7 @@ impl Network {
         let path = directory.path().join("journal");
         journal::prepare(&path).expect("it is empty");
         let origin = Origin { network: self.genesis.network(), peer: self.validator.peer() };
-        let mut journal = Recovery::open(&path, origin).expect("it is new").finish().unwrap();
+        let mut journal = Recovery::open(&path, origin).expect("it is new").finish().expect("new");
         for records in records.chunks(1_000) {
             records.iter().for_each(|it| journal.append(journal.next(), it).expect("room"));
             journal.sync().expect("room");
