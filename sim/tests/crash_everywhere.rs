@@ -30,7 +30,7 @@ fn config() -> Config {
         },
         disk: Latency::Uniform { least: 200, most: 3_000 },
         faults: Faults::default(),
-        workload: Workload { every_ms: 20, ..base.workload.clone() },
+        workload: Workload { every_ms: 20, ..base.workload },
         faulty_ms: 400,
         stabilises_ms: 400,
         blocks: 3,
