@@ -91,6 +91,11 @@ impl Datagrams {
         self.waiting.push_back((LAST_PIECE, rest));
     }
 
+    /// Datagrams that have left and whose arrival is not known.
+    pub(super) fn under_way(&self) -> usize {
+        self.under_way.len()
+    }
+
     /// Whether it has nothing to do but wait, and so can take more.
     pub(super) fn is_ready(&self) -> bool {
         self.waiting.is_empty()

@@ -17,6 +17,9 @@ use crate::identity::Address;
 use crate::session::{Outcome, Session};
 use crate::time::Time;
 
+/// What part of a radio's window is for messages that give way to urgent ones.
+const GIVES_WAY: usize = 4;
+
 /// What a link needs now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Due {
@@ -169,6 +172,10 @@ impl Link {
                 return Some(Vec::from([datagram]));
             }
             if !datagrams.is_ready() {
+                return None;
+            }
+            let (lane, _) = self.lanes.next()?;
+            if lane.gives_way() && datagrams.under_way() >= config.window_frames / GIVES_WAY {
                 return None;
             }
             let message = self.lanes.pop()?;
