@@ -17,7 +17,9 @@ use crate::identity::Address;
 use crate::session::{Outcome, Session};
 use crate::time::Time;
 
-/// What part of a radio's window is for messages that give way to urgent ones.
+/// What part of the window a driver of datagrams has at once: a radio says one thing after the other.
+const RADIO_WINDOW: usize = 4;
+/// What part of the window is under way of messages that give way to urgent ones.
 const GIVES_WAY: usize = 4;
 
 /// What a link needs now.
@@ -186,7 +188,8 @@ impl Link {
 
     /// Whether the driver takes another datagram.
     fn has_room(&self, config: &Config) -> bool {
-        self.in_flight.len() < config.window_frames && self.in_flight_bytes < config.window_bytes
+        self.in_flight.len() < (config.window_frames / RADIO_WINDOW).max(1)
+            && self.in_flight_bytes < config.window_bytes
     }
 
     /// When a datagram is to leave.
@@ -215,6 +218,9 @@ impl Link {
     /// Notes that the driver's oldest frame has left.
     pub(super) fn sent(&mut self, now: Time) {
         self.in_flight_bytes -= self.in_flight.pop_front().unwrap_or(0);
+        if let Some(datagrams) = &mut self.datagrams {
+            datagrams.sent(now);
+        }
         self.moved = now;
     }
 
