@@ -57,7 +57,7 @@
 //! release builds.
 
 extern crate alloc;
-#[cfg(test)]
+#[cfg(any(test, feature = "fuzzing"))]
 extern crate std;
 
 pub mod beacon;
@@ -68,6 +68,8 @@ pub mod consensus;
 mod cpu_time;
 pub mod craps;
 pub mod event;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzzing;
 mod hooks;
 pub mod identity;
 pub mod journal;

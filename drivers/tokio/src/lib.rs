@@ -9,6 +9,8 @@ pub mod backup;
 pub mod client;
 pub mod config;
 pub mod fetch;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzzing;
 pub mod hands;
 pub mod home;
 pub mod house;

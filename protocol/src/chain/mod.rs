@@ -17,6 +17,8 @@ mod genesis;
 mod memo;
 mod mempool;
 mod merkle;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod model;
 mod overlay;
 mod propose;
 mod records;

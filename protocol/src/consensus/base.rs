@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::ballot::Cast;
 use super::lost::Standing;
+use super::restore::Misplaced;
 use super::{Certificate, Consensus, Notarization, Vote};
 use crate::block::{BlockHash, Header, View};
 use crate::journal::Entry;
@@ -103,7 +104,7 @@ impl Consensus {
     }
 
     /// Takes back what a base says again; all of it is known already unless reading began there.
-    pub(super) fn restore_promises(&mut self, promises: Promises) {
+    pub(super) fn restore_promises(&mut self, promises: Promises) -> Result<(), Misplaced> {
         let Promises { view, cast, votes, entered_by, highest, barred, overridden } = promises;
         for certificate in highest.map(Certificate::Notarization).iter().chain(&entered_by) {
             self.restore_certificate(certificate.clone());
@@ -113,7 +114,7 @@ impl Consensus {
             self.entered_by = entered_by;
         }
         for vote in votes.into_vec() {
-            self.restore_vote(vote);
+            self.restore_vote(vote)?;
         }
         self.ballot.resume(cast);
         self.overridden = overridden;
@@ -122,5 +123,6 @@ impl Consensus {
             None if overridden => self.standing = Standing::Clear,
             None => {}
         }
+        Ok(())
     }
 }

@@ -34,6 +34,8 @@ mod tree;
 mod validators;
 mod vote;
 mod voting;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod world;
 
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::string::String;
@@ -51,6 +53,7 @@ pub use certified::Certified;
 pub use evidence::Evidence;
 pub use lost::{Inquiry, Past, Testimony};
 pub use message::{Certificate, DECIDED_PER_REPLY, Message, Request, Status};
+pub use restore::Misplaced;
 pub use validators::ValidatorSet;
 pub use vote::{Statement, Verified, Vote};
 

@@ -43,7 +43,7 @@ use crate::wire::{Hash, List};
 
 pub use crate::consensus::Past;
 #[cfg(not(feature = "simulation"))]
-use packet::Packet;
+pub(crate) use packet::Packet;
 #[cfg(feature = "simulation")]
 pub use packet::Packet;
 pub use packet::{genesis_answer, genesis_request, read_genesis_answer};
@@ -265,7 +265,9 @@ impl Node {
                 recovered.begin_at(header);
             }
             self.recover_state(&mut recovered, &entry)?;
-            self.consensus.restore(entry);
+            self.consensus.restore(entry).map_err(|misplaced| {
+                CannotStart(format!("record {next} of the journal {misplaced}"))
+            })?;
             next += 1;
         }
         self.finish_recovery(recovered)?;

@@ -12,6 +12,8 @@
 //! their heights. [`Participant`] is one validator's part: pure, too, but for its secrets. Neither
 //! knows blocks, links or other validators' minds. Nobody is left out for being away.
 
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod ceremony;
 mod deal;
 mod participant;
 mod record;

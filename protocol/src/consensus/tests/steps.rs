@@ -442,7 +442,7 @@ fn a_vote_of_ones_own_that_is_not_in_the_journal_ends_voting_however_it_comes() 
     }
     // After a loss that is known of, what was voted before it is no news.
     let mut node = machine(4, me, Time::ZERO);
-    node.restore(Entry::Barred { maximum: View(1) });
+    node.restore(Entry::Barred { maximum: View(1) }).unwrap();
     node.resume(Time::ZERO, 1, Past::Lost);
     node.handle(Time::ZERO, Input::LinkUp { link: LINK, peer: key(9).peer() });
     drain(&mut node);

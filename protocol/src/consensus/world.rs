@@ -1,5 +1,8 @@
 //! A few consensus machines, their journals, and a queue of messages between them. The whole
 //! network with its adversaries is the simulator's; this is the least in which nodes can agree.
+//! The tests of consensus and the fuzz target `consensus` drive it.
+
+#![allow(clippy::unwrap_used, reason = "a panic in here is what is looked for")]
 
 use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet};
@@ -9,30 +12,41 @@ use core::time::Duration;
 
 use bytes::Bytes;
 
-use crate::block::{BlockHash, Commitments, Header, Height, Parent, View};
+use crate::block::{BlockHash, Commitments, Header, Height, Parent, ValidatorIndex, View};
 use crate::consensus::{
-    Block, Config, Consensus, Decided, Demand, Input, Message, Output, Past, ValidatorSet,
+    Block, Certificate, Config, Consensus, Decided, Demand, Finalization, Input, Justification,
+    Message, Notarization, Nullification, Output, Past, Proposal, Request, Statement, Status,
+    ValidatorSet, Vote,
 };
 use crate::event::{LinkId, Position};
 use crate::identity::{Context, Epoch, Keypair, PeerId};
 use crate::journal::Entry;
 use crate::rng::Rng;
 use crate::time::{BlockTime, Time};
-use crate::wire::Hash;
+use crate::wire::{Hash, List};
 
-pub(super) fn context() -> Context {
+pub(crate) fn context() -> Context {
     Context { network: Hash([42; 32]), epoch: Epoch(0) }
 }
 
-pub(super) fn key(index: usize) -> Keypair {
+pub(crate) fn key(index: usize) -> Keypair {
     Keypair::from_seed([index as u8 + 1; 32])
 }
 
-pub(super) fn validators(n: usize) -> ValidatorSet {
-    ValidatorSet::new((0..n).map(|index| key(index).peer()).collect(), &context())
+pub(crate) fn validators(n: usize) -> ValidatorSet {
+    let validators = ValidatorSet::new((0..n).map(|index| key(index).peer()).collect(), &context());
+    // While fuzzing, the same signatures are seen a thousand times over.
+    #[cfg(all(feature = "fuzzing", feature = "simulation"))]
+    let validators = validators.checked_by(VERDICTS.with(Clone::clone));
+    validators
 }
 
-pub(super) fn genesis() -> Header {
+#[cfg(all(feature = "fuzzing", feature = "simulation"))]
+std::thread_local! {
+    static VERDICTS: crate::simulation::Signatures = crate::simulation::Signatures::remembered();
+}
+
+pub(crate) fn genesis() -> Header {
     Header {
         network: context().network,
         epoch: Epoch(0),
@@ -46,20 +60,45 @@ pub(super) fn genesis() -> Header {
     }
 }
 
-pub(super) fn machine(n: usize, index: usize, now: Time) -> Consensus {
+pub(crate) fn machine(n: usize, index: usize, now: Time) -> Consensus {
     let key = key(index);
     let rng = Rng::new([index as u8; 32]);
     Consensus::new(context(), validators(n), Some(&key), genesis(), Config::default(), now, rng)
 }
 
 /// What the stand-in chain says of a body: its state is a hash of everything before it.
-pub(super) fn commitments(parent: &BlockHash, body: &[u8]) -> Commitments {
+pub(crate) fn commitments(parent: &BlockHash, body: &[u8]) -> Commitments {
     let state = Hash::of("bitcraps test state", &(parent, body));
     Commitments { state, ..Commitments::default() }
 }
 
-pub(super) fn is_valid(block: &Block) -> bool {
+pub(crate) fn is_valid(block: &Block) -> bool {
     block.header.commitments == commitments(&block.header.parent.hash, &block.body)
+}
+
+/// Promises of one validator that a new one is compared with.
+const PROMISES: usize = 64;
+
+/// Whether one honest validator may vote both.
+fn agree(one: &Statement, other: &Statement) -> bool {
+    use Statement::{Finalize, Notarize, Nullify};
+    match (one, other) {
+        (Notarize { view, block, .. }, Notarize { view: of, block: voted, .. }) => {
+            view != of || block == voted
+        }
+        (Finalize { view, block }, Finalize { view: of, block: voted })
+        | (Notarize { view, block, .. }, Finalize { view: of, block: voted })
+        | (Finalize { view: of, block: voted }, Notarize { view, block, .. }) => {
+            view != of || block == voted
+        }
+        (Finalize { view, .. }, Nullify { view: last, highest })
+        | (Nullify { view: last, highest }, Finalize { view, .. }) => {
+            view <= highest || view > last
+        }
+        (Nullify { .. }, Notarize { .. } | Nullify { .. }) | (Notarize { .. }, Nullify { .. }) => {
+            true
+        }
+    }
 }
 
 enum Delivery {
@@ -69,31 +108,40 @@ enum Delivery {
 }
 
 /// Decides what becomes of a message: `None` loses it, else it takes so long.
-pub(super) type Network = dyn FnMut(usize, usize, &Message, Time) -> Option<Duration>;
+pub(crate) type Network<'a> = dyn FnMut(usize, usize, &Message, Time) -> Option<Duration> + 'a;
 
-pub(super) struct World {
+pub(crate) struct World<'a> {
     n: usize,
-    pub(super) now: Time,
+    pub(crate) now: Time,
     /// `slots[i]` runs with the key `owner(i)`; twins are further slots with a key of the first n.
-    pub(super) nodes: Vec<Option<Consensus>>,
+    pub(crate) nodes: Vec<Option<Consensus>>,
     owners: Vec<usize>,
     lives: Vec<u32>,
     journals: Vec<Vec<Entry>>,
     durable: Vec<usize>,
-    pub(super) pasts: Vec<Past>,
-    pub(super) decided: Vec<BTreeMap<Height, BlockHash>>,
-    pub(super) accused: BTreeSet<PeerId>,
-    pub(super) nullified_most: u64,
+    pub(crate) pasts: Vec<Past>,
+    pub(crate) decided: Vec<BTreeMap<Height, BlockHash>>,
+    pub(crate) accused: BTreeSet<PeerId>,
+    /// Owners whose links may be blamed.
+    pub(crate) hostile: BTreeSet<usize>,
+    /// The one whose journal was lost last.
+    pub(crate) wiped: Option<usize>,
+    /// The newest blocks that were proposed.
+    pub(crate) proposals: Vec<BlockHash>,
+    /// What each owner has promised by voting.
+    promises: BTreeMap<usize, Vec<Statement>>,
+    pub(crate) nullified_most: u64,
     queue: BTreeMap<(Time, u64), Delivery>,
     sequence: u64,
-    pub(super) network: Box<Network>,
-    pub(super) rng: Rng,
+    pub(crate) network: Box<Network<'a>>,
+    #[cfg_attr(not(test), expect(dead_code, reason = "the tests draw their schedules from it"))]
+    pub(crate) rng: Rng,
     disk: Duration,
 }
 
-impl World {
+impl<'a> World<'a> {
     /// `n` validators on a full mesh, and a second copy of each validator in `twins`.
-    pub(super) fn new(n: usize, twins: &[usize], seed: u64) -> Self {
+    pub(crate) fn new(n: usize, twins: &[usize], seed: u64) -> Self {
         let owners: Vec<usize> = (0..n).chain(twins.iter().copied()).collect();
         let slots = owners.len();
         let mut bytes = [0; 32];
@@ -109,6 +157,10 @@ impl World {
             pasts: vec![Past::Known; slots],
             decided: vec![BTreeMap::new(); slots],
             accused: BTreeSet::new(),
+            hostile: twins.iter().copied().collect(),
+            wiped: None,
+            proposals: Vec::new(),
+            promises: BTreeMap::new(),
             nullified_most: 0,
             queue: BTreeMap::new(),
             sequence: 0,
@@ -124,7 +176,7 @@ impl World {
         let mut node = machine(self.n, self.owners[slot], self.now);
         self.journals[slot].truncate(self.durable[slot]);
         for entry in &self.journals[slot] {
-            node.restore(entry.clone());
+            node.restore(entry.clone()).expect("its own journal");
         }
         node.resume(self.now, self.journals[slot].len() as u64, self.pasts[slot]);
         self.lives[slot] += 1;
@@ -141,11 +193,12 @@ impl World {
     }
 
     /// Crashes a node whose journal is gone when it comes back.
-    pub(super) fn crash_and_wipe(&mut self, slot: usize, pause: Duration) {
+    pub(crate) fn crash_and_wipe(&mut self, slot: usize, pause: Duration) {
         self.crash(slot, pause);
         self.journals[slot].clear();
         self.durable[slot] = 0;
         self.pasts[slot] = Past::Lost;
+        self.wiped = Some(slot);
         self.decided[slot].clear();
     }
 
@@ -155,7 +208,7 @@ impl World {
     }
 
     /// Crashes a node, which loses what was not durable, and restarts it after `pause`.
-    pub(super) fn crash(&mut self, slot: usize, pause: Duration) {
+    pub(crate) fn crash(&mut self, slot: usize, pause: Duration) {
         self.nodes[slot] = None;
         self.schedule(pause, Delivery::Restart { node: slot });
     }
@@ -183,6 +236,7 @@ impl World {
                 self.schedule(self.disk, Delivery::Persisted { node: slot, life, count });
             }
             Output::Broadcast { message, .. } => {
+                self.note_promise(slot, &message);
                 for to in (0..self.nodes.len()).filter(|to| *to != slot) {
                     self.send(slot, to, message.clone());
                 }
@@ -209,10 +263,37 @@ impl World {
             Output::Accuse(evidence) => {
                 self.accused.insert(key(usize::from(evidence.validator().0)).peer());
             }
-            Output::Blame { link, fault } => panic!("{slot} blames {link} for {fault:?}"),
+            Output::Blame { link, fault } => {
+                let owner = self.owners[link.0 as usize];
+                assert!(self.hostile.contains(&owner), "{slot} blames {link} for {fault:?}");
+            }
             Output::Halt(reason) => panic!("{slot} halts: {reason}"),
             Output::Relay | Output::Forgotten => {}
             Output::Entered(view) => self.nullified_most = self.nullified_most.max(view.0),
+        }
+    }
+
+    /// An honest validator's own vote leaves when it is durable, and contradicts no other.
+    fn note_promise(&mut self, slot: usize, message: &Message) {
+        let (Message::Vote(vote) | Message::Proposal(Proposal { vote, .. })) = message else {
+            return;
+        };
+        if let Message::Proposal(proposal) = message {
+            self.proposals.push(proposal.block.hash());
+        }
+        let owner = self.owners[slot];
+        if self.hostile.contains(&owner) || usize::from(vote.voter.0) != owner {
+            return;
+        }
+        let durable = self.journals[slot][..self.durable[slot]].iter().rev();
+        let mut durable = durable.filter(|entry| matches!(entry, Entry::Vote(_)));
+        assert!(durable.any(|entry| *entry == Entry::Vote(*vote)), "{slot} says {vote:?} too soon");
+        let promises = self.promises.entry(owner).or_default();
+        for earlier in promises.iter().rev().take(PROMISES) {
+            assert!(agree(earlier, &vote.statement), "{earlier:?} and {:?}", vote.statement);
+        }
+        if promises.last() != Some(&vote.statement) {
+            promises.push(vote.statement);
         }
     }
 
@@ -243,8 +324,14 @@ impl World {
         }
     }
 
+    /// Somebody says this to a node over the link of the twin's owner.
+    pub(crate) fn hear(&mut self, from: usize, to: usize, message: Message) {
+        self.hostile.insert(self.owners[from]);
+        self.give(to, Input::Received { link: LinkId(from as u64), message });
+    }
+
     /// Runs for `span` of simulated time.
-    pub(super) fn run(&mut self, span: Duration) {
+    pub(crate) fn run(&mut self, span: Duration) {
         let end = self.now + span;
         loop {
             let queued = self.queue.first_key_value().map(|((time, _), _)| *time);
@@ -268,7 +355,7 @@ impl World {
     }
 
     /// Runs until `done`, at most for `span`; returns whether it was done.
-    pub(super) fn run_until(&mut self, span: Duration, done: impl Fn(&Self) -> bool) -> bool {
+    pub(crate) fn run_until(&mut self, span: Duration, done: impl Fn(&Self) -> bool) -> bool {
         let end = self.now + span;
         while !done(self) && self.now < end {
             self.run(Duration::from_millis(100));
@@ -294,13 +381,29 @@ impl World {
     }
 
     /// The lowest final height among the first n nodes that are not in `except`.
-    pub(super) fn least_height(&self, except: &[usize]) -> u64 {
+    pub(crate) fn least_height(&self, except: &[usize]) -> u64 {
         let honest = (0..self.n).filter(|slot| !except.contains(slot));
         honest.map(|slot| self.decided[slot].len() as u64).min().unwrap_or_default()
     }
 
+    /// The highest final height of any node.
+    pub(crate) fn greatest_height(&self) -> u64 {
+        let highest = self.decided.iter().filter_map(BTreeMap::last_key_value);
+        highest.map(|(height, _)| height.0).max().unwrap_or_default()
+    }
+
+    /// The highest view that any node is in.
+    pub(crate) fn greatest_view(&self) -> View {
+        self.nodes.iter().flatten().map(Consensus::view).max().unwrap_or_default()
+    }
+
+    /// Whether this node is up.
+    pub(crate) fn runs(&self, slot: usize) -> bool {
+        self.nodes[slot].is_some()
+    }
+
     /// Any two nodes not in `except` have the same block at every height both have decided.
-    pub(super) fn assert_agreement(&self, except: &[usize]) {
+    pub(crate) fn assert_agreement(&self, except: &[usize]) {
         let mut chain: BTreeMap<Height, BlockHash> = BTreeMap::new();
         for slot in (0..self.n).filter(|slot| !except.contains(slot)) {
             for (height, hash) in &self.decided[slot] {
@@ -308,4 +411,56 @@ impl World {
             }
         }
     }
+}
+
+/// A vote of validator `index`.
+pub(crate) fn vote(index: usize, statement: Statement) -> Vote {
+    statement.sign(ValidatorIndex(index as u16), &key(index), &context()).into_inner()
+}
+
+/// One of every message, with its name.
+pub(crate) fn messages() -> Vec<(&'static str, Message)> {
+    let body = Bytes::from_static(b"body");
+    let why = Justification::default();
+    let genesis = genesis();
+    let parent = context().network;
+    let header = Header {
+        view: View(1),
+        height: Height(1),
+        parent: Parent { view: View(0), hash: parent },
+        time: why.block_time(genesis.time),
+        body: Header::body_hash(&body),
+        commitments: commitments(&parent, &body),
+        justification: why.hash(),
+        ..genesis
+    };
+    let block = Block { header, body, justification: why };
+    let hash = block.hash();
+    let (view, time) = (View(1), BlockTime(1_234_567));
+    let notarize = |index| vote(index, Statement::Notarize { view, block: hash, time });
+    let nullify = |index| vote(index, Statement::Nullify { view: View(2), highest: View(1) });
+    let finalize = |index| vote(index, Statement::Finalize { view, block: hash });
+    let notarizes: Vec<Vote> = (0..3).map(notarize).collect();
+    let nullifies: Vec<Vote> = (0..3).map(nullify).collect();
+    let finalizes: Vec<Vote> = (0..3).map(finalize).collect();
+    let notarization = Notarization::assemble(view, hash, notarizes.iter(), 3).unwrap();
+    let nullification = Nullification::assemble(View(2), nullifies.iter(), 3).unwrap();
+    let finalization = Finalization::assemble(view, hash, finalizes.iter(), 3);
+    let highest = Some(notarization.clone());
+    let decided =
+        Decided { block: block.clone(), notarization: notarization.clone(), finalization };
+    vec![
+        ("proposal", Message::Proposal(Proposal { block: block.clone(), vote: notarize(0) })),
+        ("notarize", Message::Vote(notarize(1))),
+        ("nullify", Message::Vote(nullify(1))),
+        ("finalize", Message::Vote(finalize(1))),
+        ("notarization", Message::Certificate(Certificate::Notarization(notarization))),
+        ("nullification", Message::Certificate(Certificate::Nullification(nullification, highest))),
+        ("status", Message::Status(Status { view: View(300), finalized: Height(299) })),
+        ("want notarization", Message::Request(Request::Notarization { at_least: View(7) })),
+        ("want block", Message::Request(Request::Block { hash })),
+        ("want decided", Message::Request(Request::Decided { from: Height(7) })),
+        ("block", Message::Block(block)),
+        ("decided", Message::Decided(List::new(vec![decided]).unwrap())),
+    ]
 }
