@@ -84,6 +84,11 @@ impl Link {
         }
     }
 
+    /// Whether it carries datagrams.
+    pub(super) const fn is_radio(&self) -> bool {
+        self.datagrams.is_some()
+    }
+
     /// Who is there, once the handshake is through.
     pub(super) const fn peer(&self) -> Option<&Peer> {
         self.peer.as_ref()

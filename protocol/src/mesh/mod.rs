@@ -6,8 +6,8 @@
 //! whom to be linked with (`membership`). Messages are opaque to it: upper layers verify what is [delivered](Output::Deliver) and hand back what is
 //! worth relaying.
 //!
-//! Of two links between the same peers the one opened by the lower key survives, and of several
-//! opened by the same peer the newest, so that nobody is locked out by a dead link of an earlier
+//! Of two links between the same peers a stream survives datagrams, which only a radio carries; of two
+//! alike the one opened by the lower key, and of several opened by the same peer the newest, so that nobody is locked out by a dead link of an earlier
 //! life. Only the *responder* of the better link closes the worse: it is the last to know that the
 //! better one is up, so there is never a moment without a link, and never two opinions. And it does
 //! so only after hearing from the peer on the better link since the worse came up: the better one
@@ -227,7 +227,11 @@ impl Mesh {
         if self.links.len() >= self.config.links + self.config.extra_links {
             return self.outputs.push_back(Output::Close { link, reason: CloseReason::Full });
         }
-        if mtu < Session::MIN_MTU {
+        let least = match kind {
+            LinkKind::Stream => Session::MIN_MTU,
+            LinkKind::Datagram => Datagrams::MIN_MTU,
+        };
+        if mtu < least {
             let reason = CloseReason::Fault(Fault::TooLarge);
             return self.outputs.push_back(Output::Close { link, reason });
         }
@@ -313,7 +317,8 @@ impl Mesh {
                     Direction::Inbound => peer,
                     Direction::Outbound => own,
                 };
-                Some(((initiator, Reverse(there.admission)), link, known.direction, there))
+                let rank = (known.is_radio(), initiator, Reverse(there.admission));
+                Some((rank, link, known.direction, there))
             })
             .collect();
         ranked.sort_unstable_by_key(|&(rank, ..)| rank);
