@@ -61,6 +61,7 @@ fn links_from_both_sides_are_reduced_to_one_without_a_moment_without() {
     world.air.hides_centrals = true;
     world.gather();
     world.play(2);
+    world.finish_the_hand();
     world.run_for(Duration::from_secs(60));
     assert!(world.air.connections_made > world.pairs(), "there were double links");
     assert_eq!(world.links(), world.pairs());
@@ -116,6 +117,7 @@ fn bytes_on_the_air() {
     let mut world = World::new(4, CALM, &[517]);
     world.gather();
     world.play(1);
+    world.finish_the_hand();
     world.run_for(Duration::from_secs(30));
     let before = world.air.bytes;
     world.run_for(Duration::from_secs(60));

@@ -325,13 +325,32 @@ impl World {
             self.complete(1, Operation::Sit { table: TABLE });
         }
         for _ in 0..rolls {
-            let round = self.round(0);
-            let (bet, amount) = ("field".parse().unwrap(), Chips(10));
+            let round = self.round(1);
+            // Whoever throws has a bet on the line.
+            let bet = if self.bets() == 0 { "pass" } else { "field" };
+            let (bet, amount) = (bet.parse().unwrap(), Chips(10));
             self.complete(1, Operation::Bet { table: TABLE, round, bet, amount });
-            self.complete(1, Operation::Roll { table: TABLE, round });
-            let settled = |world: &Self| world.round(1) > round;
-            assert!(self.run_until(Duration::from_secs(300), settled), "{}", self.why(1));
+            self.roll();
         }
+    }
+
+    /// Rolls until no bet is up: then nothing more happens by itself.
+    pub(crate) fn finish_the_hand(&mut self) {
+        while self.bets() > 0 {
+            self.roll();
+        }
+    }
+
+    fn roll(&mut self) {
+        let round = self.round(1);
+        self.complete(1, Operation::Roll { table: TABLE, round });
+        let settled = |world: &Self| world.round(1) > round;
+        assert!(self.run_until(Duration::from_secs(300), settled), "{}", self.why(1));
+    }
+
+    fn bets(&self) -> usize {
+        let table = self.stations[1].node.state().table(TABLE).expect("it is open");
+        table.table.bets().count()
     }
 
     fn round(&self, index: usize) -> bitcraps_protocol::craps::Round {
@@ -342,13 +361,16 @@ impl World {
         self.stations[index].node.waiting_for()
     }
 
-    /// Submits, and waits until it is final there.
+    /// Submits, and waits until it is final there and for the player, station 1.
     fn complete(&mut self, index: usize, operation: Operation) {
         let now = self.now;
         let submitted = self.stations[index].node.submit(now, Command::Operate(operation));
         let id = submitted.unwrap();
         self.carry_out(index);
-        let done = |world: &Self| world.height_of(index, id).is_some();
+        let done = |world: &Self| {
+            let height = world.height_of(index, id);
+            height.is_some_and(|height| world.stations[1].node.status().height >= height)
+        };
         assert!(self.run_until(Duration::from_secs(300), done), "{}", self.why(index));
     }
 
