@@ -42,6 +42,9 @@ pub struct Config {
     pub dice_key: DiceKeySource,
     /// Who is linked to whom.
     pub topology: Topology,
+    /// If nodes choose their links themselves, among those they could have: how many at most.
+    #[serde(default)]
+    pub views: Option<u16>,
     /// What links do without any fault.
     pub link: LinkConfig,
     /// What goes wrong until everything is healed.
@@ -78,13 +81,39 @@ pub struct LinkConfig {
     /// Whether frames may be lost, repeated and reordered; else a lost one is sent again and holds
     /// up those behind it.
     pub datagram: bool,
-    /// What a direction of a link carries; 0 is without limit.
+    /// Bytes of the largest frame.
+    #[serde(default = "unlimited_mtu")]
+    pub mtu: u32,
+    /// What a direction of a link carries, or, where air is shared, a radio; 0 is without limit.
     pub kilobits_per_second: u64,
+    /// If all radios that hear one another share the air: on how many channels.
+    #[serde(default)]
+    pub channels: Option<u16>,
     /// Bytes that may wait for that; datagrams beyond are dropped.
     pub queue_bytes: u64,
     /// Whether frames travel in the clear: sealing them costs more than all the rest.
     #[serde(default)]
     pub clear: bool,
+}
+
+const fn unlimited_mtu() -> u32 {
+    65_535
+}
+
+impl LinkConfig {
+    /// Bluetooth LE: 510 bytes at a time, as most stacks carry; 700 kbit/s of goodput for everything
+    /// that a radio sends and hears; the 37 data channels shared by all in range.
+    pub const fn radio() -> Self {
+        Self {
+            latency: Latency::Uniform { least: 15_000, most: 60_000 },
+            datagram: true,
+            mtu: 510,
+            kilobits_per_second: 700,
+            channels: Some(37),
+            queue_bytes: 64 * 1024,
+            clear: false,
+        }
+    }
 }
 
 /// Faults, each family on its own.
@@ -161,10 +190,13 @@ impl Default for Config {
             flaws: Vec::new(),
             dice_key: DiceKeySource::Dealer,
             topology: Topology::Full,
+            views: None,
             link: LinkConfig {
                 latency: Latency::LogNormal { median: 5_000 },
                 datagram: false,
+                mtu: unlimited_mtu(),
                 kilobits_per_second: 0,
+                channels: None,
                 queue_bytes: 256 * 1024,
                 clear: false,
             },
@@ -177,6 +209,9 @@ impl Default for Config {
         }
     }
 }
+
+/// Links that a phone holds.
+pub const RADIO_VIEWS: u16 = 7;
 
 /// Ready-made kinds of network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -222,13 +257,8 @@ impl Config {
             },
             Profile::Ble => Self {
                 topology: Topology::Radio { radius: 350 },
-                link: LinkConfig {
-                    latency: Latency::Uniform { least: 15_000, most: 60_000 },
-                    datagram: true,
-                    kilobits_per_second: 200,
-                    queue_bytes: 64 * 1024,
-                    clear: false,
-                },
+                views: Some(RADIO_VIEWS),
+                link: LinkConfig::radio(),
                 faults: Faults {
                     loss_ppm: 10_000,
                     burst_ppm: 5_000,
@@ -358,6 +388,8 @@ impl Config {
             ensure!(canary::flaw(name).is_some(), "there is no flaw {name:?}");
         }
         ensure!(self.byzantine < self.nodes, "one validator at least must be honest");
+        ensure!(self.views.is_none_or(|most| most >= 2), "a view is of two links at least");
+        ensure!((256..=65_535).contains(&self.link.mtu), "a frame has 256 to 65535 bytes");
         ensure!(
             self.dice_key == DiceKeySource::Dealer || usize::from(self.nodes) <= MEMBERS,
             "at most {MEMBERS} validators make a key together"

@@ -48,6 +48,9 @@ pub struct Report {
     pub real_us: u64,
     /// What the network did.
     pub traffic: Traffic,
+    /// How gossip has come to the honest nodes that run at the end.
+    #[serde(default)]
+    pub gossip: bitcraps_protocol::mesh::Tally,
     /// What honest nodes got done.
     pub tally: Tally,
     /// Faults and rare states by name.
@@ -138,6 +141,7 @@ pub fn run(config: &Config, listed: Option<&[Decision]>, watch: Watch<'_>) -> Ou
         simulated_us: world.now.as_micros(),
         real_us: started.elapsed().as_micros() as u64,
         traffic: world.network.traffic,
+        gossip: world.gossip(),
         tally: world.checks.tally.clone(),
         counters: counters.collect(),
         liveness,
@@ -161,6 +165,7 @@ fn stillborn(
         simulated_us: 0,
         real_us: started.elapsed().as_micros() as u64,
         traffic: Traffic::default(),
+        gossip: Default::default(),
         tally: Tally::default(),
         counters: Default::default(),
         liveness: None,

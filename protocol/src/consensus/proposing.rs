@@ -39,13 +39,22 @@ impl Consensus {
         if view < self.oldest_kept_view() {
             return self.help(link);
         }
-        if self.rounds.get(&view).and_then(|round| round.proposal) == Some(hash) {
+        let round = self.rounds.get(&view);
+        let is_known = round.is_some_and(|round| round.proposal == Some(hash));
+        if is_known && self.is_counted(&proposal.vote) {
             return self.outputs.push_back(Output::Relay);
         }
         let Some(vote) = proposal.vote.verify(&self.validators, &self.context) else {
             return self.blame(link, Fault::BadSignature);
         };
         self.recognise(vote.get());
+        if is_known {
+            // The block that is here, under another vote: a leader that says two things.
+            if self.count(vote) {
+                self.outputs.push_back(Output::Relay);
+            }
+            return;
+        }
         if !self.take_justification(&proposal.block) {
             return self.blame(link, Fault::BadBlock);
         }

@@ -163,6 +163,39 @@ pub enum Output {
     },
 }
 
+/// How broadcasts have come here, for people and measurements.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Tally {
+    /// Messages that were new.
+    pub new: u64,
+    /// Copies of messages that had come before.
+    pub repeated: u64,
+    /// Links that the new ones had come over, as relays say, added up.
+    pub hops: u64,
+    /// The most of those.
+    pub most_hops: u16,
+    /// Messages that were asked for because they did not come by themselves.
+    pub asked_for: u64,
+}
+
+impl Tally {
+    /// Adds what another node has heard.
+    pub fn add(&mut self, other: &Self) {
+        let Self { new, repeated, hops, most_hops, asked_for } = *other;
+        self.new += new;
+        self.repeated += repeated;
+        self.hops += hops;
+        self.most_hops = self.most_hops.max(most_hops);
+        self.asked_for += asked_for;
+    }
+
+    /// Copies beyond the first, in thousandths of what was new.
+    pub const fn redundancy_permille(&self) -> u64 {
+        let new = if self.new == 0 { 1 } else { self.new };
+        self.repeated * 1_000 / new
+    }
+}
+
 /// An established link, for people and for those who choose whom to ask.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PeerLink<'a> {

@@ -33,7 +33,7 @@ use core::cmp::Reverse;
 
 use bytes::Bytes;
 
-pub use boundary::{Input, Output, PeerLink};
+pub use boundary::{Input, Output, PeerLink, Tally};
 pub use budget::{Allowance, Rate};
 pub use config::Config;
 pub use lanes::{Lane, Serial};
@@ -46,7 +46,7 @@ use crate::time::Time;
 use crate::wire::List;
 use crate::wire::limits::MESSAGE_BYTES;
 #[cfg(feature = "simulation")]
-use broadcast::Hops;
+use broadcast::{Hops, Tree};
 use broadcast::{MessageId, Plumtree, Said};
 use datagrams::Datagrams;
 use lanes::Waiting;
@@ -146,8 +146,8 @@ impl Mesh {
             }
             Input::Broadcast { lane, author, serial, attempt, message: body, from } => {
                 assert!(body.len() <= PAYLOAD_BYTES, "{} bytes are no message", body.len());
-                if let (Some(author), Some(_)) = (author, from) {
-                    self.mingle(now, membership::Input::Heard { author });
+                if let (Some(author), Some(link)) = (author, from) {
+                    self.mingle(now, membership::Input::Heard { link, author });
                 }
                 let said = Said { lane, author, serial, attempt, body };
                 self.spread(now, broadcast::Input::Say { said, from });
@@ -207,6 +207,11 @@ impl Mesh {
                 direction: known.direction,
             })
         })
+    }
+
+    /// How broadcasts have come here.
+    pub const fn tally(&self) -> &Tally {
+        self.plumtree.tally()
     }
 
     /// Whether an established link leads to `peer`.
@@ -354,15 +359,15 @@ impl Mesh {
                 let deliver = Output::Deliver { link, peer, message, gossip: None };
                 return self.outputs.push_back(deliver);
             }
-            Packet::Gossip { attempt, hops, body } => {
-                broadcast::Input::Received { link, attempt, hops, body }
+            Packet::Gossip { attempt, hops, tree, body } => {
+                broadcast::Input::Received { link, attempt, hops, tree, body }
             }
             Packet::Announce(ids) | Packet::Graft(ids) if !self.affords(now, link, ids.len()) => {
                 return self.fail(now, link, Fault::Flooding);
             }
             Packet::Announce(ids) => broadcast::Input::Announced { link, ids: ids.into_vec() },
             Packet::Graft(ids) => broadcast::Input::Grafted { link, ids: ids.into_vec() },
-            Packet::Prune(id) => broadcast::Input::Pruned { link, id },
+            Packet::Prune(tree) => broadcast::Input::Pruned { link, tree },
             Packet::Membership(word) => {
                 return self.mingle(now, membership::Input::Told { link, word });
             }
@@ -397,8 +402,8 @@ impl Mesh {
                 broadcast::Output::Graft { link, ids } => {
                     self.push_ids(now, link, Lane::Control, &ids, Packet::Graft);
                 }
-                broadcast::Output::Prune { link, id } => {
-                    self.push(now, link, Lane::Control, Packet::Prune(id).encode().into());
+                broadcast::Output::Prune { link, tree } => {
+                    self.push(now, link, Lane::Control, Packet::Prune(tree).encode().into());
                 }
                 broadcast::Output::Withdraw { link, id } => {
                     if let Some(known) = self.links.get_mut(&link) {
@@ -451,7 +456,8 @@ impl Mesh {
         attempt: Attempt,
         message: Bytes,
     ) {
-        let packet = Packet::Gossip { attempt, hops: Hops(0), body: message };
+        let tree = Tree::of(None);
+        let packet = Packet::Gossip { attempt, hops: Hops(0), tree, body: message };
         self.push(now, link, lane, packet.encode().into());
         self.keep_time(now);
     }

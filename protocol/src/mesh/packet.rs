@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use super::broadcast::{Hops, MessageId};
+use super::broadcast::{Hops, MessageId, Tree};
 use super::membership::Word;
 use super::{Attempt, PAYLOAD_BYTES};
 use crate::identity::PeerId;
@@ -46,6 +46,8 @@ pub(super) enum Packet {
         attempt: Attempt,
         /// How often it was relayed, as the relays say.
         hops: Hops,
+        /// Over which tree it spreads, as they say.
+        tree: Tree,
         /// The message.
         body: Bytes,
     },
@@ -53,8 +55,8 @@ pub(super) enum Packet {
     Announce(List<MessageId, IDS>),
     /// The sender lacks these, and wants what spreads like them pushed.
     Graft(List<MessageId, IDS>),
-    /// The sender had this before, and wants what spreads like it announced only.
-    Prune(MessageId),
+    /// The sender wants what spreads over this tree announced only.
+    Prune(Tree),
     /// About whom to be linked with.
     Membership(Word),
 }
@@ -90,7 +92,8 @@ mod tests {
     #[test]
     fn the_longest_payload_fits_a_message_and_a_longer_one_is_refused() {
         let body = Bytes::from(vec![0; PAYLOAD_BYTES]);
-        let gossip = Packet::Gossip { attempt: Attempt(255), hops: Hops(255), body: body.clone() };
+        let (attempt, hops, tree) = (Attempt(255), Hops(255), Tree::of(None));
+        let gossip = Packet::Gossip { attempt, hops, tree, body: body.clone() };
         assert_eq!(Packet::decode(&gossip.encode()), Ok(gossip));
         let payload = Packet::Payload(body);
         assert_eq!(Packet::decode(&payload.encode()), Ok(payload));

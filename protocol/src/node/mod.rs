@@ -384,6 +384,11 @@ impl Node {
         self.consensus.finalized()
     }
 
+    /// How gossip has come here.
+    pub const fn gossip_tally(&self) -> &mesh::Tally {
+        self.mesh.tally()
+    }
+
     /// This node's address.
     pub const fn address(&self) -> Address {
         self.address

@@ -83,6 +83,8 @@ pub struct Hostile {
     inner: Vec<Node>,
     forger: Forger,
     rules: Vec<Rule>,
+    /// Whether it has no strategy, and says nothing at all.
+    is_silent: bool,
     scenario: Option<Scenario>,
     /// Whom the twins talk to in a view, once that is decided.
     rounds: BTreeMap<View, Round>,
@@ -146,6 +148,7 @@ impl Hostile {
             inner,
             forger: Forger { keypair, index, context, validators },
             rules: rules.copied().collect(),
+            is_silent: strategies.is_empty() && scenario.is_none(),
             scenario,
             rounds: BTreeMap::new(),
             rng,
@@ -290,6 +293,9 @@ impl Hostile {
     }
 
     fn say(&mut self, now: Time, copy: usize, outgoing: Outgoing, decisions: &mut Decisions) {
+        if self.is_silent {
+            return self.followed("kept silent");
+        }
         let Ok(packet) = outgoing.packet() else { return };
         let own = matches!(outgoing.to, To::Everybody { .. });
         if own {

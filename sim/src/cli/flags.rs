@@ -4,7 +4,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
-use bitcraps_sim::config::{Config, DiceKeySource, Profile, parse_topology};
+use bitcraps_sim::config::{
+    Config, DiceKeySource, LinkConfig, Profile, RADIO_VIEWS, parse_topology,
+};
 use bitcraps_sim::latency::Latency;
 use bitcraps_sim::topology::Topology;
 use clap::Args;
@@ -43,6 +45,9 @@ pub(crate) struct RunFlags {
     /// full, star, ring, small-world[:NEIGHBOURS], radio[:RADIUS] or islands[:COUNT].
     #[arg(long, value_parser = parse_topology)]
     topology: Option<Topology>,
+    /// Nodes choose their links themselves, this many at most: a partial mesh.
+    #[arg(long, value_name = "LINKS")]
+    views: Option<u16>,
     /// Every frame takes this many milliseconds.
     #[arg(long, value_name = "MS")]
     latency: Option<u64>,
@@ -105,6 +110,11 @@ impl RunFlags {
         set(&mut config.players, self.players);
         set(&mut config.byzantine, self.byzantine);
         set(&mut config.topology, self.topology);
+        let ready_made = self.draw || self.profile.is_some() || self.config.is_some();
+        if matches!(config.topology, Topology::Radio { .. }) && !ready_made {
+            (config.views, config.link) = (Some(RADIO_VIEWS), LinkConfig::radio());
+        }
+        config.views = self.views.or(config.views);
         set(&mut config.blocks, self.blocks);
         set(&mut config.faults.crashes, self.crashes);
         set(&mut config.faults.cuts, self.cuts);

@@ -7,6 +7,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use bitcraps_protocol::craps::Bet;
+use bitcraps_protocol::mesh::Tally;
 use bitcraps_sim::failure::Failure;
 use bitcraps_sim::network::Traffic;
 use bitcraps_sim::run::Report;
@@ -43,6 +44,7 @@ pub(crate) fn report(report: &Report, kept: &Path) -> String {
         tally.votes
     );
     let _ = writeln!(text, "{}", frames(traffic));
+    let _ = writeln!(text, "{}", gossip(&report.gossip));
     let _ = writeln!(text, "{}", counters(report.counters.iter()));
     if let Some(liveness) = report.liveness {
         let _ = writeln!(
@@ -132,6 +134,18 @@ fn frames(traffic: &Traffic) -> String {
     format!(
         "frames: {sent} sent, {delivered} delivered, {lost} lost, {duplicated} duplicated, \
          {resent} sent again, {delayed} delayed, {cut} cut off, {held} held up, {dead} too late"
+    )
+}
+
+fn gossip(tally: &Tally) -> String {
+    let Tally { new, repeated, hops, most_hops, asked_for } = tally;
+    let mean = hops * 10 / new.max(&1);
+    format!(
+        "gossip: {new} first copies, {repeated} more ({} ‰), over {}.{} links on average and \
+         {most_hops} at most, {asked_for} asked for",
+        tally.redundancy_permille(),
+        mean / 10,
+        mean % 10
     )
 }
 

@@ -1,6 +1,7 @@
 //! One world: nodes in places, links between them, a queue of what happens next. It owns time,
 //! disks, clocks and links, and does to them what the [decisions](crate::decision) say.
 
+mod choice;
 mod disks;
 mod founding;
 mod links;
@@ -11,7 +12,7 @@ use std::collections::{BTreeMap, VecDeque};
 use bitcraps_protocol::block::{Height, ValidatorIndex};
 use bitcraps_protocol::chain::{Genesis, Operation};
 use bitcraps_protocol::consensus::{ValidatorSet, Vote};
-use bitcraps_protocol::event::{Action, Command, CommandId, Event, Notice, Refusal};
+use bitcraps_protocol::event::{Action, Command, CommandId, Endpoint, Event, Notice, Refusal};
 use bitcraps_protocol::identity::{Address, Context, Epoch, Keypair, ProofOfWork};
 use bitcraps_protocol::node::{self, Node, Past, Setup};
 use bitcraps_protocol::rng::Rng;
@@ -94,6 +95,7 @@ enum Step {
     Synced { place: u32, life: u32, count: u32 },
     Wake { place: u32 },
     Dial { pair: u32 },
+    Dialled { place: u32, life: u32, endpoint: Endpoint },
     WallClock { place: u32, life: u32 },
     Timed { index: u32 },
     Play,
@@ -163,7 +165,16 @@ impl World {
         let (genesis, identities) = (*found(&config, &rng)).clone();
         let degree = (0..config.places()).map(|place| network.pairs_of(place).len()).max();
         let mut settings = node::Config::default();
-        settings.mesh.links = settings.mesh.links.max(2 * degree.unwrap_or(0) + 8);
+        match config.views {
+            Some(most) => {
+                let most = usize::from(most);
+                settings.mesh.links = most;
+                settings.mesh.wanted_links = most.saturating_sub(1).max(1);
+            }
+            None => {
+                settings.mesh.links = settings.mesh.links.max(2 * degree.unwrap_or(0) + 8);
+            }
+        }
         if config.places() > MANY_PLACES {
             settings.mesh.seen_messages = MANY_SEEN;
         }
@@ -356,6 +367,9 @@ impl World {
         self.note(Kind::Start, place, u64::from(life));
         self.carry_out(place);
         self.queue.push(self.now, Step::WallClock { place: place as u32, life });
+        if self.nodes_choose() {
+            self.advertise(place);
+        }
         for pair in self.network.pairs_of(place).to_vec() {
             self.dial(pair);
         }
@@ -457,9 +471,9 @@ impl World {
                     process.handle(now, Event::Loaded { key, bytes }, &mut self.decisions);
                 }
             }
-            // Who is linked to whom is the world's business.
-            Action::Dial { .. } => {}
+            Action::Dial { endpoint } => self.dials(place, endpoint),
             Action::Close { link, reason } => {
+                self.count(choice::what_closes(reason));
                 self.note(Kind::Close, place, link.0);
                 self.recorder.say(self.now, place, || format!("closes a link: {reason:?}"));
                 let pair = links::edge_of(link) / 2;
@@ -553,6 +567,9 @@ impl World {
             Step::Synced { place, life, count } => self.synced(place as usize, life, count),
             Step::Wake { place } => self.wake(place as usize),
             Step::Dial { pair } => self.dial(pair as usize),
+            Step::Dialled { place, life, endpoint } => {
+                self.dialled(place as usize, life, endpoint);
+            }
             Step::WallClock { place, life } => {
                 let it = &self.places[place as usize];
                 if it.life == life && it.process.is_some() {

@@ -11,8 +11,9 @@ use bytes::Bytes;
 use super::world::{commitments, context, genesis, key, machine, validators};
 use crate::block::{BlockHash, Header, Height, ValidatorIndex, View};
 use crate::consensus::{
-    Block, Certificate, Config, Consensus, Decided, Demand, Finalization, Input, Justification,
-    Message, Notarization, Nullification, Output, Past, Proposal, Request, Statement, Status, Vote,
+    Block, Certificate, Config, Consensus, Decided, Demand, Evidence, Finalization, Input,
+    Justification, Message, Notarization, Nullification, Output, Past, Proposal, Request,
+    Statement, Status, Vote,
 };
 use crate::event::{Fault, LinkId, Position};
 use crate::identity::Signature;
@@ -254,7 +255,7 @@ fn a_leader_that_proposes_twice_is_accused_and_its_view_not_finalized() {
     let second_vote = notarize(leader(1), 1, second.hash());
     let proposal = Proposal { block: second, vote: second_vote };
     let outputs = receive(&mut node, Message::Proposal(proposal));
-    let evidence = crate::consensus::Evidence { first: first.vote, second: second_vote };
+    let evidence = Evidence { first: first.vote, second: second_vote };
     assert_eq!(outputs, vec![Output::Accuse(evidence), Output::Relay]);
 
     for index in (0..4).filter(|index| *index != me) {
@@ -264,6 +265,23 @@ fn a_leader_that_proposes_twice_is_accused_and_its_view_not_finalized() {
     let outputs = drain(&mut node);
     assert_eq!(node.view(), View(2));
     assert!(!outputs.iter().any(finalizes));
+}
+
+#[test]
+fn a_block_that_is_here_under_another_vote_is_judged_by_that_vote() {
+    let node = &mut ready(follower(1));
+    let first = first_proposal();
+    accept_proposal(node, &first);
+    let under = |vote| Message::Proposal(Proposal { vote, block: first.block.clone() });
+    let forged = Vote { signature: Signature([7; 64]), ..first.vote };
+    let blame = Output::Blame { link: LINK, fault: Fault::BadSignature };
+    assert_eq!(receive(node, under(forged)), vec![blame]);
+    let Statement::Notarize { view, block, time } = first.vote.statement else { panic!() };
+    let time = BlockTime(time.0 + 1);
+    let second = vote(leader(1), Statement::Notarize { view, block, time });
+    let evidence = Evidence { first: first.vote, second };
+    assert_eq!(receive(node, under(second)), vec![Output::Accuse(evidence), Output::Relay]);
+    assert_eq!(receive(node, under(first.vote)), vec![Output::Relay]);
 }
 
 #[test]

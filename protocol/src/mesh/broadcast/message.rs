@@ -61,7 +61,7 @@ pub(in crate::mesh) struct Said {
 
 /// One of the trees over which messages spread; an author's messages all use the same. 32 trees:
 /// with one for all, ways are long; with one for each author, each has to learn for itself.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(in crate::mesh) struct Tree(u8);
 
 impl Tree {
@@ -73,6 +73,11 @@ impl Tree {
             None => Self(0),
         }
     }
+
+    /// Any byte names a tree.
+    const fn bit(self) -> u32 {
+        1 << (self.0 % Self::COUNT)
+    }
 }
 
 /// A set of trees.
@@ -80,16 +85,16 @@ impl Tree {
 pub(in crate::mesh) struct Trees(u32);
 
 impl Trees {
-    pub(in crate::mesh) const fn contains(self, Tree(tree): Tree) -> bool {
-        self.0 >> tree & 1 == 1
+    pub(in crate::mesh) const fn contains(self, tree: Tree) -> bool {
+        self.0 & tree.bit() != 0
     }
 
-    pub(in crate::mesh) const fn insert(&mut self, Tree(tree): Tree) {
-        self.0 |= 1 << tree;
+    pub(in crate::mesh) const fn insert(&mut self, tree: Tree) {
+        self.0 |= tree.bit();
     }
 
-    pub(in crate::mesh) const fn remove(&mut self, Tree(tree): Tree) {
-        self.0 &= !(1 << tree);
+    pub(in crate::mesh) const fn remove(&mut self, tree: Tree) {
+        self.0 &= !tree.bit();
     }
 }
 

@@ -7,5 +7,5 @@ mod missing;
 mod plumtree;
 mod seen;
 
-pub(super) use message::{Hops, ID_BYTES, MessageId, Said};
+pub(super) use message::{Hops, ID_BYTES, MessageId, Said, Tree};
 pub(super) use plumtree::{Input, Limits, Output, Plumtree};

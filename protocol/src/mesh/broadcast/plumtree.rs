@@ -23,7 +23,7 @@ use crate::identity::PeerId;
 use crate::mesh::budget::Bucket;
 use crate::mesh::neighbours::{Neighbourhood, Neighbourhoods};
 use crate::mesh::packet::{Packet, Shorthand};
-use crate::mesh::{Attempt, Lane, Rate, Serial};
+use crate::mesh::{Attempt, Lane, Rate, Serial, Tally};
 use crate::time::Time;
 
 /// How long announcements are gathered.
@@ -59,13 +59,13 @@ pub(in crate::mesh) enum Input {
     /// Whom a peer hears without a relay; replaces what it said before.
     Neighbours { link: LinkId, hears: Neighbourhood },
     /// A message came.
-    Received { link: LinkId, attempt: Attempt, hops: Hops, body: Bytes },
+    Received { link: LinkId, attempt: Attempt, hops: Hops, tree: Tree, body: Bytes },
     /// A peer has these messages.
     Announced { link: LinkId, ids: Vec<MessageId> },
     /// A peer lacks these messages, and wants the likes of them pushed.
     Grafted { link: LinkId, ids: Vec<MessageId> },
-    /// A peer has had this message before and wants the likes of it announced only.
-    Pruned { link: LinkId, id: MessageId },
+    /// A peer wants what spreads over this tree announced only.
+    Pruned { link: LinkId, tree: Tree },
     /// A message starts here, or is sound and to be passed on.
     Say { said: Said, from: Option<LinkId> },
     /// A message matters no more.
@@ -85,8 +85,8 @@ pub(in crate::mesh) enum Output {
     Announce { link: LinkId, ids: Vec<MessageId> },
     /// Ask a peer for messages, and to push.
     Graft { link: LinkId, ids: Vec<MessageId> },
-    /// Ask a peer to push no more.
-    Prune { link: LinkId, id: MessageId },
+    /// Ask a peer to push no more over a tree.
+    Prune { link: LinkId, tree: Tree },
     /// A peer has this message: if it waits to leave to there, it need not.
     Withdraw { link: LinkId, id: MessageId },
 }
@@ -103,6 +103,7 @@ pub(in crate::mesh) struct Plumtree {
     /// The message that came last, and who else announced it before.
     latest: Option<(MessageId, Vec<LinkId>)>,
     announce_at: Option<Time>,
+    tally: Tally,
     outputs: VecDeque<Output>,
 }
 
@@ -132,6 +133,7 @@ impl Plumtree {
             neighbourhoods: Neighbourhoods::new(),
             latest: None,
             announce_at: None,
+            tally: Tally { new: 0, repeated: 0, hops: 0, most_hops: 0, asked_for: 0 },
             outputs: VecDeque::new(),
         }
     }
@@ -146,12 +148,16 @@ impl Plumtree {
                     edge.hears = self.neighbourhoods.add(link, hears);
                 }
             }
-            Input::Received { link, attempt, hops, body } => {
-                self.received(now, link, attempt, hops, body);
+            Input::Received { link, attempt, hops, tree, body } => {
+                self.received(now, link, attempt, hops, tree, body);
             }
             Input::Announced { link, ids } => self.announced(now, link, ids),
             Input::Grafted { link, ids } => self.grafted(now, link, ids),
-            Input::Pruned { link, id } => self.pruned(link, id),
+            Input::Pruned { link, tree } => {
+                if let Some(edge) = self.edges.get_mut(&link) {
+                    edge.lazy.insert(tree);
+                }
+            }
             Input::Say { said, from } => self.say(now, said, from),
             Input::Past { series, below } => self.cache.pass(series, below),
             Input::Tick => {}
@@ -165,6 +171,10 @@ impl Plumtree {
 
     pub(in crate::mesh) fn deadline(&self) -> Option<Time> {
         self.missing.deadline().into_iter().chain(self.announce_at).min()
+    }
+
+    pub(in crate::mesh) const fn tally(&self) -> &Tally {
+        &self.tally
     }
 
     /// A new link belongs to all trees, and learns what it may have missed while it was not there.
@@ -201,20 +211,38 @@ impl Plumtree {
         others.for_each(|edge| edge.lazy = Trees::default());
     }
 
-    fn received(&mut self, now: Time, link: LinkId, attempt: Attempt, hops: Hops, body: Bytes) {
+    fn received(
+        &mut self,
+        now: Time,
+        link: LinkId,
+        attempt: Attempt,
+        hops: Hops,
+        tree: Tree,
+        body: Bytes,
+    ) {
         let id = MessageId::of(attempt, &body);
         if !self.has(link, id) {
             return;
         }
         match self.seen.note(now, id, hops) {
             Novelty::News => {
+                let links = u16::from(hops.0) + 1;
+                self.tally.new += 1;
+                self.tally.hops += u64::from(links);
+                self.tally.most_hops = self.tally.most_hops.max(links);
                 self.latest = Some((id, self.missing.arrived(now, id)));
                 self.outputs.push_back(Output::Deliver { link, attempt, body });
             }
             Novelty::TooSoon => {
                 self.missing.arrived(now, id);
             }
-            Novelty::Known => self.prune(now, link, id),
+            Novelty::Known => {
+                self.tally.repeated += 1;
+                // Authors push to all they are linked with, always.
+                if hops != Hops(0) {
+                    self.prune(now, link, tree);
+                }
+            }
         }
     }
 
@@ -227,22 +255,11 @@ impl Plumtree {
     }
 
     /// The same message came over two links: the later one leaves the tree.
-    fn prune(&mut self, now: Time, link: LinkId, id: MessageId) {
+    fn prune(&mut self, now: Time, link: LinkId, tree: Tree) {
         let Some(edge) = self.edges.get_mut(&link) else { return };
-        let kept = self.cache.get(id);
-        let by_author = kept.is_some_and(|kept| kept.author == Some(edge.peer));
-        if now < edge.holds_until || by_author {
-            return;
-        }
-        if let Some(kept) = kept {
-            edge.lazy.insert(kept.tree);
-        }
-        self.outputs.push_back(Output::Prune { link, id });
-    }
-
-    fn pruned(&mut self, link: LinkId, id: MessageId) {
-        if let (Some(edge), Some(kept)) = (self.edges.get_mut(&link), self.cache.get(id)) {
-            edge.lazy.insert(kept.tree);
+        if now >= edge.holds_until {
+            edge.lazy.insert(tree);
+            self.outputs.push_back(Output::Prune { link, tree });
         }
     }
 
@@ -296,7 +313,7 @@ impl Plumtree {
             return;
         }
         concerned.sort_unstable();
-        let packet = Packet::Gossip { attempt, hops, body }.encode();
+        let packet = Packet::Gossip { attempt, hops, tree, body }.encode();
         let kept = Kept { packet, lane, tree, author, serial, at: now };
         for link in concerned {
             let Some(edge) = self.edges.get_mut(&link) else { continue };
@@ -330,6 +347,7 @@ impl Plumtree {
         for (link, ids) in self.missing.overdue(now) {
             if let Some(edge) = self.edges.get_mut(&link) {
                 edge.holds_until = now + GRAFT_HOLDS;
+                self.tally.asked_for += ids.len() as u64;
                 self.outputs.push_back(Output::Graft { link, ids });
             }
         }

@@ -7,6 +7,7 @@
 //! be linked with all validators, as far as there is room; and whoever does not hear one of them
 //! while others talk goes to see it, so that two crowds with full views find one another again.
 
+mod absentees;
 mod book;
 
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -15,6 +16,7 @@ use core::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use absentees::Absentees;
 pub(super) use book::Ending;
 use book::{Book, Place};
 
@@ -25,7 +27,6 @@ use crate::identity::PeerId;
 use crate::rng::Rng;
 use crate::time::Time;
 use crate::wire::List;
-use crate::wire::limits::VALIDATORS;
 
 /// Places at which one node can be reached.
 pub(super) const REACHABLE: usize = 4;
@@ -42,8 +43,6 @@ const DIALS: usize = 8;
 const DIAL_PAUSE: Duration = Duration::from_millis(50);
 /// How often samples are exchanged.
 const EXCHANGE: Duration = Duration::from_secs(15);
-/// How long a validator may be silent while others talk before it is looked for.
-const SILENCE: Duration = Duration::from_secs(10);
 /// How long the newcomer at a full node has to say that it needs a place.
 const PROBATION: Duration = Duration::from_secs(2);
 /// Contacts that one link may tell of.
@@ -100,8 +99,8 @@ pub(super) enum Input {
     DialFailed { endpoint: Endpoint },
     /// These are the validators now.
     Validators { peers: BTreeSet<PeerId> },
-    /// Something sound by this author came by.
-    Heard { author: PeerId },
+    /// Something sound by this author came first over this link.
+    Heard { link: LinkId, author: PeerId },
     /// The deadline has passed.
     Tick,
 }
@@ -127,9 +126,7 @@ pub(super) struct Membership {
     rng: Rng,
     book: Book,
     reachable: Vec<Endpoint>,
-    validators: BTreeSet<PeerId>,
-    /// When each validator was last heard; at most all of them.
-    heard: BTreeMap<PeerId, Time>,
+    absentees: Absentees,
     neighbours: BTreeMap<LinkId, Neighbour>,
     /// When the next probation may end.
     refuse_at: Option<Time>,
@@ -147,6 +144,8 @@ struct Neighbour {
     reachable: Vec<Endpoint>,
     /// Until when it may say that it needs a place; it has come to a full node.
     probation: Option<Time>,
+    /// When it was last the first to bring something.
+    useful: Option<Time>,
     told: Bucket,
 }
 
@@ -160,8 +159,7 @@ impl Membership {
             rng,
             book: Book::new(),
             reachable: Vec::new(),
-            validators: BTreeSet::new(),
-            heard: BTreeMap::new(),
+            absentees: Absentees::new(own),
             neighbours: BTreeMap::new(),
             refuse_at: None,
             exchange_at: None,
@@ -193,14 +191,13 @@ impl Membership {
                 self.look_around(now);
             }
             Input::Validators { peers } => {
-                self.validators = peers.into_iter().take(VALIDATORS).collect();
-                let validators = &self.validators;
-                self.heard.retain(|peer, _| validators.contains(peer));
+                self.absentees.elect(now, peers);
                 self.look_around(now);
             }
-            Input::Heard { author } => {
-                if self.validators.contains(&author) {
-                    self.heard.insert(author, now);
+            Input::Heard { link, author } => {
+                self.absentees.heard(now, author);
+                if let Some(neighbour) = self.neighbours.get_mut(&link) {
+                    neighbour.useful = Some(now);
                 }
                 // So often that nothing else is looked at.
                 return;
@@ -223,7 +220,7 @@ impl Membership {
     }
 
     fn is_validator(&self) -> bool {
-        self.validators.contains(&self.own)
+        self.absentees.is_validator(self.own)
     }
 
     /// How many peers there are links to.
@@ -234,64 +231,50 @@ impl Membership {
 
     fn met(&mut self, now: Time, link: LinkId, peer: PeerId) {
         self.book.met(link, peer);
+        let is_sought = self.absentees.met(now, peer);
         let is_extra = !self.is_linked(peer) && self.peers() >= self.links_most;
-        let wanted = self.is_validator() && self.validators.contains(&peer);
-        let gives_way =
-            wanted && self.make_room(|membership, it| !membership.validators.contains(&it.peer));
+        let wanted = self.is_validator() && self.absentees.is_validator(peer);
+        let gives_way = is_extra
+            && wanted
+            && self.make_room(|it, there| is_sought || !it.absentees.is_validator(there.peer));
         let probation = (is_extra && !gives_way).then(|| now + PROBATION);
         self.refuse_at = self.refuse_at.into_iter().chain(probation).min();
-        let neighbour =
-            Neighbour { peer, reachable: Vec::new(), probation, told: Bucket::new(now, TOLD) };
+        let (reachable, told) = (Vec::new(), Bucket::new(now, TOLD));
+        let neighbour = Neighbour { peer, reachable, probation, useful: None, told };
         self.neighbours.insert(link, neighbour);
-        self.introduce(now, link);
+        self.introduce(link, is_sought);
         if self.exchanges && self.exchange_at.is_none() && self.book.known().next().is_some() {
             self.exchange_at = Some(now + EXCHANGE);
         }
         self.look_around(now);
     }
 
-    /// Gives the place of a neighbour at random that `may_go` to somebody else, if that is needed;
-    /// whether there is room now.
+    /// Gives the place of a neighbour that `may_go` to somebody else, if that is needed: of one that
+    /// has not brought anything for the longest time. Whether there is room now.
     fn make_room(&mut self, may_go: impl Fn(&Self, &Neighbour) -> bool) -> bool {
         if self.peers() < self.links_most {
             return true;
         }
-        let mut candidates: Vec<LinkId> = self
-            .neighbours
-            .iter()
-            .filter(|(_, it)| it.probation.is_none() && may_go(self, it))
-            .map(|(link, _)| *link)
-            .collect();
-        if candidates.is_empty() {
-            return false;
-        }
+        let neighbours = self.neighbours.iter();
+        let may_go = neighbours.filter(|(_, it)| it.probation.is_none() && may_go(self, it));
+        let mut candidates: Vec<(Option<Time>, LinkId)> =
+            may_go.map(|(link, it)| (it.useful, *link)).collect();
+        let Some(least) = candidates.iter().map(|(useful, _)| *useful).min() else { return false };
+        candidates.retain(|(useful, _)| *useful == least);
         let chosen = self.rng.below(candidates.len() as u64) as usize;
-        self.outputs.push_back(Output::Close { link: candidates.swap_remove(chosen) });
+        self.outputs.push_back(Output::Close { link: candidates.swap_remove(chosen).1 });
         true
     }
 
     /// Says who this is to a neighbour, if there is anything to say.
-    fn introduce(&mut self, now: Time, link: LinkId) {
-        let Some(neighbour) = self.neighbours.get(&link) else { return };
-        let looked_for = self.is_missed(now, neighbour.peer);
-        let needs_a_place = looked_for || self.peers() <= self.wanted.min(self.links_most) / 2;
-        if !self.exchanges || (self.reachable.is_empty() && !looked_for) {
+    fn introduce(&mut self, link: LinkId, is_sought: bool) {
+        let needs_a_place = is_sought || self.peers() <= self.wanted.min(self.links_most) / 2;
+        if !self.exchanges || (self.reachable.is_empty() && !needs_a_place) {
             return;
         }
         let reachable = List::new(self.reachable.clone()).expect("no more are kept");
         let word = Word::Introduction { needs_a_place, reachable };
         self.outputs.push_back(Output::Tell { link, word });
-    }
-
-    /// Whether a validator is silent while others talk.
-    fn is_missed(&self, now: Time, peer: PeerId) -> bool {
-        let recent = |at: &Time| now.since(*at) < SILENCE / 2;
-        let silent = self.heard.get(&peer).is_none_or(|at| now.since(*at) >= SILENCE);
-        self.is_validator()
-            && peer != self.own
-            && self.validators.contains(&peer)
-            && silent
-            && self.heard.values().any(recent)
     }
 
     fn reachable(&mut self, endpoint: Endpoint) {
@@ -353,9 +336,9 @@ impl Membership {
             self.book.heard(now, endpoint.clone(), peer, &mut self.rng);
         }
         // A validator keeps its links to validators, except for one that is looked for.
-        let keeps = self.is_validator() && !self.validators.contains(&peer);
+        let keeps = self.is_validator() && !self.absentees.is_validator(peer);
         let may_go = |membership: &Self, it: &Neighbour| {
-            it.peer != peer && !(keeps && membership.validators.contains(&it.peer))
+            it.peer != peer && !(keeps && membership.absentees.is_validator(it.peer))
         };
         if on_probation && !(needs_a_place && self.make_room(may_go)) {
             // It learns where else to go before it has to.
@@ -426,7 +409,7 @@ impl Membership {
         let mut sample = Vec::new();
         while sample.len() < SAMPLE && !all.is_empty() {
             let validators: Vec<usize> = (0..all.len())
-                .filter(|index| self.validators.contains(&all[*index].peer))
+                .filter(|index| self.absentees.is_validator(all[*index].peer))
                 .collect();
             let chosen = if validators.is_empty() || sample.len() >= SAMPLE / 2 {
                 self.rng.below(all.len() as u64) as usize
@@ -502,8 +485,7 @@ impl Membership {
             .collect();
         let gives_up = self.book.gives_up_at();
         // A validator may fall silent without anything happening here.
-        let missed = self.is_validator() && self.book.idle().next().is_some();
-        let missed = missed.then(|| now + SILENCE / 4);
+        let missed = self.absentees.deadline(now).filter(|_| self.book.idle().next().is_some());
         if dials >= DIALS {
             return gives_up.into_iter().chain(missed).min();
         }
@@ -529,11 +511,11 @@ impl Membership {
     fn prefers(&self, now: Time, place: &Place, busy: usize) -> Option<bool> {
         match place.peer {
             Some(peer) if peer == self.own || self.is_linked(peer) => None,
-            Some(peer) if self.is_missed(now, peer) => Some(true),
-            Some(peer) if self.is_validator() && self.validators.contains(&peer) => {
+            Some(peer) if self.absentees.is_missed(now, peer) => Some(true),
+            Some(peer) if self.is_validator() && self.absentees.is_validator(peer) => {
                 // Others give way.
                 let linked = self.neighbours.values();
-                let validators = linked.filter(|it| self.validators.contains(&it.peer)).count();
+                let validators = linked.filter(|it| self.absentees.is_validator(it.peer)).count();
                 (validators + self.book.dials() < self.links_most).then_some(true)
             }
             // Who is there must be found out first.

@@ -12,7 +12,7 @@ use bytes::Bytes;
 use super::world::{End, NETWORK, endpoint};
 use crate::event::{Direction, Endpoint, LinkId, LinkKind};
 use crate::identity::{Address, Keypair, PeerId, ProofOfWork};
-use crate::mesh::broadcast::Hops;
+use crate::mesh::broadcast::{Hops, Tree};
 use crate::mesh::datagrams;
 use crate::mesh::packet::Packet;
 use crate::mesh::{Attempt, Config, Input, Lane, Mesh, Output};
@@ -272,7 +272,8 @@ impl Crowd {
             Conduct::Tamper => {
                 for attempt in [attempt, attempt.next()] {
                     let body = message.clone();
-                    self.push_to_all(node, Packet::Gossip { attempt, hops: Hops(255), body });
+                    let (hops, tree) = (Hops(255), Tree::of(Some(author)));
+                    self.push_to_all(node, Packet::Gossip { attempt, hops, tree, body });
                 }
             }
             Conduct::Poison => {
@@ -280,7 +281,8 @@ impl Crowd {
                 let mut forged = message.to_vec();
                 forged.extend_from_slice(b"forged");
                 let body = Bytes::from(forged);
-                self.push_to_all(node, Packet::Gossip { attempt, hops: Hops(0), body });
+                let (hops, tree) = (Hops(0), Tree::of(Some(author)));
+                self.push_to_all(node, Packet::Gossip { attempt, hops, tree, body });
                 let invented = crate::mesh::MessageId::of(attempt, &self.rng.bytes32());
                 let genuine = crate::mesh::MessageId::of(attempt, &message);
                 let ids = crate::wire::List::new(vec![invented, genuine]).unwrap();
