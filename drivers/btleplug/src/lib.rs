@@ -10,6 +10,7 @@
 //! node's mesh numbers and repeats them. Who the other side is, its handshake proves.
 
 pub mod greeting;
+mod look_around;
 pub mod policy;
 pub mod radio;
 mod run;
@@ -19,6 +20,7 @@ pub mod system;
 pub mod transport;
 
 pub use greeting::Card;
+pub use look_around::look_around;
 pub use policy::{Policy, Profile};
 pub use run::{Bluetooth, Config, Near, Report};
 pub use sightings::Sighting;

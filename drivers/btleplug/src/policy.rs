@@ -36,6 +36,8 @@ pub struct Policy {
     pub advertise_every: Duration,
     /// Bytes of the longest frame on any connection.
     pub frame_bytes: u16,
+    /// The pause before a radio that was lost is tried again.
+    pub retry_after: Duration,
 }
 
 /// Looking around for so long, and then not for so long.
@@ -68,6 +70,7 @@ impl Profile {
             few: 2,
             advertise_every: Duration::from_secs(10),
             frame_bytes: MOST_FRAME_BYTES,
+            retry_after: Duration::from_secs(5),
         };
         match self {
             Self::Desktop => common,

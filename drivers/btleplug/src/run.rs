@@ -30,8 +30,6 @@ const EVENTS: usize = 1024;
 const DIALS: usize = 64;
 /// How often people are told what has changed, at most, adapters apart.
 const PUBLISH_EVERY: Duration = Duration::from_millis(500);
-/// The pause before a lost radio is tried again.
-const PAUSE: Duration = Duration::from_secs(5);
 const PANICKED: &str = "its driver panicked, which is a bug; it starts again";
 /// How long a radio may take to say goodbye on the way out.
 const GOODBYE: Duration = Duration::from_secs(1);
@@ -95,11 +93,7 @@ impl Bluetooth {
     /// # Errors
     ///
     /// If the operating system gives no thread.
-    pub fn start(
-        links: Links,
-        config: Config,
-        radio: impl Radio + 'static,
-    ) -> io::Result<Self> {
+    pub fn start(links: Links, config: Config, radio: impl Radio + 'static) -> io::Result<Self> {
         let (stop, stopped) = watch::channel(false);
         let report = Arc::new(Mutex::new(Report::default()));
         let reported = report.clone();
@@ -153,16 +147,24 @@ fn live(
         let transport = Transport::new(config.card, config.policy.clone(), rng);
         let turning = || {
             let driver = Driver::new(links, transport, report);
-            runtime.block_on(driver.run(&mut radio, stopped.clone()));
+            let retry_after = config.policy.retry_after;
+            runtime.block_on(driver.run(&mut radio, stopped.clone(), retry_after));
         };
         if panic::catch_unwind(AssertUnwindSafe(turning)).is_err() {
             tracing::error!("Bluetooth: {PANICKED}");
-            lock(report).lost = Some(PANICKED.to_owned());
+            let lost = Some(PANICKED.to_owned());
+            let mut report = lock(report);
+            *report = Report {
+                lost,
+                frames_out: report.frames_out,
+                bytes_out: report.bytes_out,
+                ..Report::default()
+            };
         }
         // Drops what the radio left running.
         runtime.shutdown_timeout(GOODBYE);
         let is_over = || *stopped.borrow() || links.are_over();
-        let until = Instant::now() + PAUSE;
+        let until = Instant::now() + config.policy.retry_after;
         while !is_over() && Instant::now() < until {
             thread::sleep(GOODBYE / 10);
         }
@@ -213,7 +215,12 @@ impl<'a> Driver<'a> {
     }
 
     /// Runs until it is stopped or the host is over.
-    async fn run(mut self, radio: &mut impl Radio, mut stopped: watch::Receiver<bool>) {
+    async fn run(
+        mut self,
+        radio: &mut impl Radio,
+        mut stopped: watch::Receiver<bool>,
+        retry_after: Duration,
+    ) {
         loop {
             let (commander, commands) = mpsc::channel(COMMANDS);
             let (reporter, mut events) = mpsc::channel(EVENTS);
@@ -233,7 +240,7 @@ impl<'a> Driver<'a> {
             let (_silent, mut nothing) = mpsc::channel(1);
             tokio::select! {
                 () = self.turn(&nowhere, &mut nothing, &mut stopped) => return,
-                () = sleep(PAUSE) => {}
+                () = sleep(retry_after) => {}
             }
         }
     }
@@ -315,8 +322,7 @@ impl<'a> Driver<'a> {
                     let sink = Box::new(Sink { link, requests: self.requester.clone() });
                     let kind = LinkKind::Datagram;
                     // What finds no credit is lost, as on the air: nobody waits for more.
-                    let inbound =
-                        self.links.open(kind, mtu, direction, endpoint, sink, || {});
+                    let inbound = self.links.open(kind, mtu, direction, endpoint, sink, || {});
                     self.inbounds.insert(link, inbound);
                 }
                 Output::Received { link, frame } => {

@@ -45,7 +45,7 @@ fn a_node_on_the_local_network_is_found_and_one_on_loopback_is_not() {
     config.listen.value = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0));
     config.listen.source = Source::Flag;
     let running = runtime.block_on(Running::start(&config, None, false)).unwrap();
-    let port = running.listens_on().port();
+    let port = running.listens_on().unwrap().port();
     let deadline = Instant::now() + Duration::from_secs(60);
     let one = loop {
         assert!(Instant::now() < deadline, "not found");

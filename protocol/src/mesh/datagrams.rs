@@ -100,6 +100,11 @@ impl Datagrams {
         self.waiting.is_empty()
     }
 
+    /// How long acknowledgements have taken lately.
+    pub(super) const fn round_trip(&self) -> Option<Duration> {
+        self.round_trip
+    }
+
     /// The next datagram to leave now, if there is one.
     pub(super) fn next(&mut self, now: Time) -> Option<Bytes> {
         let again = self.lost(now);

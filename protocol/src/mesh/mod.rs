@@ -205,6 +205,7 @@ impl Mesh {
                 address: peer.address,
                 endpoint: &known.endpoint,
                 direction: known.direction,
+                round_trip: known.round_trip(),
             })
         })
     }
@@ -212,6 +213,11 @@ impl Mesh {
     /// How broadcasts have come here.
     pub const fn tally(&self) -> &Tally {
         self.plumtree.tally()
+    }
+
+    /// Whether one of the neighbours says that it is linked with `peer`.
+    pub fn is_near(&self, peer: PeerId) -> bool {
+        self.plumtree.neighbours_hear(peer)
     }
 
     /// Whether an established link leads to `peer`.
@@ -271,7 +277,12 @@ impl Mesh {
             Ok(outcomes) => {
                 for outcome in outcomes {
                     match outcome {
-                        Outcome::Reply(frame) => self.send(now, link, frame),
+                        Outcome::Reply(frame) => {
+                            if let Some(known) = self.links.get_mut(&link) {
+                                known.answers(now);
+                            }
+                            self.send(now, link, frame);
+                        }
                         Outcome::Established(address) => self.established(now, link, address),
                         Outcome::Message(bytes) => self.packet(now, link, &bytes),
                     }
@@ -288,7 +299,7 @@ impl Mesh {
             return self.close(now, link, CloseReason::Oneself);
         }
         let Some(known) = self.links.get_mut(&link) else { return };
-        known.admit(address, self.admissions);
+        known.admit(now, address, self.admissions);
         self.linked.entry(address.peer).or_default().insert(link);
         self.look_at(link);
         self.admissions += 1;

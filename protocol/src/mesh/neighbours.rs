@@ -53,6 +53,11 @@ impl Neighbourhoods {
         }
     }
 
+    /// Whether one of them hears `peer`.
+    pub(super) fn hear(&self, peer: PeerId) -> bool {
+        self.0.keys().any(|hears| hears.contains(Shorthand::of(peer)))
+    }
+
     /// The links whose peers may need a relay to hear `author`; all if it is not known.
     pub(super) fn without(&self, author: Option<PeerId>) -> impl Iterator<Item = LinkId> + '_ {
         let author = author.map(Shorthand::of);

@@ -27,11 +27,7 @@ pub(super) struct Order {
 }
 
 /// Tells of what an adapter notices, until that ends.
-pub(super) async fn watch(
-    adapter: Adapter,
-    central: Central,
-    news: mpsc::Sender<(Adapter, News)>,
-) {
+pub(super) async fn watch(adapter: Adapter, central: Central, news: mpsc::Sender<(Adapter, News)>) {
     let mut events = match call(central.events()).await {
         Ok(events) => events,
         Err(reason) => return tracing::warn!(%adapter, "cannot look around: {reason}"),
@@ -63,9 +59,7 @@ async fn read(central: &Central, event: CentralEvent) -> Option<News> {
         CentralEvent::RssiUpdate { id, rssi } => {
             Some(News::Seen { device: device_of(&id), id, rssi: Some(rssi), data: None })
         }
-        CentralEvent::DeviceDisconnected(id) => {
-            Some(News::Disconnected { device: device_of(&id) })
-        }
+        CentralEvent::DeviceDisconnected(id) => Some(News::Disconnected { device: device_of(&id) }),
         CentralEvent::StateUpdate(_) => Some(News::Powered),
         CentralEvent::DeviceConnected(_)
         | CentralEvent::DeviceServicesModified(_)

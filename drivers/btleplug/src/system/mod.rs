@@ -363,6 +363,9 @@ mod tests {
         let (_commander, commands) = mpsc::channel(1);
         let (reporter, _events) = mpsc::channel(1);
         let reason = system.run(commands, reporter).await;
-        assert!(["start", "plug", "restart", "must be"].iter().any(|it| reason.contains(it)), "{reason}");
+        assert!(
+            ["start", "plug", "restart", "must be"].iter().any(|it| reason.contains(it)),
+            "{reason}"
+        );
     }
 }

@@ -419,8 +419,7 @@ impl Transport {
         if let Some(attempt) = self.dials.take(port) {
             self.outputs.push_back(Output::DialFailed { endpoint: attempt.endpoint });
         }
-        let link =
-            Link { port: port.clone(), role: Role::Peripheral, channel, nonce, frame_bytes };
+        let link = Link { port: port.clone(), role: Role::Peripheral, channel, nonce, frame_bytes };
         self.up(link, Direction::Inbound);
         Some(channel)
     }
@@ -461,7 +460,10 @@ impl Transport {
         let Some(channel) = channel else { return self.failed(now, attempt) };
         self.sightings.succeeded(now, &port);
         let frame_bytes = most_bytes.clamp(LEAST_FRAME_BYTES, self.policy.frame_bytes);
-        self.up(Link { port, role: Role::Central, channel, nonce, frame_bytes }, Direction::Outbound);
+        self.up(
+            Link { port, role: Role::Central, channel, nonce, frame_bytes },
+            Direction::Outbound,
+        );
     }
 
     fn up(&mut self, link: Link, direction: Direction) {

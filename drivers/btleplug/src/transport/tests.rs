@@ -80,10 +80,8 @@ impl Rig {
         }
         self.now = end;
         outputs.retain(|it| {
-            let quiet = matches!(
-                it,
-                Output::Radio(Command::Scan { .. } | Command::Advertise { .. })
-            );
+            let quiet =
+                matches!(it, Output::Radio(Command::Scan { .. } | Command::Advertise { .. }));
             !quiet
         });
         outputs
@@ -204,11 +202,7 @@ fn a_dial_connects_greets_and_becomes_a_link_with_the_size_that_the_other_side_s
     let disconnect = Output::Radio(Command::Disconnect { port: there.clone() });
     assert_eq!(
         rig.give(Input::Close { link: Key(1) }),
-        [
-            send(&there, Role::Central, &bye, 0),
-            Output::Down { link: Key(1) },
-            disconnect.clone()
-        ]
+        [send(&there, Role::Central, &bye, 0), Output::Down { link: Key(1) }, disconnect.clone()]
     );
 }
 
@@ -292,9 +286,11 @@ fn there_are_so_many_links_of_each_kind_and_no_more() {
     assert!(rig.visit(&port("hci0", "A"), 1, 514).is_some());
     assert!(rig.visit(&port("hci0", "B"), 2, 514).is_some());
     assert!(rig.visit(&port("hci0", "C"), 3, 514).is_none());
-    let silent = rig.transport.adapters.values().all(|it| {
-        it.on.as_ref().is_some_and(|on| on.is_advertising)
-    });
+    let silent = rig
+        .transport
+        .adapters
+        .values()
+        .all(|it| it.on.as_ref().is_some_and(|on| on.is_advertising));
     assert!(silent, "until it is renewed");
     rig.now = rig.now + Duration::from_secs(60);
     let hci0 = adapter("hci0");

@@ -140,8 +140,7 @@ impl Air {
                 connections.into_iter().flat_map(|it| self.disconnect(it)).collect()
             }
             Command::Send { port, role, frame, token } => {
-                let mut later =
-                    vec![(Duration::from_millis(3), station, Event::Left { token })];
+                let mut later = vec![(Duration::from_millis(3), station, Event::Left { token })];
                 let connection = self.connection(station, role, &port.device);
                 if let Some(mtu) = self.connections.get(&connection).copied() {
                     assert!(frame.len() <= usize::from(mtu - 3).min(510), "{} bytes", frame.len());
@@ -249,8 +248,12 @@ impl Air {
     pub(crate) fn silence(&mut self, station: usize) -> Vec<Later> {
         self.scanning.remove(&station);
         self.advertising.remove(&station);
-        let its: Vec<_> =
-            self.connections.keys().filter(|it| it.0 == station || it.1 == station).copied().collect();
+        let its: Vec<_> = self
+            .connections
+            .keys()
+            .filter(|it| it.0 == station || it.1 == station)
+            .copied()
+            .collect();
         its.into_iter().flat_map(|it| self.disconnect(it)).collect()
     }
 }

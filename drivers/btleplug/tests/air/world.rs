@@ -67,10 +67,8 @@ impl World {
             })
             .collect();
         let cards = identities.iter().map(|(key, proof)| ValidatorCard::new(key, *proof));
-        let address = |(key, proof): &(Keypair, ProofOfWork)| Address {
-            peer: key.peer(),
-            proof: *proof,
-        };
+        let address =
+            |(key, proof): &(Keypair, ProofOfWork)| Address { peer: key.peer(), proof: *proof };
         let allocations = identities.iter().map(|it| (address(it), Chips(10_000)));
         let genesis = Genesis::insecure(
             Text::new("bar").unwrap(),
