@@ -120,6 +120,7 @@ mod tests {
         assert_eq!(without(&all, Some(peer(1))), [LinkId(3)]);
         assert_eq!(without(&all, Some(peer(3))), []);
         assert_eq!(without(&all, None).len(), 4);
+        assert!(all.hear(peer(4)) && !all.hear(peer(5)));
         all.remove(LinkId(3), &of(&[3, 4]));
         assert_eq!(without(&all, Some(peer(4))), [0, 1, 2].map(LinkId));
     }

@@ -364,23 +364,23 @@ impl Transport {
             }
             // Nothing that the other role says, or an old greeting that came back.
             (Role::Central, Said::Hello { .. }) | (Role::Peripheral, Said::Welcome { .. }) => {}
-            (role, Said::Frame { channel, frame }) => match self.link_of(&port, role, channel) {
-                Some((key, link)) => {
-                    if frame.len() <= usize::from(link.frame_bytes - HEADER_BYTES) {
-                        self.outputs.push_back(Output::Received { link: key, frame });
-                    }
-                }
-                // It believes in a link of an earlier life of this node.
-                None if role == Role::Peripheral => {
-                    self.say(port, role, &Said::Bye { channel }, NOBODY);
-                }
-                None => {}
-            },
+            (role, Said::Frame { channel, frame }) => self.carry(port, role, channel, frame),
             (role, Said::Bye { channel }) => {
                 if let Some((key, _)) = self.link_of(&port, role, channel) {
                     self.down(key);
                 }
             }
+        }
+    }
+
+    fn carry(&mut self, port: Port, role: Role, channel: Channel, frame: Bytes) {
+        if let Some((link, known)) = self.link_of(&port, role, channel) {
+            if frame.len() <= usize::from(known.frame_bytes - HEADER_BYTES) {
+                self.outputs.push_back(Output::Received { link, frame });
+            }
+        } else if role == Role::Peripheral {
+            // It believes in a link of an earlier life of this node.
+            self.say(port, role, &Said::Bye { channel }, NOBODY);
         }
     }
 
