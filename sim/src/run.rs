@@ -48,6 +48,9 @@ pub struct Report {
     pub real_us: u64,
     /// What the network did.
     pub traffic: Traffic,
+    /// Whom honest nodes have chosen to be linked with at the end, if they did.
+    #[serde(default)]
+    pub views: Option<Views>,
     /// How gossip has come to the honest nodes that run at the end.
     #[serde(default)]
     pub gossip: bitcraps_protocol::mesh::Tally,
@@ -91,6 +94,19 @@ pub struct Outcome {
     pub decisions: Vec<Decision>,
     /// The timeline, if one was asked for.
     pub timeline: Option<Timeline>,
+}
+
+/// The links among nodes that choose them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Views {
+    /// The fewest links of one honest node.
+    pub least: u32,
+    /// The most.
+    pub most: u32,
+    /// The greatest distance between two honest nodes over honest ones.
+    pub diameter: u32,
+    /// Whether there is such a way between any two.
+    pub connected: bool,
 }
 
 /// Leaders besides f bad ones in a row that may fail before blocks follow one another: the view
@@ -141,6 +157,7 @@ pub fn run(config: &Config, listed: Option<&[Decision]>, watch: Watch<'_>) -> Ou
         simulated_us: world.now.as_micros(),
         real_us: started.elapsed().as_micros() as u64,
         traffic: world.network.traffic,
+        views: world.views(),
         gossip: world.gossip(),
         tally: world.checks.tally.clone(),
         counters: counters.collect(),
@@ -165,6 +182,7 @@ fn stillborn(
         simulated_us: 0,
         real_us: started.elapsed().as_micros() as u64,
         traffic: Traffic::default(),
+        views: None,
         gossip: Default::default(),
         tally: Tally::default(),
         counters: Default::default(),

@@ -343,7 +343,7 @@ impl Chain {
     }
 
     /// At most `count` waiting transactions to remind neighbours of; further calls go round all.
-    pub fn offer(&mut self, count: usize) -> Vec<SignedTransaction> {
+    pub fn offer(&mut self, count: usize) -> Vec<VerifiedTransaction> {
         self.mempool.offer(count)
     }
 

@@ -57,6 +57,22 @@ pub enum Input {
         /// The link that delivered it, or `None` if it starts here and so goes to every peer.
         from: Option<LinkId>,
     },
+    /// A message that was broadcast before may still be lacked by somebody: neighbours are told of
+    /// it, and may ask for it.
+    Remind {
+        /// How urgent it is.
+        lane: Lane,
+        /// Whose message it is, if known.
+        author: Option<PeerId>,
+        /// At most [`PAYLOAD_BYTES`](super::PAYLOAD_BYTES).
+        message: Bytes,
+    },
+    /// A message that was delivered could not be judged yet: it is taken again when somebody
+    /// reminds of it.
+    Forget {
+        /// The message.
+        message: Bytes,
+    },
     /// A message is for one neighbour. Dropped if that link is no longer up.
     Unicast {
         /// On which link.

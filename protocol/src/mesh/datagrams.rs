@@ -4,6 +4,10 @@
 //! Lies under the session: frames are cut into pieces, each in a numbered datagram that is sent
 //! again until it is acknowledged. Nothing here is secret or authentic. Whoever can put datagrams
 //! on the link can break it, as by cutting it, and no more: the session notices.
+//!
+//! Where many share the air, a frame may wait long before it leaves and its acknowledgement too. So
+//! the time that an acknowledgement may take counts from when the driver says that a datagram has
+//! left, it grows with every one that does not come, and fewer datagrams are under way then.
 
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::vec::Vec;
@@ -24,8 +28,9 @@ const PIECE: u8 = 0x20;
 const LAST_PIECE: u8 = 0x21;
 const NOTHING: u8 = 0x22;
 
-/// Datagrams under way at one time.
+/// Datagrams under way at one time, at most and at least.
 const WINDOW: usize = 16;
+const LEAST_WINDOW: usize = 2;
 /// How far ahead of the one that is missing datagrams are kept: nobody sends further.
 const KEPT_AHEAD: u16 = WINDOW as u16;
 /// Datagrams sent later whose arrival shows that one is lost.
@@ -35,7 +40,7 @@ const ACKNOWLEDGE: Duration = Duration::from_millis(20);
 /// How long an acknowledgement is awaited: before anything was measured, at least, and at most.
 const FIRST_PATIENCE: Duration = Duration::from_millis(300);
 const LEAST_PATIENCE: Duration = Duration::from_millis(60);
-const MOST_PATIENCE: Duration = Duration::from_secs(2);
+const MOST_PATIENCE: Duration = Duration::from_secs(8);
 
 /// One side of a link. Holds at most [`WINDOW`] datagrams under way, [`KEPT_AHEAD`] that came too
 /// early, one frame that is arriving, and what its owner chose to send.
@@ -45,7 +50,15 @@ pub(super) struct Datagrams {
     next: u16,
     waiting: VecDeque<(u8, Bytes)>,
     under_way: VecDeque<UnderWay>,
+    /// Numbers of those that the driver has and has not sent; none for a mere acknowledgement.
+    handed: VecDeque<Option<u16>>,
+    /// Datagrams that may be under way now.
+    window: usize,
+    /// Arrivals since that last grew.
+    arrivals: usize,
     round_trip: Option<Duration>,
+    /// How often in a row a datagram left and no acknowledgement came.
+    timeouts: u32,
     /// All datagrams before this one have come.
     expected: u16,
     early: BTreeMap<u16, (u8, Bytes)>,
@@ -59,7 +72,8 @@ struct UnderWay {
     number: u16,
     kind: u8,
     piece: Bytes,
-    at: Time,
+    /// When it left the last time; none while the driver has it.
+    left: Option<Time>,
     times: u32,
     has_come: bool,
 }
@@ -77,7 +91,11 @@ impl Datagrams {
             next: 0,
             waiting: VecDeque::new(),
             under_way: VecDeque::new(),
+            handed: VecDeque::new(),
+            window: WINDOW / 2,
+            arrivals: 0,
             round_trip: None,
+            timeouts: 0,
             expected: 0,
             early: BTreeMap::new(),
             frame: Vec::new(),
@@ -95,6 +113,11 @@ impl Datagrams {
         self.waiting.push_back((LAST_PIECE, rest));
     }
 
+    /// Datagrams that have left and whose arrival is not known.
+    pub(super) fn under_way(&self) -> usize {
+        self.under_way.len()
+    }
+
     /// Whether it has nothing to do but wait, and so can take more.
     pub(super) fn is_ready(&self) -> bool {
         self.waiting.is_empty()
@@ -105,23 +128,36 @@ impl Datagrams {
         self.round_trip
     }
 
+    /// The oldest datagram that the driver had has left.
+    pub(super) fn sent(&mut self, now: Time) {
+        if let Some(Some(number)) = self.handed.pop_front()
+            && let Some(it) = self.under_way.iter_mut().find(|it| it.number == number)
+        {
+            it.left = Some(now);
+        }
+    }
+
     /// The next datagram to leave now, if there is one.
     pub(super) fn next(&mut self, now: Time) -> Option<Bytes> {
-        let again = self.lost(now);
-        if let Some(index) = again {
+        if let Some((index, is_overtaken)) = self.lost(now) {
             let it = &mut self.under_way[index];
-            it.at = now;
+            // Those that left together say the same.
+            if !is_overtaken && it.times > self.timeouts {
+                self.timeouts = it.times;
+                self.window = (self.window / 2).max(LEAST_WINDOW);
+            }
+            it.left = None;
             it.times += 1;
             let (kind, number, piece) = (it.kind, it.number, it.piece.clone());
             return Some(self.datagram(kind, number, &piece));
         }
-        if self.under_way.len() < WINDOW
+        if self.under_way.len() < self.window
             && let Some((kind, piece)) = self.waiting.pop_front()
         {
             let number = self.next;
             self.next = self.next.wrapping_add(1);
             let datagram = self.datagram(kind, number, &piece);
-            let it = UnderWay { number, kind, piece, at: now, times: 1, has_come: false };
+            let it = UnderWay { number, kind, piece, left: None, times: 1, has_come: false };
             self.under_way.push_back(it);
             return Some(datagram);
         }
@@ -134,7 +170,8 @@ impl Datagrams {
     /// When to ask for the next datagram again.
     pub(super) fn deadline(&self) -> Option<Time> {
         let again = self.under_way.iter().filter(|it| !it.has_come);
-        again.map(|it| it.at + self.patience(it.times)).chain(self.acknowledge_at).min()
+        let again = again.filter_map(|it| Some(it.left? + self.patience(it.times)));
+        again.chain(self.acknowledge_at).min()
     }
 
     /// Takes a datagram in; the frames that are complete by it. What is no datagram of this kind is
@@ -196,12 +233,20 @@ impl Datagrams {
             let has_come = before || (1..=16).contains(&behind) && bits >> (behind - 1) & 1 == 1;
             if has_come && !it.has_come {
                 it.has_come = true;
-                if it.times == 1 {
-                    sample = Some(now.since(it.at));
+                self.arrivals += 1;
+                if it.times == 1
+                    && let Some(left) = it.left
+                {
+                    sample = Some(now.since(left));
                 }
             }
         }
+        if self.arrivals >= self.window {
+            self.arrivals = 0;
+            self.window = (self.window + 1).min(WINDOW);
+        }
         if let Some(sample) = sample {
+            self.timeouts = 0;
             let smooth = self.round_trip.map_or(sample, |before| (before * 7 + sample) / 8);
             self.round_trip = Some(smooth);
         }
@@ -210,15 +255,17 @@ impl Datagrams {
         }
     }
 
-    /// A datagram under way that must be sent again now.
-    fn lost(&self, now: Time) -> Option<usize> {
+    /// A datagram under way that must be sent again now, and whether others have overtaken it.
+    fn lost(&self, now: Time) -> Option<(usize, bool)> {
         let newest = self.under_way.iter().rev().find(|it| it.has_come).map(|it| it.number);
-        self.under_way.iter().position(|it| {
+        self.under_way.iter().enumerate().find_map(|(index, it)| {
+            let left = it.left.filter(|_| !it.has_come)?;
             let overtaken = it.times == 1
                 && newest.is_some_and(|newest| {
                     (REORDERED..u16::MAX / 2).contains(&newest.wrapping_sub(it.number))
                 });
-            !it.has_come && (overtaken || it.at + self.patience(it.times) <= now)
+            let is_lost = overtaken || left + self.patience(it.times) <= now;
+            is_lost.then_some((index, overtaken))
         })
     }
 
@@ -226,13 +273,15 @@ impl Datagrams {
     fn patience(&self, times: u32) -> Duration {
         let once = self.round_trip.map_or(FIRST_PATIENCE, |it| it * 2 + 2 * ACKNOWLEDGE);
         let once = once.max(LEAST_PATIENCE);
-        once.saturating_mul(1 << times.saturating_sub(1).min(6)).min(MOST_PATIENCE)
+        let doublings = times.saturating_sub(1).max(self.timeouts).min(7);
+        once.saturating_mul(1 << doublings).min(MOST_PATIENCE)
     }
 
     /// Everything that leaves says what has arrived.
     fn datagram(&mut self, kind: u8, number: u16, piece: &[u8]) -> Bytes {
         self.acknowledge_at = None;
         self.unacknowledged = 0;
+        self.handed.push_back((kind != NOTHING).then_some(number));
         let bits =
             self.early.keys().fold(0u16, |bits, number| match number.wrapping_sub(self.expected) {
                 behind @ 1..=16 => bits | 1 << (behind - 1),
@@ -273,6 +322,7 @@ mod tests {
             }
             for (side, it) in sides.iter_mut().enumerate() {
                 while let Some(datagram) = it.next(now) {
+                    it.sent(now);
                     assert!(datagram.len() <= mtu && it.under_way.len() <= WINDOW);
                     for _ in 0..1 + u64::from(rng.below(20) == 0) {
                         count += 1;
@@ -320,7 +370,9 @@ mod tests {
         ) {
             let mut side = Datagrams::new(500);
             side.send(&Bytes::from(vec![1; 3000]));
-            while side.next(Time::ZERO).is_some() {}
+            while side.next(Time::ZERO).is_some() {
+                side.sent(Time::ZERO);
+            }
             for (kind, number, [all, bits], size) in datagrams {
                 let mut datagram = vec![PIECE + kind];
                 for word in [number, all % 20, bits] {
@@ -331,7 +383,9 @@ mod tests {
                 prop_assert!(side.early.len() <= KEPT_AHEAD as usize);
                 prop_assert!(side.frame.len() <= FRAME_BYTES);
                 prop_assert!(side.under_way.len() <= WINDOW);
-                while side.next(Time::ZERO).is_some() {}
+                while side.next(Time::ZERO).is_some() {
+                    side.sent(Time::ZERO);
+                }
                 prop_assert!(side.deadline().is_none_or(|at| at > Time::ZERO));
             }
         }

@@ -21,6 +21,16 @@ pub enum Lane {
 
 impl Lane {
     const COUNT: usize = 4;
+    const ALL: [Self; Self::COUNT] = [Self::Control, Self::Votes, Self::Transactions, Self::Sync];
+
+    /// Whether it gives way: what is under way may hold up what is urgent, so that less of it is at
+    /// one time.
+    pub(super) const fn gives_way(self) -> bool {
+        match self {
+            Self::Control | Self::Votes => false,
+            Self::Transactions | Self::Sync => true,
+        }
+    }
 
     const fn index(self) -> usize {
         match self {
@@ -116,11 +126,16 @@ impl Lanes {
 
     /// The bytes of the message to leave next.
     pub(super) fn next_bytes(&mut self) -> Option<usize> {
-        for queue in &mut self.lanes {
+        self.next().map(|(_, bytes)| bytes)
+    }
+
+    /// The lane of the message to leave next, and its bytes.
+    pub(super) fn next(&mut self) -> Option<(Lane, usize)> {
+        for (lane, queue) in Lane::ALL.into_iter().zip(&mut self.lanes) {
             while let Some(front) = queue.messages.front() {
                 let needed = front.id.is_none_or(|id| self.broadcasts.get(&id) == Some(&true));
                 if needed {
-                    return Some(front.packet.len());
+                    return Some((lane, front.packet.len()));
                 }
                 let idle = queue.pop().and_then(|idle| idle.id);
                 idle.map(|id| self.broadcasts.remove(&id));

@@ -18,6 +18,11 @@ use crate::identity::Address;
 use crate::session::{Outcome, Session};
 use crate::time::Time;
 
+/// What part of the window a driver of datagrams has at once: a radio says one thing after the other.
+const RADIO_WINDOW: usize = 4;
+/// What part of the window is under way of messages that give way to urgent ones.
+const GIVES_WAY: usize = 4;
+
 /// What a link needs now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Due {
@@ -200,6 +205,10 @@ impl Link {
             if !datagrams.is_ready() {
                 return None;
             }
+            let (lane, _) = self.lanes.next()?;
+            if lane.gives_way() && datagrams.under_way() >= config.window_frames / GIVES_WAY {
+                return None;
+            }
             let message = self.lanes.pop()?;
             let frames = self.session.seal(&message).expect("what is too long was not queued");
             frames.iter().for_each(|frame| datagrams.send(frame));
@@ -208,7 +217,8 @@ impl Link {
 
     /// Whether the driver takes another datagram.
     fn has_room(&self, config: &Config) -> bool {
-        self.in_flight.len() < config.window_frames && self.in_flight_bytes < config.window_bytes
+        self.in_flight.len() < (config.window_frames / RADIO_WINDOW).max(1)
+            && self.in_flight_bytes < config.window_bytes
     }
 
     /// When a datagram is to leave.
@@ -237,6 +247,9 @@ impl Link {
     /// Notes that the driver's oldest frame has left.
     pub(super) fn sent(&mut self, now: Time) {
         self.in_flight_bytes -= self.in_flight.pop_front().unwrap_or(0);
+        if let Some(datagrams) = &mut self.datagrams {
+            datagrams.sent(now);
+        }
         self.moved = now;
     }
 

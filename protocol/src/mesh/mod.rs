@@ -152,6 +152,14 @@ impl Mesh {
                 let said = Said { lane, author, serial, attempt, body };
                 self.spread(now, broadcast::Input::Say { said, from });
             }
+            Input::Remind { lane, author, message: body } => {
+                assert!(body.len() <= PAYLOAD_BYTES, "{} bytes are no message", body.len());
+                let said = Said { lane, author, serial: None, attempt: Attempt::default(), body };
+                self.spread(now, broadcast::Input::Remind { said });
+            }
+            Input::Forget { message } => {
+                self.spread(now, broadcast::Input::Forget { body: message });
+            }
             Input::Unicast { link, lane, message } => {
                 assert!(message.len() <= PAYLOAD_BYTES, "{} bytes are no message", message.len());
                 self.push(now, link, lane, Packet::Payload(message).encode().into());

@@ -91,10 +91,12 @@ pub struct CannotStart(pub String);
 /// at the pace of machines.
 const EXPIRES_AFTER_BLOCKS: u64 = 10_000;
 
-/// How often waiting transactions are said again.
+/// How long after a block neighbours are reminded of waiting transactions; doubled each time.
 const OFFER_INTERVAL: Duration = Duration::from_secs(1);
+/// The longest of these pauses.
+const MOST_OFFER_INTERVAL: Duration = Duration::from_secs(16);
 
-/// How many waiting transactions are said again at a time.
+/// Of how many waiting transactions neighbours are reminded at a time.
 const OFFERED_AT_ONCE: usize = 64;
 
 /// The message that is being handled, to be relayed if a machine finds it sound.
@@ -142,7 +144,7 @@ pub struct Node {
     snapshots: Snapshots,
     demand: Demand,
     offer_at: Time,
-    offer_attempt: Attempt,
+    offer_pause: Duration,
     /// When a table falls due, if the wall clock is right.
     table_due: Option<Time>,
     /// When anything but the mesh has something to do.
@@ -226,7 +228,7 @@ impl Node {
             snapshots: Snapshots::new(config.snapshots),
             demand: Demand::default(),
             offer_at: now,
-            offer_attempt: Attempt::default(),
+            offer_pause: OFFER_INTERVAL,
             table_due: None,
             due: None,
             gossip: None,

@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use super::packet::{self, Packet};
 #[cfg(feature = "simulation")]
 use super::simulated::To;
-use super::{Gossip, Node, OFFER_INTERVAL, OFFERED_AT_ONCE, mesh_input};
+use super::{Gossip, MOST_OFFER_INTERVAL, Node, OFFER_INTERVAL, OFFERED_AT_ONCE, mesh_input};
 use crate::beacon::{self, DiceKeyId};
 use crate::block::{BlockHash, Header, View};
 use crate::chain::{NotAuthentic, SignedTransaction, Slot, SubmitRefusal, download};
@@ -284,8 +284,9 @@ impl Node {
         }
         match self.chain.submit(transaction) {
             Ok(()) | Err(SubmitRefusal::Known) => self.relay(),
-            // It may be stale, or this node behind: nobody's fault, and nothing to pass on.
-            Err(SubmitRefusal::Rejected(_) | SubmitRefusal::Full) => {}
+            // It is stale, or this node behind: nobody's fault, and nothing to pass on.
+            Err(SubmitRefusal::Rejected(rejection)) if !rejection.may_pass() => {}
+            Err(SubmitRefusal::Rejected(_) | SubmitRefusal::Full) => self.forget(),
         }
     }
 
@@ -412,6 +413,7 @@ impl Node {
         let hash = block.hash();
         let finalized = self.chain.finalize(&hash);
         self.to_follow = true;
+        self.offer_pause = OFFER_INTERVAL;
         self.snapshots.keep_state(&hash, self.chain.state());
         self.rolls.note(&block.header, &block.body, finalization, self.chain.state());
         let effects = finalized.effects;
@@ -497,20 +499,22 @@ impl Node {
         self.chain.mempool_len() > 0 || self.own_records().next().is_some()
     }
 
-    /// Says waiting transactions, and one's own part in making a dice key, again, for those who were not linked when they were made.
+    /// Reminds neighbours of waiting transactions, and of one's own part in making a dice key:
+    /// somebody may not have been linked when they were made. Ever more rarely until a block is
+    /// final, for as long as nothing is taken off the waiting it is of no use.
     fn offer(&mut self) {
         if !self.has_something_to_offer() || self.now < self.offer_at {
             return;
         }
-        self.offer_at = self.now + OFFER_INTERVAL;
-        self.offer_attempt = self.offer_attempt.next();
-        let attempt = self.offer_attempt;
+        self.offer_at = self.now + self.offer_pause;
+        self.offer_pause = (self.offer_pause * 2).min(MOST_OFFER_INTERVAL);
         let own: Vec<_> = self.own_records().cloned().collect();
         for signed in own {
-            self.broadcast(&Packet::KeyGeneration(signed), attempt);
+            self.remind(&Packet::KeyGeneration(signed), Some(self.address.peer));
         }
-        for signed in self.chain.offer(OFFERED_AT_ONCE) {
-            self.broadcast(&Packet::Transaction(signed), attempt);
+        for transaction in self.chain.offer(OFFERED_AT_ONCE) {
+            let author = transaction.transaction().sender.peer;
+            self.remind(&Packet::Transaction(transaction.signed().clone()), Some(author));
         }
         self.drain();
     }
@@ -531,6 +535,20 @@ impl Node {
             let input = mesh::Input::Broadcast { lane, author, serial, attempt, message, from };
             self.mesh.handle(self.now, input);
         }
+    }
+
+    /// Does not know the message that is being handled any more: it may be good later.
+    pub(super) fn forget(&mut self) {
+        if let Some(Gossip { message, .. }) = self.gossip.take() {
+            self.mesh.handle(self.now, mesh::Input::Forget { message });
+        }
+    }
+
+    fn remind(&mut self, packet: &Packet, author: Option<PeerId>) {
+        let (lane, message) = (packet.lane(), packet.encode());
+        #[cfg(feature = "simulation")]
+        let Some(message) = self.hold_reminder(message) else { return };
+        self.mesh.handle(self.now, mesh::Input::Remind { lane, author, message });
     }
 
     pub(super) fn broadcast(&mut self, packet: &Packet, attempt: Attempt) {

@@ -64,6 +64,8 @@ pub(super) struct Held {
     outgoing: Option<VecDeque<Outgoing>>,
     incoming: Option<VecDeque<Incoming>>,
     observations: Option<VecDeque<Observation>>,
+    /// Counts what was said once more.
+    reminders: Attempt,
     overheard: bool,
 }
 
@@ -139,6 +141,7 @@ impl Node {
             outgoing: simulation.holds_outgoing.then(VecDeque::new),
             incoming: simulation.holds_incoming.then(VecDeque::new),
             observations: simulation.observed.then(VecDeque::new),
+            reminders: Attempt::default(),
             overheard: simulation.overheard,
         };
         if simulation.makes_no_key {
@@ -211,6 +214,15 @@ impl Node {
 
     pub(super) fn hold_outgoing(&mut self, to: To, message: Bytes) -> Option<Bytes> {
         let Some(held) = &mut self.held.outgoing else { return Some(message) };
+        held.push_back(Outgoing { to, message });
+        None
+    }
+
+    /// A reminder that is held back becomes a message that is said once more.
+    pub(super) fn hold_reminder(&mut self, message: Bytes) -> Option<Bytes> {
+        let Some(held) = &mut self.held.outgoing else { return Some(message) };
+        self.held.reminders = self.held.reminders.next();
+        let to = To::Everybody { attempt: self.held.reminders };
         held.push_back(Outgoing { to, message });
         None
     }

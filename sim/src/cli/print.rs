@@ -10,7 +10,7 @@ use bitcraps_protocol::craps::Bet;
 use bitcraps_protocol::mesh::Tally;
 use bitcraps_sim::failure::Failure;
 use bitcraps_sim::network::Traffic;
-use bitcraps_sim::run::Report;
+use bitcraps_sim::run::{Report, Views};
 use bitcraps_sim::sometimes;
 use bitcraps_sim::swarm::{Summary, vacuous};
 
@@ -44,6 +44,10 @@ pub(crate) fn report(report: &Report, kept: &Path) -> String {
         tally.votes
     );
     let _ = writeln!(text, "{}", frames(traffic));
+    if let Some(Views { least, most, diameter, connected }) = report.views {
+        let apart = if connected { "" } else { "; some honest ones are cut off from others" };
+        let _ = writeln!(text, "links: {least} to {most} each, diameter {diameter}{apart}");
+    }
     let _ = writeln!(text, "{}", gossip(&report.gossip));
     let _ = writeln!(text, "{}", counters(report.counters.iter()));
     if let Some(liveness) = report.liveness {

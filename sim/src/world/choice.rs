@@ -1,13 +1,16 @@
 //! Nodes that choose whom to be linked with: the world tells them whom they can find, and dials
 //! whom they name.
 
+use std::collections::BTreeSet;
+
 use bitcraps_protocol::event::{CloseReason, Endpoint, Event};
 use bitcraps_protocol::time::Time;
 use bytes::Bytes;
 
 use super::{Step, World};
 use crate::queue::Queue as _;
-use crate::topology::Topology;
+use crate::run::Views;
+use crate::topology::{self, Links, Topology};
 
 /// Others that a node on the internet is told of when it starts; the rest it hears from them.
 const BOOTSTRAP: usize = 4;
@@ -60,6 +63,27 @@ impl World {
         for other in others {
             self.give(place, Event::Discovered { endpoint: endpoint(other) });
         }
+    }
+
+    /// Whom the honest nodes that run now have chosen.
+    pub fn views(&self) -> Option<Views> {
+        self.config.views?;
+        let up = (0..self.network.pairs()).map(|pair| self.network.pair(pair)).filter(|it| it.up);
+        let links: Links =
+            up.map(|it| (it.ends[0].min(it.ends[1]), it.ends[0].max(it.ends[1]))).collect();
+        let honest: BTreeSet<usize> = (0..self.places.len())
+            .filter(|it| self.places[*it].process.is_some() && !self.roles.byzantine.contains(it))
+            .collect();
+        let count = |place: &usize| {
+            let of_it = links.iter().filter(|(one, other)| one == place || other == place);
+            u32::try_from(of_it.count()).unwrap_or(u32::MAX)
+        };
+        Some(Views {
+            least: honest.iter().map(count).min().unwrap_or(0),
+            most: honest.iter().map(count).max().unwrap_or(0),
+            diameter: topology::diameter(&links, &honest),
+            connected: topology::connected(&links, &honest),
+        })
     }
 
     /// A node dials somebody; what comes of it shows after a while.

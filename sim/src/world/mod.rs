@@ -616,6 +616,10 @@ impl World {
         let it = &mut self.places[place];
         let Some(deadline) = it.process.as_ref().and_then(Process::deadline) else { return };
         let local = it.clock.local(self.now);
+        // A refusal changes nothing; what is due at the same moment has its turn after it.
+        if deadline <= local && it.wake.is_some_and(|wake| wake <= self.now) {
+            return;
+        }
         if deadline <= local {
             let message = format!("its deadline {deadline:?} is not after {local:?}");
             return self.violate(Check::Deadline, place, message);

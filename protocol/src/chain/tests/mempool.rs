@@ -159,13 +159,13 @@ fn there_is_content_only_while_something_could_be_ordered() {
 fn offers_go_round_everything_that_waits() {
     let net = Net::new(1, 2);
     let mut chain = net.chain();
-    assert_eq!(chain.offer(3), vec![]);
+    assert!(chain.offer(3).is_empty());
     for nonce in 1..=5 {
         chain.submit(net.transfer(0, nonce, 1, 1)).unwrap();
     }
     let mut offered: Vec<TransactionId> = Vec::new();
     for _ in 0..5 {
-        offered.extend(chain.offer(3).iter().map(SignedTransaction::id));
+        offered.extend(chain.offer(3).iter().map(VerifiedTransaction::id));
     }
     assert_eq!(offered[..5], offered[5..10]);
     assert_eq!(offered[..5], offered[10..]);

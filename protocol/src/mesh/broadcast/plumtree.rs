@@ -68,6 +68,10 @@ pub(in crate::mesh) enum Input {
     Pruned { link: LinkId, tree: Tree },
     /// A message starts here, or is sound and to be passed on.
     Say { said: Said, from: Option<LinkId> },
+    /// A message that was said before may be lacked by others.
+    Remind { said: Said },
+    /// A message is to be delivered again if it comes again.
+    Forget { body: Bytes },
     /// A message matters no more.
     Past { series: u8, below: u64 },
     /// The deadline has passed.
@@ -159,6 +163,8 @@ impl Plumtree {
                 }
             }
             Input::Say { said, from } => self.say(now, said, from),
+            Input::Remind { said } => self.remind(now, said),
+            Input::Forget { body } => self.seen.forget(MessageId::of(Attempt::default(), &body)),
             Input::Past { series, below } => self.cache.pass(series, below),
             Input::Tick => {}
         }
@@ -321,7 +327,7 @@ impl Plumtree {
         let packet = Packet::Gossip { attempt, hops, tree, body }.encode();
         let kept = Kept { packet, lane, tree, author, serial, at: now };
         for link in concerned {
-            let Some(edge) = self.edges.get_mut(&link) else { continue };
+            let Some(edge) = self.edges.get(&link) else { continue };
             if from.is_some() && holders.contains(&link) {
                 continue;
             }
@@ -329,14 +335,35 @@ impl Plumtree {
                 self.outputs.push_back(push(link, id, &kept));
                 continue;
             }
-            edge.digests.insert(id);
-            if edge.digests.len() >= DIGESTS {
-                let ids = core::mem::take(&mut edge.digests).into_iter().collect();
-                self.outputs.push_back(Output::Announce { link, ids });
-            }
-            self.announce_at.get_or_insert(now + DIGEST_PAUSE);
+            self.mention(now, link, id);
         }
         self.cache.insert(id, kept);
+    }
+
+    /// Tells neighbours of a message that was said before.
+    fn remind(&mut self, now: Time, said: Said) {
+        let Said { lane, author, serial, attempt, body } = said;
+        let id = MessageId::of(attempt, &body);
+        if !self.seen.contains(id) {
+            self.seen.note(now, id, Hops(0));
+        }
+        let (hops, tree) = (self.seen.hops(id).unwrap_or(Hops(0)).next(), Tree::of(author));
+        let packet = Packet::Gossip { attempt, hops, tree, body }.encode();
+        self.cache.insert(id, Kept { packet, lane, tree, author, serial, at: now });
+        let hear_of_it = self.edges.iter().filter(|(_, edge)| Some(edge.peer) != author);
+        let links: Vec<LinkId> = hear_of_it.map(|(link, _)| *link).collect();
+        links.into_iter().for_each(|link| self.mention(now, link, id));
+    }
+
+    /// Tells a peer of a message before long.
+    fn mention(&mut self, now: Time, link: LinkId, id: MessageId) {
+        let Some(edge) = self.edges.get_mut(&link) else { return };
+        edge.digests.insert(id);
+        if edge.digests.len() >= DIGESTS {
+            let ids = core::mem::take(&mut edge.digests).into_iter().collect();
+            self.outputs.push_back(Output::Announce { link, ids });
+        }
+        self.announce_at.get_or_insert(now + DIGEST_PAUSE);
     }
 
     fn keep_time(&mut self, now: Time) {

@@ -75,6 +75,12 @@ impl Seen {
         Novelty::News
     }
 
+    /// Forgets all attempts at a message.
+    pub(super) fn forget(&mut self, id: MessageId) {
+        self.newer.remove(&id.body);
+        self.older.remove(&id.body);
+    }
+
     /// Whether this attempt at a message has come by.
     pub(super) fn contains(&self, id: MessageId) -> bool {
         self.find(id.body).is_some_and(|sight| sight.contains(id.attempt))

@@ -53,6 +53,8 @@ pub(super) struct Place {
     pub(super) is_own: bool,
     /// Whether `peer` was met there.
     is_proven: bool,
+    /// Whether it was at the last link: then its end is no failure of the way there.
+    was_met: bool,
     state: State,
     failures: u32,
 }
@@ -104,7 +106,7 @@ impl Book {
             return;
         }
         let state = State::Idle { until: now };
-        let place = Place { peer, is_own, is_proven: false, state, failures: 0 };
+        let place = Place { peer, is_own, is_proven: false, was_met: false, state, failures: 0 };
         self.places.insert(endpoint, place);
     }
 
@@ -140,6 +142,7 @@ impl Book {
     pub(super) fn linked(&mut self, now: Time, endpoint: &Endpoint, link: LinkId) {
         if let Some(place) = self.places.get_mut(endpoint) {
             place.state = State::Linked { link, since: now };
+            place.was_met = false;
         }
     }
 
@@ -148,7 +151,7 @@ impl Book {
         let linked = |place: &&mut Place| matches!(place.state, State::Linked { link: it, .. } if it == link);
         if let Some(place) = self.places.values_mut().find(linked) {
             place.peer = Some(peer);
-            place.is_proven = true;
+            (place.is_proven, place.was_met) = (true, true);
         }
     }
 
@@ -214,7 +217,12 @@ impl Place {
         if lived >= SUCCESS {
             self.failures = 0;
         }
+        let is_refusal = lived > Duration::ZERO && lived < SUCCESS && self.was_met;
         let most = match ending {
+            Ending::Lost if is_refusal => {
+                self.failures = self.failures.saturating_add(1);
+                LONGEST
+            }
             Ending::Unreachable | Ending::Lost | Ending::Closed(CloseReason::TimedOut) => {
                 let delay = FIRST.saturating_mul(1 << self.failures.min(16));
                 self.failures = self.failures.saturating_add(1);

@@ -45,6 +45,8 @@ const DIAL_PAUSE: Duration = Duration::from_millis(50);
 const EXCHANGE: Duration = Duration::from_secs(15);
 /// How long the newcomer at a full node has to say that it needs a place.
 const PROBATION: Duration = Duration::from_secs(2);
+/// How long a neighbour that needs its place keeps it without bringing anything.
+const USE: Duration = Duration::from_secs(30);
 /// Contacts that one link may tell of.
 const TOLD: Rate = Rate { burst: 64, per_second: 4 };
 
@@ -128,6 +130,8 @@ pub(super) struct Membership {
     reachable: Vec<Endpoint>,
     absentees: Absentees,
     neighbours: BTreeMap<LinkId, Neighbour>,
+    /// What neighbours were last told about needing a place.
+    said_to_need: bool,
     /// When the next probation may end.
     refuse_at: Option<Time>,
     exchange_at: Option<Time>,
@@ -144,8 +148,10 @@ struct Neighbour {
     reachable: Vec<Endpoint>,
     /// Until when it may say that it needs a place; it has come to a full node.
     probation: Option<Time>,
-    /// When it was last the first to bring something.
-    useful: Option<Time>,
+    /// Whether it says that it has too few links to lose this one.
+    needs_a_place: bool,
+    /// When it was last the first to bring something, or else when it came.
+    useful: Time,
     told: Bucket,
 }
 
@@ -161,6 +167,7 @@ impl Membership {
             reachable: Vec::new(),
             absentees: Absentees::new(own),
             neighbours: BTreeMap::new(),
+            said_to_need: true,
             refuse_at: None,
             exchange_at: None,
             dial_at: None,
@@ -178,6 +185,7 @@ impl Membership {
             Input::LinkDown { link, ending } => {
                 self.book.unlinked(now, link, ending, &mut self.rng);
                 self.neighbours.remove(&link);
+                self.keep_introduced();
                 self.look_around(now);
             }
             Input::Told { link, word } => self.told(now, link, word),
@@ -197,7 +205,7 @@ impl Membership {
             Input::Heard { link, author } => {
                 self.absentees.heard(now, author);
                 if let Some(neighbour) = self.neighbours.get_mut(&link) {
-                    neighbour.useful = Some(now);
+                    neighbour.useful = now;
                 }
                 // So often that nothing else is looked at.
                 return;
@@ -236,13 +244,15 @@ impl Membership {
         let wanted = self.is_validator() && self.absentees.is_validator(peer);
         let gives_way = is_extra
             && wanted
-            && self.make_room(|it, there| is_sought || !it.absentees.is_validator(there.peer));
+            && self.make_room(now, |it, there| is_sought || !it.absentees.is_validator(there.peer));
         let probation = (is_extra && !gives_way).then(|| now + PROBATION);
         self.refuse_at = self.refuse_at.into_iter().chain(probation).min();
         let (reachable, told) = (Vec::new(), Bucket::new(now, TOLD));
-        let neighbour = Neighbour { peer, reachable, probation, useful: None, told };
+        let neighbour =
+            Neighbour { peer, reachable, probation, needs_a_place: false, useful: now, told };
         self.neighbours.insert(link, neighbour);
         self.introduce(link, is_sought);
+        self.keep_introduced();
         if self.exchanges && self.exchange_at.is_none() && self.book.known().next().is_some() {
             self.exchange_at = Some(now + EXCHANGE);
         }
@@ -250,14 +260,16 @@ impl Membership {
     }
 
     /// Gives the place of a neighbour that `may_go` to somebody else, if that is needed: of one that
-    /// has not brought anything for the longest time. Whether there is room now.
-    fn make_room(&mut self, may_go: impl Fn(&Self, &Neighbour) -> bool) -> bool {
+    /// has not brought anything for the longest time. Who needs its place keeps it while it is of
+    /// use, or those who need one would chase one another. Whether there is room now.
+    fn make_room(&mut self, now: Time, may_go: impl Fn(&Self, &Neighbour) -> bool) -> bool {
         if self.peers() < self.links_most {
             return true;
         }
-        let neighbours = self.neighbours.iter();
-        let may_go = neighbours.filter(|(_, it)| it.probation.is_none() && may_go(self, it));
-        let mut candidates: Vec<(Option<Time>, LinkId)> =
+        let keeps = |it: &Neighbour| it.needs_a_place && now.since(it.useful) < USE;
+        let neighbours = self.neighbours.iter().filter(|(_, it)| it.probation.is_none());
+        let may_go = neighbours.filter(|(_, it)| !keeps(it) && may_go(self, it));
+        let mut candidates: Vec<(Time, LinkId)> =
             may_go.map(|(link, it)| (it.useful, *link)).collect();
         let Some(least) = candidates.iter().map(|(useful, _)| *useful).min() else { return false };
         candidates.retain(|(useful, _)| *useful == least);
@@ -268,13 +280,28 @@ impl Membership {
 
     /// Says who this is to a neighbour, if there is anything to say.
     fn introduce(&mut self, link: LinkId, is_sought: bool) {
-        let needs_a_place = is_sought || self.peers() <= self.wanted.min(self.links_most) / 2;
+        let needs_a_place = is_sought || self.needs_a_place();
         if !self.exchanges || (self.reachable.is_empty() && !needs_a_place) {
             return;
         }
         let reachable = List::new(self.reachable.clone()).expect("no more are kept");
         let word = Word::Introduction { needs_a_place, reachable };
         self.outputs.push_back(Output::Tell { link, word });
+    }
+
+    /// Whether there are too few links to lose one.
+    fn needs_a_place(&self) -> bool {
+        self.peers() <= self.wanted.min(self.links_most) / 2
+    }
+
+    /// Tells neighbours when it comes to need its places, and when it no longer does.
+    fn keep_introduced(&mut self) {
+        let needs_a_place = self.needs_a_place();
+        if core::mem::replace(&mut self.said_to_need, needs_a_place) == needs_a_place {
+            return;
+        }
+        let links: Vec<LinkId> = self.neighbours.keys().copied().collect();
+        links.into_iter().for_each(|link| self.introduce(link, false));
     }
 
     fn reachable(&mut self, endpoint: Endpoint) {
@@ -286,9 +313,10 @@ impl Membership {
             return;
         }
         let reachable = List::new(self.reachable.clone()).expect("no more are kept");
+        let needs_a_place = self.needs_a_place();
         for &link in self.neighbours.keys() {
             let reachable = reachable.clone();
-            let word = Word::Introduction { needs_a_place: false, reachable };
+            let word = Word::Introduction { needs_a_place, reachable };
             self.outputs.push_back(Output::Tell { link, word });
         }
     }
@@ -331,6 +359,7 @@ impl Membership {
         reachable.retain(|endpoint| endpoint.bytes.len() <= ENDPOINT_BYTES);
         let is_first = neighbour.reachable.is_empty();
         neighbour.reachable.clone_from(&reachable);
+        neighbour.needs_a_place = needs_a_place;
         let (peer, on_probation) = (neighbour.peer, neighbour.probation.take().is_some());
         for endpoint in &reachable {
             self.book.heard(now, endpoint.clone(), peer, &mut self.rng);
@@ -340,7 +369,7 @@ impl Membership {
         let may_go = |membership: &Self, it: &Neighbour| {
             it.peer != peer && !(keeps && membership.absentees.is_validator(it.peer))
         };
-        if on_probation && !(needs_a_place && self.make_room(may_go)) {
+        if on_probation && !(needs_a_place && self.make_room(now, may_go)) {
             // It learns where else to go before it has to.
             let sample = self.sample(link);
             self.outputs.push_back(Output::Tell { link, word: Word::Exchanged(sample) });
