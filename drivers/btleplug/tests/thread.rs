@@ -37,15 +37,16 @@ impl Radio for Echo {
         mut commands: mpsc::Receiver<Command>,
         events: mpsc::Sender<Event>,
     ) -> String {
+        let report = async |event| events.send(event).await.expect("the driver listens");
         let (mut left, end) = self.ends.pop().expect("no more lives than scripted");
         let condition = Condition::On { advertises: false };
         let adapter = port().adapter;
-        events.send(Event::Adapter { adapter, condition }).await.unwrap();
+        report(Event::Adapter { adapter, condition }).await;
         let data = FRIEND.encode();
-        events.send(Event::Seen { port: port(), rssi: None, data }).await.unwrap();
+        report(Event::Seen { port: port(), rssi: None, data }).await;
         while let Some(command) = commands.recv().await {
             match command {
-                Command::Connect { port } => events.send(Event::Connected { port }).await.unwrap(),
+                Command::Connect { port } => report(Event::Connected { port }).await,
                 Command::Send { port, frame, token, .. } => {
                     let mut answer = frame.to_vec();
                     if frame[0] == 0 {
@@ -63,8 +64,8 @@ impl Radio for Echo {
                     }
                     let (frame, role) = (Bytes::from(answer), Role::Central);
                     let back = Event::Received { port, role, frame, most_bytes: None };
-                    events.send(back).await.unwrap();
-                    events.send(Event::Left { token }).await.unwrap();
+                    report(back).await;
+                    report(Event::Left { token }).await;
                 }
                 Command::Scan { .. } | Command::Advertise { .. } | Command::Disconnect { .. } => {}
             }

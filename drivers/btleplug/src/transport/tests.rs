@@ -211,7 +211,7 @@ fn a_dial_fails_where_nobody_was_heard_and_when_nobody_answers() {
     let mut rig = Rig::new();
     let failed = Output::DialFailed { endpoint: place("AA") };
     rig.give(Input::Dial { endpoint: place("AA") });
-    assert_eq!(rig.wait(500), [failed.clone()]);
+    assert_eq!(rig.wait(500), std::slice::from_ref(&failed));
     let there = port("hci0", "AA");
     let disconnect = Output::Radio(Command::Disconnect { port: there.clone() });
 

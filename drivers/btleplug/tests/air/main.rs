@@ -111,8 +111,9 @@ fn the_middle_of_a_line_carries_for_its_ends() {
     world.assert_agreement();
 }
 
-/// Prints what `README.md` states. Run with `--nocapture`.
+/// `cargo test -p bitcraps-btleplug --test air bytes -- --nocapture` prints them.
 #[test]
+#[expect(clippy::print_stdout, reason = "figures for people")]
 fn bytes_on_the_air() {
     let mut world = World::new(4, CALM, &[517]);
     world.gather();

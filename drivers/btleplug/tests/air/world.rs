@@ -71,14 +71,14 @@ impl World {
             |(key, proof): &(Keypair, ProofOfWork)| Address { peer: key.peer(), proof: *proof };
         let allocations = identities.iter().map(|it| (address(it), Chips(10_000)));
         let genesis = Genesis::insecure(
-            Text::new("bar").unwrap(),
+            Text::new("bar").expect("a short name"),
             cards.collect(),
             allocations.collect(),
             BlockTime(START_MS),
             BITS,
             &mut Rng::new([9; 32]),
         )
-        .unwrap();
+        .expect("sound validators");
         let rng = Rng::new([seed; 32]);
         let stations = identities.into_iter().enumerate().map(|(index, (keypair, proof))| {
             let card = Card::of(genesis.network(), keypair.peer());
@@ -92,7 +92,7 @@ impl World {
                 past: Past::Known,
             };
             Station {
-                node: Node::new(setup, Time::ZERO, Vec::new()).unwrap(),
+                node: Node::new(setup, Time::ZERO, Vec::new()).expect("a new node"),
                 transport: Transport::new(card, Profile::Desktop.policy(), own),
                 records: Vec::new(),
                 notices: Vec::new(),
@@ -317,7 +317,7 @@ impl World {
     /// Opens a table if there is none, and settles so many rolls, each with a bet.
     pub(crate) fn play(&mut self, rolls: usize) {
         if self.stations[0].node.state().table(TABLE).is_none() {
-            let name = Text::new("bar").unwrap();
+            let name = Text::new("bar").expect("a short name");
             let rules = Rules { window_ms: 0, ..Rules::default() };
             self.complete(0, Operation::OpenTable { name, rules, bank: Chips(5_000) });
             self.complete(1, Operation::Sit { table: TABLE });
@@ -326,7 +326,7 @@ impl World {
             let round = self.round(1);
             // Whoever throws has a bet on the line.
             let bet = if self.bets() == 0 { "pass" } else { "field" };
-            let (bet, amount) = (bet.parse().unwrap(), Chips(10));
+            let (bet, amount) = (bet.parse().expect("a bet"), Chips(10));
             self.complete(1, Operation::Bet { table: TABLE, round, bet, amount });
             self.roll();
         }
@@ -363,7 +363,7 @@ impl World {
     fn complete(&mut self, index: usize, operation: Operation) {
         let now = self.now;
         let submitted = self.stations[index].node.submit(now, Command::Operate(operation));
-        let id = submitted.unwrap();
+        let id = submitted.expect("it is possible");
         self.carry_out(index);
         let done = |world: &Self| {
             let height = world.height_of(index, id);
