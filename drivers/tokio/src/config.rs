@@ -19,6 +19,10 @@ pub const FILE_NAME: &str = "bitcraps.toml";
 const PREFIX: &str = "BITCRAPS_";
 const DATA_DIR: &str = "DATA_DIR";
 const CONFIG: &str = "CONFIG";
+/// `true` is another way to write the profile `mobile`.
+const MOBILE_MODE: &str = "MOBILE_MODE";
+/// What no address is.
+const OFF: &str = "off";
 /// Read where a passphrase is needed, and never kept in a configuration.
 const PASSPHRASE: &str = "PASSPHRASE";
 const PASSPHRASE_FILE: &str = "PASSPHRASE_FILE";
@@ -50,8 +54,10 @@ pub struct Sourced<T> {
 pub struct Config {
     /// Where identity, genesis, journal and the API's socket live.
     pub data_dir: Sourced<PathBuf>,
-    /// Where peers are accepted.
-    pub listen: Sourced<SocketAddr>,
+    /// What kind of machine this is; decides other defaults.
+    pub profile: Sourced<Profile>,
+    /// Where peers are accepted over TCP, if they are.
+    pub listen: Sourced<Option<SocketAddr>>,
     /// Peers to begin with, each `HOST:PORT`; the node keeps as many links as it needs.
     pub peers: Sourced<Vec<String>>,
     /// Where others can reach this node, each `HOST:PORT`; goes into invitations. Empty: what it
@@ -61,6 +67,10 @@ pub struct Config {
     pub api: Sourced<Option<SocketAddr>>,
     /// Whether the node announces itself on the local network and looks for others there.
     pub lan: Sourced<bool>,
+    /// Whether the node looks for others over Bluetooth.
+    pub bluetooth: Sourced<bool>,
+    /// The Bluetooth adapters to use, as the system names them; all of them if empty.
+    pub adapters: Sourced<Vec<String>>,
     /// Peers that the node is linked with at most.
     pub links: Sourced<usize>,
     /// Whether nodes tell one another where others can be found.
@@ -73,9 +83,20 @@ pub struct Config {
     pub log: Sourced<String>,
 }
 
+/// What kind of machine a node runs on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Profile {
+    /// On mains: TCP, and Bluetooth if it is switched on.
+    Desktop,
+    /// On a battery: Bluetooth, spending less on it, and TCP only where it is asked for.
+    Mobile,
+}
+
 /// Values as one source states them, not yet checked.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Layer {
+    /// See [`Config::profile`].
+    pub profile: Option<String>,
     /// See [`Config::listen`].
     pub listen: Option<String>,
     /// See [`Config::peers`].
@@ -86,6 +107,10 @@ pub struct Layer {
     pub api: Option<String>,
     /// See [`Config::lan`].
     pub lan: Option<String>,
+    /// See [`Config::bluetooth`].
+    pub bluetooth: Option<String>,
+    /// See [`Config::adapters`].
+    pub adapters: Option<Vec<String>>,
     /// See [`Config::links`].
     pub links: Option<String>,
     /// See [`Config::exchange`].
@@ -141,7 +166,8 @@ enum Text {
     Many(Vec<String>),
 }
 
-const SETTINGS: [Setting; 10] = [
+const SETTINGS: [Setting; 13] = [
+    Setting { name: "profile", put: |layer, text| one(&mut layer.profile, text) },
     Setting { name: "listen", put: |layer, text| one(&mut layer.listen, text) },
     Setting { name: "peers", put: |layer, text| many(&mut layer.peers, text) },
     Setting { name: "advertise", put: |layer, text| many(&mut layer.advertise, text) },
@@ -149,6 +175,8 @@ const SETTINGS: [Setting; 10] = [
     Setting { name: "backup", put: |layer, text| one(&mut layer.backup, text) },
     Setting { name: "history", put: |layer, text| one(&mut layer.history, text) },
     Setting { name: "lan", put: |layer, text| one(&mut layer.lan, text) },
+    Setting { name: "bluetooth", put: |layer, text| one(&mut layer.bluetooth, text) },
+    Setting { name: "adapters", put: |layer, text| many(&mut layer.adapters, text) },
     Setting { name: "links", put: |layer, text| one(&mut layer.links, text) },
     Setting { name: "exchange", put: |layer, text| one(&mut layer.exchange, text) },
     Setting { name: "log", put: |layer, text| one(&mut layer.log, text) },
@@ -254,12 +282,25 @@ impl Environment {
             DATA_DIR => return self.data_dir = Some(value.into()),
             CONFIG => return self.config = Some(value.into()),
             PASSPHRASE | PASSPHRASE_FILE => return,
+            MOBILE_MODE => {
+                let profile = match value.as_str() {
+                    "true" => "mobile",
+                    "false" => "desktop",
+                    _ => {
+                        return self
+                            .warnings
+                            .push(format!("{PREFIX}{name}: neither true nor false"));
+                    }
+                };
+                self.layer.profile.get_or_insert(profile.into());
+                return;
+            }
             _ => {}
         }
         let Some(setting) = SETTINGS.iter().find(|known| known.name.to_uppercase() == name) else {
             let known = SETTINGS.iter().map(|known| known.name.to_uppercase());
             let known = known
-                .chain([DATA_DIR, CONFIG, PASSPHRASE, PASSPHRASE_FILE].map(Into::into))
+                .chain([DATA_DIR, CONFIG, MOBILE_MODE, PASSPHRASE, PASSPHRASE_FILE].map(Into::into))
                 .collect::<Vec<_>>();
             let hint = similar(name, known.iter().map(String::as_str));
             let hint = hint.map_or(String::new(), |hint| format!("; did you mean {PREFIX}{hint}?"));
@@ -358,11 +399,21 @@ fn check(
     problems: &mut Vec<String>,
 ) -> Option<Config> {
     let mut checker = Checker { problems };
-    let listen = checker.parse(
-        "listen",
-        pick(layers, |layer| &layer.listen, DEFAULT_LISTEN.into()),
-        |text| text.parse::<SocketAddr>().map_err(|_| "is not IP:PORT"),
-    );
+    let profile = pick(layers, |layer| &layer.profile, "desktop".into());
+    let profile = checker.parse("profile", profile, |text| match text {
+        "desktop" => Ok(Profile::Desktop),
+        "mobile" => Ok(Profile::Mobile),
+        _ => Err("is neither desktop nor mobile"),
+    });
+    let is_mobile = profile.as_ref().is_some_and(|it| it.value == Profile::Mobile);
+    let for_profile = |desktop: &str, mobile: &str| {
+        if is_mobile { mobile.to_owned() } else { desktop.to_owned() }
+    };
+    let listen = pick(layers, |layer| &layer.listen, for_profile(DEFAULT_LISTEN, OFF));
+    let listen = checker.parse("listen", listen, |text| match text {
+        OFF => Ok(None),
+        text => text.parse().map(Some).map_err(|_| "is neither IP:PORT nor off"),
+    });
     let peers = checker.endpoints("peers", pick(layers, |layer| &layer.peers, Vec::new()));
     let advertise =
         checker.endpoints("advertise", pick(layers, |layer| &layer.advertise, Vec::new()));
@@ -374,7 +425,11 @@ fn check(
         let loopback = address.ip().is_loopback();
         if loopback { Ok(Some(address)) } else { Err("is not a loopback address") }
     });
-    let lan = checker.parse("lan", pick(layers, |layer| &layer.lan, "on".into()), on_or_off);
+    let lan = pick(layers, |layer| &layer.lan, for_profile("on", OFF));
+    let lan = checker.parse("lan", lan, on_or_off);
+    let bluetooth = pick(layers, |layer| &layer.bluetooth, for_profile(OFF, "on"));
+    let bluetooth = checker.parse("bluetooth", bluetooth, on_or_off);
+    let adapters = pick(layers, |layer| &layer.adapters, Vec::new());
     let links = checker.parse("links", pick(layers, |layer| &layer.links, "64".into()), |text| {
         let links = text.parse().ok().filter(|links| (1..=512).contains(links));
         links.ok_or("is not a number from 1 to 512")
@@ -397,11 +452,14 @@ fn check(
     });
     Some(Config {
         data_dir,
+        profile: profile?,
         listen: listen?,
         peers: peers?,
         advertise: advertise?,
         api: api?,
         lan: lan?,
+        bluetooth: bluetooth?,
+        adapters,
         links: links?,
         exchange: exchange?,
         history: history?,
@@ -529,8 +587,8 @@ mod tests {
             };
             let environment = variable.map(|value| ("BITCRAPS_LISTEN".into(), value.into()));
             let loaded = load(flags, environment).unwrap();
-            let expected =
-                Sourced { value: expected.parse().unwrap(), source: sources[source].clone() };
+            let value = Some(expected.parse().unwrap());
+            let expected = Sourced { value, source: sources[source].clone() };
             assert_eq!(loaded.config.listen, expected);
         }
     }
@@ -557,7 +615,7 @@ mod tests {
                 format!("lisen: no such setting; did you mean listen? (in {path})"),
                 format!("log: must be a string or a list of strings (in {path})"),
                 format!("peers: must be a list of strings (in {path})"),
-                "listen: \"nowhere\" is not IP:PORT (from the environment)".into(),
+                "listen: \"nowhere\" is neither IP:PORT nor off (from the environment)".into(),
                 format!("advertise: \"b\" is not HOST:PORT (in {path})"),
                 "api: \"192.0.2.1:80\" is not a loopback address (from the command line)".into(),
             ]
@@ -585,6 +643,26 @@ mod tests {
             loaded.config.data_dir.value,
             PathBuf::from("/home/player/.local/share/bitcraps")
         );
+    }
+
+    #[test]
+    fn a_mobile_machine_is_on_bluetooth_and_on_tcp_only_if_asked() {
+        let load = |pairs: &[(&str, &str)]| {
+            let home = variables(&[("HOME", "/home/player")]);
+            let loaded = load(Flags::default(), home.into_iter().chain(variables(pairs)));
+            let Config { profile, listen, lan, bluetooth, .. } = loaded.unwrap().config;
+            (profile.value, listen.value, lan.value, bluetooth.value)
+        };
+        let address = |text: &str| Some(text.parse().unwrap());
+        assert_eq!(load(&[]), (Profile::Desktop, address(DEFAULT_LISTEN), true, false));
+        for mobile in [("BITCRAPS_MOBILE_MODE", "true"), ("BITCRAPS_PROFILE", "mobile")] {
+            assert_eq!(load(&[mobile]), (Profile::Mobile, None, false, true));
+            let listen = ("BITCRAPS_LISTEN", "127.0.0.1:7711");
+            let expected = (Profile::Mobile, address("127.0.0.1:7711"), false, true);
+            assert_eq!(load(&[mobile, listen]), expected);
+        }
+        let off = load(&[("BITCRAPS_LISTEN", "off"), ("BITCRAPS_BLUETOOTH", "on")]);
+        assert_eq!(off, (Profile::Desktop, None, true, true));
     }
 
     #[test]

@@ -169,7 +169,7 @@ fn code_of(error: &(dyn std::error::Error + 'static)) -> Option<u8> {
             RunError::Home(error) => home(error),
             RunError::Identity(error) => identity(error),
             RunError::Start(error) => start(error),
-            RunError::Listen { .. } | RunError::Api(_) => USAGE,
+            RunError::Listen { .. } | RunError::Api(_) | RunError::Radio(_) => USAGE,
         })
         .or_else(|| error.downcast_ref::<IdentityError>().map(identity))
         .or_else(|| error.downcast_ref::<StartError>().map(start))

@@ -30,7 +30,9 @@ struct Ready {
     address: String,
     network: String,
     name: String,
-    listen: String,
+    /// Where peers are accepted over TCP, if they are.
+    listen: Option<String>,
+    bluetooth: bool,
     api: Option<String>,
     data_dir: String,
 }
@@ -73,9 +75,12 @@ async fn serve(
 ) -> anyhow::Result<()> {
     let mut signals = Signals::new()?;
     let home = Home::new(&config.data_dir.value);
-    if config.listen.source == Source::Default && home.was_invited() {
+    if config.listen.source == Source::Default
+        && home.was_invited()
+        && let Some(listen) = &mut config.listen.value
+    {
         // Players dial; nobody needs to know where they listen.
-        config.listen.value.set_port(0);
+        listen.set_port(0);
     }
     let passphrase = keys::passphrase(&home)?;
     let (identity, made) = identity(&home, passphrase.as_ref())?;
@@ -136,7 +141,8 @@ fn say_ready(running: &Running, output: Output) -> anyhow::Result<()> {
         address: running.address().to_string(),
         network: status.network.to_string(),
         name: status.name.clone(),
-        listen: running.listens_on().to_string(),
+        listen: running.listens_on().map(|address| address.to_string()),
+        bluetooth: running.is_on_bluetooth(),
         api: running.api_tcp_addr().map(|address| address.to_string()),
         data_dir: running.data_dir().display().to_string(),
     };
@@ -154,13 +160,15 @@ fn say_ready(running: &Running, output: Output) -> anyhow::Result<()> {
         None => "player".into(),
     };
     output.answer(&ready, || {
+        let listen = ready.listen.as_ref();
+        let listen = listen.map_or(String::new(), |address| format!(", listening on {address}"));
+        let bluetooth = if ready.bluetooth { ", on Bluetooth" } else { "" };
         let api = ready.api.as_ref().map_or(String::new(), |api| format!(", API on {api}"));
         format!(
-            "ready: {} on \"{}\" ({}), {role}, listening on {}{api}, data in {}",
+            "ready: {} on \"{}\" ({}), {role}{listen}{bluetooth}{api}, data in {}",
             short(&status.peer.to_string()),
             ready.name,
             short(&ready.network),
-            ready.listen,
             ready.data_dir
         )
     })?;

@@ -1,4 +1,4 @@
-//! One running node with everything around it: its thread, its TCP links, its API, and the chips
+//! One running node with everything around it: its thread, its TCP and Bluetooth links, its API, and the chips
 //! of its invitation.
 
 use std::io;
@@ -21,6 +21,7 @@ use crate::backup::{Source, keep_making};
 use crate::config::Config;
 use crate::home::{Home, HomeError};
 use crate::lan::Lan;
+use crate::radio::{Radio, RadioError};
 use crate::redeem::{Redeemed, redeem};
 use crate::tcp::{Tcp, TcpConfig, endpoint_of};
 
@@ -31,7 +32,8 @@ pub struct Running {
     handle: Handle,
     tcp: Tcp,
     lan: Option<Lan>,
-    listens_on: SocketAddr,
+    radio: Option<Radio>,
+    listens_on: Option<SocketAddr>,
     api: Api,
     exit: watch::Receiver<Option<Exit>>,
     voted_without_journal: bool,
@@ -43,7 +45,8 @@ pub struct Running {
 struct Around {
     tcp: Tcp,
     lan: Option<Lan>,
-    listens_on: SocketAddr,
+    radio: Option<Radio>,
+    listens_on: Option<SocketAddr>,
     api: Api,
 }
 
@@ -70,6 +73,9 @@ pub enum RunError {
     /// The API cannot be served.
     #[error(transparent)]
     Api(#[from] ApiError),
+    /// Bluetooth is wanted but cannot even be tried.
+    #[error(transparent)]
+    Radio(#[from] RadioError),
 }
 
 /// What became of the invitation's chips.
@@ -113,7 +119,7 @@ impl Running {
         log_notices(&handle, address);
 
         let around = Self::start_around(config, &home, &handle).await;
-        let Around { tcp, lan, listens_on, api } = match around {
+        let Around { tcp, lan, radio, listens_on, api } = match around {
             Ok(around) => around,
             Err(error) => {
                 handle.shut_down();
@@ -124,7 +130,7 @@ impl Running {
         let first = audit::Event::Started {
             version: env!("CARGO_PKG_VERSION").into(),
             address: address.to_string(),
-            listen: listens_on.to_string(),
+            listen: listens_on.map_or("off".to_owned(), |address| address.to_string()),
             peers: config.peers.value.clone(),
             overridden: voted_without_journal,
         };
@@ -141,6 +147,7 @@ impl Running {
             handle,
             tcp,
             lan,
+            radio,
             listens_on,
             api,
             exit,
@@ -159,10 +166,11 @@ impl Running {
         peers.sort();
         peers.dedup();
         let at = config.listen.value;
-        let options = TcpConfig { listen: Some(at), peers: peers.clone(), ..TcpConfig::default() };
+        let options = TcpConfig { listen: at, peers: peers.clone(), ..TcpConfig::default() };
         let tcp = Tcp::start(handle.links(), options);
-        let tcp = tcp.map_err(|source| RunError::Listen { at, source })?;
-        let listens_on = tcp.local_addr().unwrap_or(at);
+        let nowhere = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0));
+        let tcp = tcp.map_err(|source| RunError::Listen { at: at.unwrap_or(nowhere), source })?;
+        let listens_on = tcp.local_addr();
         for place in places(&config.advertise.value, listens_on) {
             handle.links().reachable(endpoint_of(&place));
         }
@@ -172,8 +180,9 @@ impl Running {
             hints: hints(&config.advertise.value, listens_on, peers),
         };
         let api = Api::start(handle.clone(), options).await?;
-        let lan = announce(config, handle, listens_on);
-        Ok(Around { tcp, lan, listens_on, api })
+        let lan = listens_on.and_then(|address| announce(config, handle, address));
+        let radio = Radio::start(config, handle)?;
+        Ok(Around { tcp, lan, radio, listens_on, api })
     }
 
     /// The node's address.
@@ -191,9 +200,14 @@ impl Running {
         self.home.directory()
     }
 
-    /// Where peers are accepted.
-    pub fn listens_on(&self) -> SocketAddr {
+    /// Where peers are accepted over TCP, if they are.
+    pub fn listens_on(&self) -> Option<SocketAddr> {
         self.listens_on
+    }
+
+    /// Whether it looks for peers over Bluetooth.
+    pub fn is_on_bluetooth(&self) -> bool {
+        self.radio.is_some()
     }
 
     /// Where the API is served over TCP, if it is.
@@ -230,6 +244,9 @@ impl Running {
         self.handle.shut_down();
         let exit = self.ended().await;
         drop(self.lan);
+        if let Some(radio) = self.radio {
+            radio.stop().await;
+        }
         self.api.stop().await;
         self.tcp.shut_down().await;
         exit
@@ -349,16 +366,16 @@ fn log(node: &str, notice: &Notice) {
 
 /// Where a ticket's reader may find this network: what the owner says, or else what the node
 /// listens on, and its own peers.
-fn hints(advertise: &[String], listens: SocketAddr, peers: Vec<String>) -> Vec<String> {
+fn hints(advertise: &[String], listens: Option<SocketAddr>, peers: Vec<String>) -> Vec<String> {
     let mut hints = places(advertise, listens);
     hints.extend(peers);
     hints
 }
 
 /// Where others can reach this node: what the owner says, or else what it listens on.
-fn places(advertise: &[String], listens: SocketAddr) -> Vec<String> {
+fn places(advertise: &[String], listens: Option<SocketAddr>) -> Vec<String> {
     match advertise {
-        [] => vec![reachable(listens).to_string()],
+        [] => listens.map(|listens| reachable(listens).to_string()).into_iter().collect(),
         said => said.to_vec(),
     }
 }
@@ -386,9 +403,10 @@ mod tests {
     fn hints_are_what_the_owner_says_or_what_it_listens_on() {
         let listens = SocketAddr::from(([127, 0, 0, 1], 7711));
         let peers = || vec!["b.example:1".to_owned()];
-        assert_eq!(hints(&[], listens, peers()), ["127.0.0.1:7711", "b.example:1"]);
+        assert_eq!(hints(&[], Some(listens), peers()), ["127.0.0.1:7711", "b.example:1"]);
         let said = ["a.example:2".to_owned()];
-        assert_eq!(hints(&said, listens, peers()), ["a.example:2", "b.example:1"]);
+        assert_eq!(hints(&said, Some(listens), peers()), ["a.example:2", "b.example:1"]);
+        assert_eq!(hints(&[], None, peers()), ["b.example:1"]);
         let everywhere = SocketAddr::from(([0, 0, 0, 0], 7711));
         assert!(!reachable(everywhere).ip().is_unspecified());
     }

@@ -285,7 +285,7 @@ async fn a_ticket_carries_chips_that_only_the_first_reader_gets() {
     let invitation = node.client.invite(&request).await.unwrap();
     assert_eq!(
         (invitation.chips, &invitation.hints[..]),
-        (100, &[node.running.listens_on().to_string()][..])
+        (100, &[node.running.listens_on().unwrap().to_string()][..])
     );
     let ticket: Ticket = invitation.ticket.parse().unwrap();
     let voucher = ticket.voucher.as_ref().unwrap();

@@ -51,7 +51,7 @@ pub use packet::{genesis_answer, genesis_request, read_genesis_answer};
 pub use simulated::{Heard, Incoming, Outgoing, To};
 pub use snapshots::SnapshotConfig;
 use snapshots::{Recovered, Snapshots};
-pub use status::{DiceStatus, PeerStatus, Status};
+pub use status::{DiceStatus, PeerStatus, RelayedStatus, Status};
 
 /// What a node is made of.
 #[derive(Debug)]

@@ -29,8 +29,8 @@ pub use outcome::{Outcome, Outcomes};
 pub use receipt::{DecidedView, HeaderView, ReceiptView, header, receipt, receipt_material};
 pub use request::{InvitationRequest, OperationRequest, TransactionRequest};
 pub use view::{
-    AccountView, BetView, DiceView, EventView, InvitationView, PeerView, SeatView, StatusView,
-    SupplyView, TableSummary, TableView, TransactionState, TransactionView,
+    AccountView, BetView, DiceView, EventView, InvitationView, Path, PeerView, SeatView,
+    StatusView, SupplyView, TableSummary, TableView, TransactionState, TransactionView,
 };
 
 /// `GET /v1/status`: the node's condition.
