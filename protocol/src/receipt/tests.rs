@@ -5,7 +5,7 @@ use alloc::vec;
 use super::model::*;
 use super::*;
 use crate::block::View;
-use crate::chain::Operation;
+use crate::chain::{Genesis, Operation};
 use crate::craps::Bet;
 use crate::identity::Epoch;
 use crate::wire::Hash;

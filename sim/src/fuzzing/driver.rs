@@ -197,6 +197,7 @@ impl Driver {
             | Event::WallClock { .. }
             | Event::DialFailed { .. }
             | Event::Discovered { .. }
+            | Event::Reachable { .. }
             | Event::Tick => {}
         }
         if let Some(double) = &mut self.double {
@@ -354,6 +355,8 @@ fn vote(record: &Record) -> Option<Vote> {
         | Entry::Barred { .. }
         | Entry::Overridden
         | Entry::Part { .. }
-        | Entry::Snapshot(_) => None,
+        | Entry::Snapshot(_)
+        | Entry::Base { .. }
+        | Entry::Promises(_) => None,
     }
 }

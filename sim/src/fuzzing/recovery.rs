@@ -111,7 +111,8 @@ fn change(records: &mut Vec<Record>, which: usize, choices: &mut Choices<'_>) {
             let entry = made_up(records, which, choices);
             records.insert(at, entry.to_record());
         }
-        _ => records.insert(at, Record { label: Label::Plain, bytes: Bytes::from(choices.bytes(255)) }),
+        _ => records
+            .insert(at, Record { label: Label::Plain, bytes: Bytes::from(choices.bytes(255)) }),
     }
 }
 

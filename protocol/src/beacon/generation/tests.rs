@@ -12,7 +12,6 @@ use crate::beacon::sealing::SealingSecret;
 use crate::beacon::{CoinId, CoinProof};
 use crate::block::View;
 use crate::hooks::Hooks;
-use crate::identity::Keypair;
 use crate::wire::{Malformed, decode, encode};
 
 fn naming(dealer: usize, mut complaint: Complaint) -> Complaint {
