@@ -28,6 +28,6 @@ mod status;
 mod sync;
 
 pub use handle::Handle;
-pub use host::{Exit, FailureKind, Host, Options, StartError};
+pub use host::{Exit, FailureKind, History, Host, Options, StartError};
 pub use identity::Identity;
 pub use links::{LinkInbound, LinkSink, Links};

@@ -7,6 +7,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use bitcraps_host::backup::{self, Backup, BackupError, Records};
 use bitcraps_protocol::block::Height;
 use bitcraps_protocol::chain::Genesis;
+use bitcraps_protocol::event::Position;
 use bitcraps_protocol::identity::{Keypair, ProofOfWork};
 use bitcraps_protocol::node::{CannotStart, Config, Node, Past, Setup};
 use bitcraps_protocol::time::Time;

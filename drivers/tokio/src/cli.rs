@@ -346,6 +346,8 @@ pub(crate) enum Fault {
     Pause,
     /// No connection to others, then connections again.
     Partition,
+    /// SIGKILL, then some of what the journal had not synced is lost or garbage, then a new start.
+    Power,
 }
 
 #[derive(Clone, Debug, Default, Args)]

@@ -1,6 +1,6 @@
 //! Checks of what a process may do at all, each in a world in which it is broken.
 
-use bitcraps_protocol::event::{Direction, Endpoint, LinkKind, Notice, Position, Record};
+use bitcraps_protocol::event::{Direction, Endpoint, Label, LinkKind, Notice, Position, Record};
 
 use bytes::Bytes;
 
@@ -33,7 +33,7 @@ fn unknown_links() -> impl Iterator<Item = Event> {
 
 /// What no node wrote.
 fn unreadable() -> Record {
-    Record { key: None, bytes: Bytes::from_static(b"not a record") }
+    Record { label: Label::Plain, bytes: Bytes::from_static(b"not a record") }
 }
 
 #[test]

@@ -12,6 +12,7 @@ mod bases;
 mod check;
 mod format;
 mod index;
+mod power;
 mod recovery;
 
 use std::fs::{self, File};
@@ -28,6 +29,7 @@ pub use check::{Findings, Repaired, check, repair};
 pub use format::Origin;
 use format::{Entry, Found, Header, Reader, SegmentKey};
 use index::Index;
+pub use power::cut_power;
 pub use recovery::{Opened, Recovery};
 
 /// Bytes after which a new segment is begun: 64 MiB, some days of play.
