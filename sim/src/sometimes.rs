@@ -16,7 +16,7 @@ pub const RUNS: u64 = 400;
 pub const RUNS_FOR_STRATEGIES: u64 = 1_000;
 
 /// The states, as counters in reports name them.
-pub const STATES: [&str; 31] = [
+pub const STATES: [&str; 32] = [
     // Views.
     "view skipped",
     "several views skipped at once",
@@ -30,6 +30,7 @@ pub const STATES: [&str; 31] = [
     "crash",
     "restarted",
     "restarted from a base",
+    "state fetched",
     "records lost in a crash",
     "torn tail",
     "disk lied",

@@ -1,5 +1,5 @@
 //! One run is recorded. Then it is run again, once for every moment at which one of its processes
-//! sent something, and there that process dies, with as much of what it had not synced as chance
+//! did something, and there that process dies, with as much of what it had not synced as chance
 //! leaves; it starts again, and everything that is always checked must hold: nobody votes twice or
 //! against a vote, nothing that was acknowledged is lost, the state is everybody's.
 
@@ -30,30 +30,31 @@ fn config() -> Config {
         },
         disk: Latency::Uniform { least: 200, most: 3_000 },
         faults: Faults::default(),
-        workload: Workload { every_ms: 20, ..base.workload },
-        faulty_ms: 400,
-        stabilises_ms: 400,
+        workload: Workload { every_ms: 10, ..base.workload },
+        faulty_ms: 500,
+        stabilises_ms: 500,
         blocks: 3,
         ..base
     }
 }
 
-/// Every moment at which the process sends, and nothing more until the next.
+/// Every moment at which the process does something, and nothing more until the next.
 fn moments(config: &Config) -> BTreeSet<u64> {
     let watch = Watch { timeline: Some((0, u64::MAX)), ..Watch::default() };
     let outcome = run(config, Some(&[]), watch);
     assert_eq!(outcome.report.violation, None);
     let timeline = outcome.timeline.expect("it was asked for");
-    let flights = timeline.flights.iter().filter(|flight| flight.from == PLACE);
+    let sent = timeline.flights.iter().filter(|flight| flight.from == PLACE).map(|it| it.sent);
+    let done = timeline.happenings.iter().filter(|it| it.place == PLACE).map(|it| it.at);
     let end = config.faulty_ms * 1_000 - AWAY_US;
-    flights.map(|flight| flight.sent).filter(|sent| *sent < end).collect()
+    sent.chain(done).filter(|at| *at < end).collect()
 }
 
 #[test]
 fn a_crash_after_any_action_contradicts_nothing_and_loses_nothing() {
     let config = config();
     let moments = moments(&config);
-    assert!(moments.len() > 200, "{} moments", moments.len());
+    assert!(moments.len() > 150, "{} moments", moments.len());
     let (mut lost, mut from_bases) = (0, 0);
     for (nth, moment) in moments.iter().enumerate() {
         let kept_permille = [0, 500, 1_000][nth % 3];
@@ -69,5 +70,5 @@ fn a_crash_after_any_action_contradicts_nothing_and_loses_nothing() {
         lost += u64::from(count("records lost in a crash") > 0);
         from_bases += u64::from(count("restarted from a base") > 0);
     }
-    assert!(lost > 10 && from_bases > 100, "{lost} lost records, {from_bases} began at a base");
+    assert!(lost > 10 && from_bases > 50, "{lost} lost records, {from_bases} began at a base");
 }

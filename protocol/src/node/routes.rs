@@ -84,8 +84,10 @@ impl Node {
             }
             self.follow_snapshots();
             self.offer();
+            // What was heard just now may have been that nobody has the state any more.
+            let fetches = self.snapshots.deadline().is_some_and(|it| it <= self.now);
             let demand = self.measure_demand();
-            if demand == self.demand {
+            if demand == self.demand && !fetches {
                 break;
             }
             self.demand = demand;

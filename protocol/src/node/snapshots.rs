@@ -190,9 +190,12 @@ impl Node {
         if self.snapshots.download.is_some() && gap <= config.threshold {
             self.end_download();
         }
+        let is_late = |download: &Download| download.deadline_passed(self.now);
+        if self.snapshots.download.as_ref().is_some_and(is_late) {
+            self.tell_download(download::Input::Tick);
+        }
         let Some(download) = &self.snapshots.download else { return };
-        let (has_sources, is_late) = (download.has_sources(), download.deadline_passed(self.now));
-        if !has_sources && self.now >= self.snapshots.ask_at {
+        if !download.has_sources() && self.now >= self.snapshots.ask_at {
             self.snapshots.ask_at = self.now + config.patience;
             self.snapshots.offered.clear();
             let links: Vec<LinkId> = self.mesh.peers().map(|known| known.link).collect();
@@ -200,9 +203,6 @@ impl Node {
             for link in links {
                 self.unicast(link, &Packet::AskSnapshot);
             }
-        }
-        if is_late {
-            self.tell_download(download::Input::Tick);
         }
         self.drain();
     }

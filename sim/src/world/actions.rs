@@ -24,6 +24,9 @@ impl World {
             self.execute(place, action);
         }
         self.observe(place);
+        if self.places[place].process.is_some() {
+            self.checks.came_to_rest(self.now, place);
+        }
         if actions > most(self.network.pairs_of(place).len()) {
             self.violate(Check::Bounds, place, format!("one event led to {actions} actions"));
         }

@@ -515,3 +515,37 @@ fn who_gathered_a_branch_that_came_to_nothing_begins_again_with_others() {
     }
     assert_eq!(node.finalized_hash(), second.hash());
 }
+
+#[test]
+fn an_answer_to_a_question_that_was_given_up_is_nobodys_fault() {
+    let me = follower(1);
+    let mut node = ready(me);
+    let first = first_proposal().block;
+    let why = Justification { parent: Some(notarization(&first, me)), skipped: None };
+    let second = block(2, &first.header, first.hash(), why);
+    let decided = |block: &Block| Decided {
+        block: block.clone(),
+        notarization: notarization(block, me),
+        finalization: None,
+    };
+    let answer = |blocks: Vec<Decided>| Message::Decided(List::new(blocks).unwrap());
+    let ask = |from| {
+        let message = Message::Request(Request::Decided { from: Height(from) });
+        Output::Send { link: LINK, message }
+    };
+    let status = Message::Status(Status { view: View(1), finalized: Height(9) });
+    assert_eq!(receive(&mut node, status), vec![ask(1)]);
+    // It goes on from a state that it fetched, and asks for what is above.
+    node.sync.skip_to(Height(7));
+    node.handle(Time::ZERO, Input::Tick);
+    assert_eq!(drain(&mut node), vec![ask(8)]);
+    assert_eq!(receive(&mut node, answer(vec![decided(&first), decided(&second)])), vec![]);
+
+    // An answer that does not hold together is.
+    let mut node = ready(me);
+    let status = Message::Status(Status { view: View(1), finalized: Height(9) });
+    assert_eq!(receive(&mut node, status), vec![ask(1)]);
+    let outputs = receive(&mut node, answer(vec![decided(&first), decided(&first)]));
+    let blame = Output::Blame { link: LINK, fault: Fault::BadBlock };
+    assert!(outputs.contains(&blame), "{outputs:?}");
+}

@@ -194,6 +194,22 @@ fn a_snapshot_that_a_crash_interrupted_is_fetched_again() {
 }
 
 #[test]
+fn who_hears_nothing_more_of_a_state_looks_for_others_who_have_it() {
+    let mut world = old_world(1, 60);
+    world.start(4);
+    let due = |world: &World| world.node(4).snapshots.deadline();
+    let minute = Duration::from_secs(60);
+    assert!(world.run_until(minute, |world| due(world).is_some()), "{}", world.why(4));
+    let asks_again = due(&world);
+    // Whoever is asked for a part has until later than those who were asked what there is.
+    assert!(world.run_until(minute, |world| due(world) > asks_again), "{}", world.why(4));
+    world.queue.clear();
+    world.now = due(&world).unwrap();
+    world.give(4, Event::Tick);
+    assert_eq!(due(&world), Some(world.now + SnapshotConfig::default().patience));
+}
+
+#[test]
 fn a_base_without_its_snapshot_is_no_beginning() {
     let mut world = old_world(0, 50);
     world.kill(0);
