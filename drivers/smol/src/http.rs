@@ -279,7 +279,7 @@ mod tests {
         assert_eq!(
             String::from_utf8(written).unwrap(),
             "HTTP/1.1 404 Not Found\r\nConnection: close\r\nContent-Type: application/json\r\n\
-             Content-Length: 46\r\n\r\n{\"error\":{\"code\":\"not_found\",\"message\":\"no\"}}"
+             Content-Length: 45\r\n\r\n{\"error\":{\"code\":\"not_found\",\"message\":\"no\"}}"
         );
     }
 }
