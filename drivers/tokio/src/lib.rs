@@ -3,20 +3,13 @@
 //! carries frames to it, asks it, or tells people what it said.
 
 pub mod api;
-mod ask;
-pub mod audit;
 pub mod backup;
 pub mod client;
-pub mod config;
 pub mod fetch;
 #[cfg(any(test, feature = "fuzzing"))]
 pub mod fuzzing;
-pub mod hands;
-pub mod home;
-pub mod house;
-pub mod lan;
 pub mod radio;
-mod redeem;
 pub mod runtime;
 pub mod tcp;
-pub mod ticket;
+
+pub use bitcraps_host::{audit, config, hands, home, house, lan, ticket};

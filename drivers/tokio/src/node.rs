@@ -5,8 +5,9 @@ use std::time::Duration;
 use anyhow::Context as _;
 use bitcraps_host::Identity;
 use bitcraps_host::identity::{IdentityError, Passphrase};
+use bitcraps_host::launch::choose_port;
 use bitcraps_protocol::identity::ProofOfWork;
-use bitcraps_tokio::config::{Config, Source};
+use bitcraps_tokio::config::Config;
 use bitcraps_tokio::fetch::fetch_genesis;
 use bitcraps_tokio::home::{Home, read_genesis};
 use bitcraps_tokio::runtime::{Chips, Running};
@@ -75,13 +76,7 @@ async fn serve(
 ) -> anyhow::Result<()> {
     let mut signals = Signals::new()?;
     let home = Home::new(&config.data_dir.value);
-    if config.listen.source == Source::Default
-        && home.was_invited()
-        && let Some(listen) = &mut config.listen.value
-    {
-        // Players dial; nobody needs to know where they listen.
-        listen.set_port(0);
-    }
+    choose_port(&mut config, &home);
     let passphrase = keys::passphrase(&home)?;
     let (identity, made) = identity(&home, passphrase.as_ref())?;
     if made {

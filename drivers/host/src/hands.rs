@@ -8,7 +8,7 @@
 
 use std::io::{self, BufRead, Read as _, Write};
 
-use bitcraps_host::api::HandLine;
+use crate::api::HandLine;
 use bitcraps_protocol::craps::hand::{Action, BadAction, Hand, Step};
 use bitcraps_protocol::craps::{Chips, Dice, Round, Rules};
 use serde::{Deserialize, Serialize};

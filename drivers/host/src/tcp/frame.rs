@@ -1,5 +1,7 @@
 //! How frames lie in a stream of bytes: each after its length, a big-endian `u32`.
 
+use std::io;
+
 use bytes::{Buf as _, Bytes, BytesMut};
 
 /// Bytes of the longest frame, and the MTU of a TCP link: the longest Noise message.
@@ -9,10 +11,10 @@ const LENGTH_BYTES: usize = 4;
 
 /// A length that no frame has: zero, or more than [`FRAME_BYTES`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct BadLength(pub(crate) u32);
+pub struct BadLength(pub u32);
 
 /// Takes the first frame off `received`, if it is complete.
-pub(crate) fn take(received: &mut BytesMut) -> Result<Option<Bytes>, BadLength> {
+pub fn take(received: &mut BytesMut) -> Result<Option<Bytes>, BadLength> {
     let Some(length) = first_length(received)? else { return Ok(None) };
     if received.len() < LENGTH_BYTES + length {
         return Ok(None);
@@ -22,16 +24,22 @@ pub(crate) fn take(received: &mut BytesMut) -> Result<Option<Bytes>, BadLength> 
 }
 
 /// How many bytes are missing until `received` holds a frame; 0 if it holds one.
-pub(crate) fn missing(received: &[u8]) -> usize {
+pub fn missing(received: &[u8]) -> usize {
     let length = first_length(received).ok().flatten().unwrap_or(0);
     (LENGTH_BYTES + length).saturating_sub(received.len())
 }
 
 /// Appends `frame` to `outgoing`.
-pub(crate) fn put(outgoing: &mut Vec<u8>, frame: &[u8]) {
+pub fn put(outgoing: &mut Vec<u8>, frame: &[u8]) {
     let length = u32::try_from(frame.len()).expect("the node keeps to the MTU");
     outgoing.extend_from_slice(&length.to_be_bytes());
     outgoing.extend_from_slice(frame);
+}
+
+impl From<BadLength> for io::Error {
+    fn from(BadLength(length): BadLength) -> Self {
+        Self::new(io::ErrorKind::InvalidData, format!("no frame is {length} bytes long"))
+    }
 }
 
 fn first_length(received: &[u8]) -> Result<Option<usize>, BadLength> {

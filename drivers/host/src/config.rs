@@ -12,7 +12,8 @@ use tracing_subscriber::EnvFilter;
 /// Where peers are accepted unless something else is configured.
 pub const DEFAULT_LISTEN: &str = "0.0.0.0:7711";
 /// What is logged unless something else is configured.
-pub const DEFAULT_LOG: &str = "warn,bitcraps=info,bitcraps_tokio=info,bitcraps_host=info";
+pub const DEFAULT_LOG: &str =
+    "warn,bitcraps=info,bitcraps_tokio=info,bitcraps_smol=info,bitcraps_host=info";
 /// The configuration file's name in the data directory.
 pub const FILE_NAME: &str = "bitcraps.toml";
 
@@ -306,10 +307,26 @@ impl Environment {
             let hint = hint.map_or(String::new(), |hint| format!("; did you mean {PREFIX}{hint}?"));
             return self.warnings.push(format!("{PREFIX}{name}: no such setting{hint}"));
         };
+        setting.set(&mut self.layer, value);
+    }
+}
+
+impl Setting {
+    /// Sets it to what one text says; of a list, with commas.
+    fn set(&self, layer: &mut Layer, value: String) {
         let list = || value.split(',').map(str::trim).filter(|item| !item.is_empty());
-        if (setting.put)(&mut self.layer, Text::Many(list().map(Into::into).collect())).is_err() {
-            (setting.put)(&mut self.layer, Text::One(value)).expect("a setting is one or many");
+        if (self.put)(layer, Text::Many(list().map(Into::into).collect())).is_err() {
+            (self.put)(layer, Text::One(value)).expect("a setting is one or many");
         }
+    }
+}
+
+impl Layer {
+    /// Sets the setting called `name` to what one text says; of a list, with commas. Whether there
+    /// is such a setting.
+    pub fn set(&mut self, name: &str, value: String) -> bool {
+        let setting = SETTINGS.iter().find(|known| known.name == name);
+        setting.map(|setting| setting.set(self, value)).is_some()
     }
 }
 

@@ -1,12 +1,13 @@
-//! Asking the node, which lives on a thread of its own, from async code.
+//! Asking the node, which lives on a thread of its own, and waiting for its answer on any runtime.
 
-use bitcraps_host::Handle;
-use bitcraps_host::api::{Code, Failure};
 use bitcraps_protocol::block::Height;
 use bitcraps_protocol::event::{Command, CommandId};
 use bitcraps_protocol::node::Node;
 use bytes::Bytes;
-use tokio::sync::oneshot;
+use futures_channel::oneshot;
+
+use super::{Code, Failure};
+use crate::Handle;
 
 /// What `question` finds in the node.
 pub(crate) async fn query<T: Send + 'static>(
@@ -22,7 +23,7 @@ pub(crate) async fn query<T: Send + 'static>(
 }
 
 /// Records of final blocks from `from` on.
-pub(crate) async fn blocks(handle: &Handle, from: Height) -> Result<Vec<(Height, Bytes)>, Failure> {
+pub(super) async fn blocks(handle: &Handle, from: Height) -> Result<Vec<(Height, Bytes)>, Failure> {
     let (sender, receiver) = oneshot::channel();
     handle.blocks(from, move |records| {
         // Fails only if nobody waits for the answer any more.

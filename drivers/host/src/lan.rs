@@ -10,12 +10,13 @@ use std::net::{IpAddr, SocketAddr};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use bitcraps_host::Links;
 use bitcraps_protocol::identity::{NetworkId, PeerId};
 use bitcraps_protocol::wire::limits;
 use mdns_sd::{Receiver, ResolvedService, ServiceDaemon, ServiceEvent, ServiceInfo};
 
+use crate::config::Config;
 use crate::tcp::endpoint_of;
+use crate::{Handle, Links};
 
 const SERVICE: &str = "_bitcraps._tcp.local.";
 /// The network's id in hexadecimal.
@@ -54,6 +55,18 @@ pub struct Found {
 pub struct LanError(#[from] mdns_sd::Error);
 
 impl Lan {
+    /// Looks around for the node behind `handle`, which listens there, if the owner wants it and
+    /// others could connect. A node does without where that does not work.
+    pub fn join(config: &Config, handle: &Handle, listens_on: SocketAddr) -> Option<Self> {
+        if !config.lan.value || listens_on.ip().is_loopback() {
+            return None;
+        }
+        let status = handle.status();
+        let (network, port) = (status.network, listens_on.port());
+        let lan = Self::start(network, &status.name, status.peer, port, handle.links());
+        lan.inspect_err(|error| tracing::warn!(%error, "others here cannot find this node")).ok()
+    }
+
     /// Announces the node `peer` of `network`, which listens on `port` of every interface, and
     /// tells `links` of others of that network.
     ///

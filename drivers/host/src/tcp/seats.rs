@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crate::sync::{Arc, Mutex, MutexGuard, lock};
 
 /// Counts inbound connections, in total and by where they come from.
 #[derive(Clone)]
-pub(super) struct Seats {
+pub struct Seats {
     most: usize,
     most_per_source: usize,
     taken: Arc<Mutex<BTreeMap<Source, usize>>>,
@@ -17,18 +18,19 @@ pub(super) struct Seats {
 struct Source(u128);
 
 /// The right to be connected, given back when dropped.
-pub(super) struct Seat {
+pub struct Seat {
     seats: Seats,
     source: Source,
 }
 
 impl Seats {
-    pub(super) fn new(most: usize, most_per_source: usize) -> Self {
-        Self { most, most_per_source, taken: Arc::default() }
+    /// So many seats, and so many of them for one source.
+    pub fn new(most: usize, most_per_source: usize) -> Self {
+        Self { most, most_per_source, taken: Arc::new(Mutex::new(BTreeMap::new())) }
     }
 
     /// A seat for somebody from `address`, if one is free.
-    pub(super) fn take(&self, address: IpAddr) -> Option<Seat> {
+    pub fn take(&self, address: IpAddr) -> Option<Seat> {
         let source = Source::of(address);
         let mut taken = self.lock();
         let from_source = taken.get(&source).copied().unwrap_or(0);
@@ -41,7 +43,7 @@ impl Seats {
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<Source, usize>> {
-        self.taken.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.taken)
     }
 }
 

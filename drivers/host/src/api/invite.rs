@@ -4,18 +4,16 @@
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
-use bitcraps_host::Handle;
-use bitcraps_host::api::{self, Code, Failure, InvitationRequest, InvitationView, Outcome};
 use bitcraps_protocol::chain::{Operation, TableId};
 use bitcraps_protocol::craps::Chips;
 use bitcraps_protocol::event::Command;
 use bitcraps_protocol::identity::{Keypair, ProofOfWork};
 use bitcraps_protocol::wire::{List, Text};
-use tokio::time::Instant;
 
-use super::ApiOptions;
-use super::hub::Hub;
-use crate::ask;
+use super::elsewhere::elsewhere;
+use super::hub::{Hub, Patience};
+use super::{Code, Failure, InvitationRequest, InvitationView, Outcome, ask};
+use crate::Handle;
 use crate::ticket::{HINTS, Ticket, Voucher};
 
 /// The record of tickets with chips in the data directory: if a process ends between paying and
@@ -28,9 +26,9 @@ pub(super) struct Inviter {
 }
 
 impl Inviter {
-    pub(super) fn new(options: &ApiOptions) -> Self {
-        let hints = options.hints.iter().take(HINTS).cloned().collect();
-        Self { record: options.data_dir.join(RECORD_NAME), hints }
+    pub(super) fn new(data_dir: &Path, mut hints: Vec<String>) -> Self {
+        hints.truncate(HINTS);
+        Self { record: data_dir.join(RECORD_NAME), hints }
     }
 
     /// Makes a ticket, and pays its chips before it is shown.
@@ -39,13 +37,13 @@ impl Inviter {
         handle: &Handle,
         hub: &Hub,
         request: InvitationRequest,
-        deadline: Instant,
+        patience: Patience<'_>,
     ) -> Result<InvitationView, Failure> {
         let InvitationRequest { chips, table } = request;
         let table = table.map(TableId);
         let (network, name, bits) = ask::query(handle, move |node| {
             if let Some(table) = table {
-                api::table(node.state(), table)?;
+                super::table(node.state(), table)?;
             }
             let genesis = node.genesis();
             Ok::<_, Failure>((genesis.network(), node.status().name, genesis.proof_of_work_bits))
@@ -60,12 +58,11 @@ impl Inviter {
             voucher: None,
         };
         if chips > 0 {
-            let voucher = tokio::task::spawn_blocking(move || make_voucher(bits, chips));
-            let voucher = voucher.await.map_err(internal)?.map_err(internal)?;
+            let voucher = elsewhere(move || make_voucher(bits, chips).map_err(internal)).await?;
             let to = voucher.address();
             ticket.voucher = Some(voucher);
             record(&self.record, &ticket).map_err(internal)?;
-            pay(handle, hub, Operation::Transfer { to, amount: Chips(chips) }, deadline).await?;
+            pay(handle, hub, Operation::Transfer { to, amount: Chips(chips) }, patience).await?;
         }
         Ok(InvitationView { ticket: ticket.to_string(), chips, hints: self.hints.clone() })
     }
@@ -90,17 +87,17 @@ fn record(path: &Path, ticket: &Ticket) -> io::Result<()> {
     file.sync_data()
 }
 
-/// Pays, and waits until that is final. At the deadline the ticket is good nevertheless: its
+/// Pays, and waits until that is final. When the patience is over the ticket is good nevertheless: its
 /// reader waits for the chips.
 async fn pay(
     handle: &Handle,
     hub: &Hub,
     payment: Operation,
-    deadline: Instant,
+    patience: Patience<'_>,
 ) -> Result<(), Failure> {
     let id = ask::submit(handle, Command::Operate(payment)).await?;
     hub.expect(id, None);
-    match hub.settled(id, deadline).await {
+    match hub.settled(id, patience).await {
         Outcome::Final { .. } | Outcome::Waiting | Outcome::Unknown => Ok(()),
         Outcome::Failed { reason } => Err(Failure::new(Code::Failed, reason)),
     }

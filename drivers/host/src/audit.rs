@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, TrySendError, sync_channel};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use bitcraps_host::Handle;
+use crate::Handle;
 use bitcraps_protocol::event::Notice;
 use bitcraps_protocol::identity::{Context, Domain, Epoch, Keypair, NetworkId, PeerId, Signature};
 use bitcraps_protocol::wire::Hash;
