@@ -6,7 +6,7 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use bitcraps_host::History;
+use crate::History;
 use tracing_subscriber::EnvFilter;
 
 /// Where peers are accepted unless something else is configured.
