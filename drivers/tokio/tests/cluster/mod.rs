@@ -1,6 +1,8 @@
 //! Validators as processes of the real program over loopback TCP, made with the real commands.
 //! Whatever any of them says is compared with what the others say at the same height.
 
+#![allow(dead_code, reason = "each test of several uses what it needs")]
+
 use std::collections::BTreeMap;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
