@@ -65,7 +65,7 @@ mod tests {
     #[test]
     fn a_radio_does_one_thing_at_a_time() {
         let links = [(0, 1), (1, 2), (3, 4)].into();
-        let mut air = Air::new(5, &links, 1_000_000);
+        let mut air = Air::new(5, &links, u16::MAX);
         assert_eq!(said(&mut air, &[(0, 1), (2, 1), (3, 4)]), [1_100, 1_200, 1_100]);
     }
 

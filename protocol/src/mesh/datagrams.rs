@@ -34,13 +34,15 @@ const LEAST_WINDOW: usize = 2;
 /// How far ahead of the one that is missing datagrams are kept: nobody sends further.
 const KEPT_AHEAD: u16 = WINDOW as u16;
 /// Datagrams sent later whose arrival shows that one is lost.
-const REORDERED: u16 = 4;
+const REORDERED: u64 = 4;
 /// How long an acknowledgement waits for something to travel with.
 const ACKNOWLEDGE: Duration = Duration::from_millis(20);
 /// How long an acknowledgement is awaited: before anything was measured, at least, and at most.
 const FIRST_PATIENCE: Duration = Duration::from_millis(300);
 const LEAST_PATIENCE: Duration = Duration::from_millis(60);
-const MOST_PATIENCE: Duration = Duration::from_secs(8);
+const MOST_PATIENCE: Duration = Duration::from_secs(4);
+/// How often it doubles: a full air must be given way to, but most losses are mere losses.
+const MOST_DOUBLINGS: u32 = 3;
 
 /// One side of a link. Holds at most [`WINDOW`] datagrams under way, [`KEPT_AHEAD`] that came too
 /// early, one frame that is arriving, and what its owner chose to send.
@@ -48,6 +50,10 @@ const MOST_PATIENCE: Duration = Duration::from_secs(8);
 pub(super) struct Datagrams {
     piece_bytes: usize,
     next: u16,
+    /// Counts what leaves, however often.
+    departures: u64,
+    /// The latest departure that has arrived.
+    latest: u64,
     waiting: VecDeque<(u8, Bytes)>,
     under_way: VecDeque<UnderWay>,
     /// Numbers of those that the driver has and has not sent; none for a mere acknowledgement.
@@ -75,6 +81,8 @@ struct UnderWay {
     /// When it left the last time; none while the driver has it.
     left: Option<Time>,
     times: u32,
+    /// Counts what leaves, however often.
+    order: u64,
     has_come: bool,
 }
 
@@ -89,6 +97,8 @@ impl Datagrams {
         Self {
             piece_bytes: mtu - HEADER_BYTES,
             next: 0,
+            departures: 0,
+            latest: 0,
             waiting: VecDeque::new(),
             under_way: VecDeque::new(),
             handed: VecDeque::new(),
@@ -146,7 +156,8 @@ impl Datagrams {
                 self.timeouts = it.times;
                 self.window = (self.window / 2).max(LEAST_WINDOW);
             }
-            it.left = None;
+            self.departures += 1;
+            (it.left, it.order) = (None, self.departures);
             it.times += 1;
             let (kind, number, piece) = (it.kind, it.number, it.piece.clone());
             return Some(self.datagram(kind, number, &piece));
@@ -157,7 +168,9 @@ impl Datagrams {
             let number = self.next;
             self.next = self.next.wrapping_add(1);
             let datagram = self.datagram(kind, number, &piece);
-            let it = UnderWay { number, kind, piece, left: None, times: 1, has_come: false };
+            self.departures += 1;
+            let (left, order) = (None, self.departures);
+            let it = UnderWay { number, kind, piece, left, times: 1, order, has_come: false };
             self.under_way.push_back(it);
             return Some(datagram);
         }
@@ -234,10 +247,12 @@ impl Datagrams {
             if has_come && !it.has_come {
                 it.has_come = true;
                 self.arrivals += 1;
+                // Of one that left several times nobody knows which has arrived.
                 if it.times == 1
                     && let Some(left) = it.left
                 {
                     sample = Some(now.since(left));
+                    self.latest = self.latest.max(it.order);
                 }
             }
         }
@@ -257,13 +272,9 @@ impl Datagrams {
 
     /// A datagram under way that must be sent again now, and whether others have overtaken it.
     fn lost(&self, now: Time) -> Option<(usize, bool)> {
-        let newest = self.under_way.iter().rev().find(|it| it.has_come).map(|it| it.number);
         self.under_way.iter().enumerate().find_map(|(index, it)| {
             let left = it.left.filter(|_| !it.has_come)?;
-            let overtaken = it.times == 1
-                && newest.is_some_and(|newest| {
-                    (REORDERED..u16::MAX / 2).contains(&newest.wrapping_sub(it.number))
-                });
+            let overtaken = self.latest >= it.order + REORDERED;
             let is_lost = overtaken || left + self.patience(it.times) <= now;
             is_lost.then_some((index, overtaken))
         })
@@ -273,7 +284,7 @@ impl Datagrams {
     fn patience(&self, times: u32) -> Duration {
         let once = self.round_trip.map_or(FIRST_PATIENCE, |it| it * 2 + 2 * ACKNOWLEDGE);
         let once = once.max(LEAST_PATIENCE);
-        let doublings = times.saturating_sub(1).max(self.timeouts).min(7);
+        let doublings = times.saturating_sub(1).max(self.timeouts).min(MOST_DOUBLINGS);
         once.saturating_mul(1 << doublings).min(MOST_PATIENCE)
     }
 

@@ -109,7 +109,8 @@ fn when_a_link_goes_its_ends_need_relays_again() {
 
 #[test]
 fn announcements_are_coalesced() {
-    let mut world = World::new(9);
+    let config = Config { exchanges_contacts: false, ..Config::default() };
+    let mut world = World::of((0..9).map(|node| mesh_on(NETWORK, node, 0, config)).collect());
     world.join_all(0, 1..9);
     world.settle();
     let before = world.frames.len();
@@ -251,6 +252,7 @@ fn a_flooding_link_is_closed() {
     let rate = Rate { burst: 20, per_second: 1 };
     let mut config = Config::default();
     config.allowance.frames = rate;
+    config.exchanges_contacts = false;
     let meshes = vec![mesh_on(NETWORK, 0, 0, config), mesh_on(NETWORK, 1, 0, config)];
     let mut world = World::of(meshes);
     let (near, (_, link)) = world.join(0, 1);

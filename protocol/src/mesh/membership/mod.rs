@@ -491,6 +491,7 @@ impl Membership {
     fn exchange(&mut self) {
         let links: Vec<LinkId> = self.neighbours.keys().copied().collect();
         if links.is_empty() {
+            self.exchange_at = None;
             return;
         }
         let link = links[self.rng.below(links.len() as u64) as usize];
