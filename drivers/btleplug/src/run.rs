@@ -319,6 +319,8 @@ impl<'a> Driver<'a> {
             match output {
                 Output::Radio(command) => self.command(commander, command),
                 Output::Up { link, mtu, direction, endpoint } => {
+                    let there = String::from_utf8_lossy(&endpoint.bytes);
+                    tracing::debug!(link = link.0, %there, mtu, ?direction, "a Bluetooth link");
                     let sink = Box::new(Sink { link, requests: self.requester.clone() });
                     let kind = LinkKind::Datagram;
                     // What finds no credit is lost, as on the air: nobody waits for more.
