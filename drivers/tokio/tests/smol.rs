@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails where it is surprised")]
 #![allow(clippy::print_stdout, reason = "the long test says what it saw")]
 
+#[allow(dead_code, reason = "not every test that uses this module does all that can be done")]
 mod cluster;
 mod requests;
 
@@ -59,15 +60,20 @@ async fn play(rolls: u64) {
     for _ in 0..rolls {
         let view = players[0].client.table(table).await.unwrap();
         let round = view.round;
-        for player in players {
+        for (player, key) in players.iter().zip(&keys) {
             let at = format!("{} is at round {round}", player.name);
             until(&at, async || {
                 let view = player.client.table(table).await.unwrap();
                 (view.round == round && !view.rolling).then_some(())
             })
             .await;
-            let bet = OperationRequest::Bet { table, round, bet: "field".into(), amount: 5 };
-            player.carry_out(bet).await;
+            let bets = player.client.table(table).await.unwrap().bets;
+            let has_line = bets.iter().any(|bet| bet.player == *key);
+            // A shooter needs a line bet; it stays up until it is decided, the other for a roll.
+            for bet in ["pass", "field"].into_iter().skip(usize::from(has_line)) {
+                let bet = bet.to_owned();
+                player.carry_out(OperationRequest::Bet { table, round, bet, amount: 5 }).await;
+            }
         }
         let shooter = players[0].client.table(table).await.unwrap().shooter.unwrap();
         let shooter = keys.iter().position(|key| *key == shooter).unwrap();
@@ -79,7 +85,21 @@ async fn play(rolls: u64) {
     }
     let supply = cluster.level().await;
     cluster.agreement.holds();
-    println!("{rolls} rolls, then everywhere at height {}: {supply:?}", supply.height);
+    println!("{rolls} rolls, then everywhere: {supply:?}");
+    for (member, program) in cluster.members.iter().zip(&programs) {
+        let size = std::fs::metadata(program).unwrap().len();
+        let name = program.file_name().unwrap().display();
+        println!("{}: {name}, {size} bytes, {}", member.name, resident(member));
+    }
+}
+
+/// What the system says of the memory that a node has resident.
+fn resident(member: &Member) -> String {
+    let process = member.process.as_ref().unwrap().id().unwrap();
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
+    let line = |name: &str| status.lines().find(|line| line.starts_with(name)).map(str::to_owned);
+    let [now, most] = ["VmRSS:", "VmHWM:"].map(|name| line(name).unwrap_or_default());
+    format!("{now}, {most}").split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -29,7 +29,7 @@ pub enum Body {
     /// One JSON value.
     Json(Bytes),
     /// Lines of JSON, as they become known.
-    Lines(Box<Lines>),
+    Lines(Lines),
 }
 
 /// Lines of an answer, made while they are read.
@@ -37,7 +37,7 @@ pub enum Lines {
     /// Of `GET /v1/events`.
     Events(mpsc::Receiver<Bytes>),
     /// Of `GET /v1/tables/{id}/hands`.
-    Hands(HandFile),
+    Hands(Box<HandFile>),
 }
 
 impl Answer {
@@ -50,7 +50,7 @@ impl Answer {
     }
 
     pub(super) fn lines(lines: Lines) -> Self {
-        Self { status: 200, allow: None, body: Body::Lines(Box::new(lines)) }
+        Self { status: 200, allow: None, body: Body::Lines(lines) }
     }
 }
 

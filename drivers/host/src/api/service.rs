@@ -87,7 +87,9 @@ impl Service {
                 let (rules, odds) = (self.table(id).await?.rules, self.odds.clone());
                 Answer::json(200, elsewhere(move || Ok(odds.of(rules))).await?)
             }
-            Route::Hands(id) => Answer::lines(Lines::Hands(HandFile::of(handle, id).await?)),
+            Route::Hands(id) => {
+                Answer::lines(Lines::Hands(Box::new(HandFile::of(handle, id).await?)))
+            }
             Route::Receipt(table, round, player) => {
                 let find = move |node: &_| super::receipt_material(node, table, round);
                 let material = ask::query(handle, find).await??;

@@ -68,7 +68,7 @@ fn carried(answer: Answer) -> Carried {
     let content_type = HeaderValue::from_static(body.content_type());
     let mut response = Response::new(match body {
         Body::Json(json) => Either::Left(Full::new(json)),
-        Body::Lines(lines) => Either::Right(streamed(*lines)),
+        Body::Lines(lines) => Either::Right(streamed(lines)),
     });
     *response.status_mut() = StatusCode::from_u16(status).expect("the host knows HTTP's");
     response.headers_mut().insert(CONTENT_TYPE, content_type);
