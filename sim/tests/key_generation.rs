@@ -77,15 +77,6 @@ fn no_way_of_dealing_badly_keeps_a_key_from_being_made() {
 }
 
 #[test]
-fn whoever_is_late_attests_once_the_key_is_made() {
-    let late = |seed| {
-        let report = makes_a_key(&Config { seed, ..config(4, &["late-dealer"]) });
-        counter(&report, "attested late") > 0
-    };
-    assert!((1..=20).any(late), "nobody was late");
-}
-
-#[test]
 fn without_the_check_of_the_one_time_key_a_copied_one_opens_an_honest_deal() {
     let sound = Config { faults: Faults::default(), ..config(4, &["copied-key"]) };
     makes_a_key(&sound);

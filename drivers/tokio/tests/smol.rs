@@ -4,7 +4,6 @@
 #![allow(clippy::unwrap_used, reason = "a test fails where it is surprised")]
 #![allow(clippy::print_stdout, reason = "the long test says what it saw")]
 
-#[allow(dead_code, reason = "not every test that uses this module does all that can be done")]
 mod cluster;
 mod requests;
 

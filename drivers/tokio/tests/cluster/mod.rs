@@ -49,7 +49,6 @@ pub(crate) struct Member {
 
 impl Cluster {
     /// A running network of so many validators that all know one another.
-    #[allow(dead_code, reason = "not every test that uses this module starts such a network")]
     pub(crate) async fn start(size: usize) -> Self {
         let others = |index| (0..size).filter(|other| *other != index).collect();
         Self::wired(size, others, &[]).await
