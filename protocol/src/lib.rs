@@ -64,6 +64,8 @@ pub mod beacon;
 pub mod block;
 pub mod chain;
 pub mod consensus;
+#[cfg(test)]
+mod cpu_time;
 pub mod craps;
 pub mod event;
 #[cfg(any(test, feature = "fuzzing"))]

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::latency::Latency;
 use crate::topology::Topology;
-use crate::{adversary, canary};
+use crate::{adversary, canary, plan};
 
 /// One run. Rates are parts in a million; times are in microseconds or milliseconds as named.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -40,8 +40,15 @@ pub struct Config {
     /// Where the dice key comes from.
     #[serde(default)]
     pub dice_key: DiceKeySource,
+    /// Blocks from one snapshot to the next; who is twice as far behind fetches one. 0: as real
+    /// nodes have it.
+    #[serde(default)]
+    pub snapshot_blocks: u64,
     /// Who is linked to whom.
     pub topology: Topology,
+    /// If nodes choose their links themselves, among those they could have: how many at most.
+    #[serde(default)]
+    pub views: Option<u16>,
     /// What links do without any fault.
     pub link: LinkConfig,
     /// What goes wrong until everything is healed.
@@ -78,13 +85,39 @@ pub struct LinkConfig {
     /// Whether frames may be lost, repeated and reordered; else a lost one is sent again and holds
     /// up those behind it.
     pub datagram: bool,
-    /// What a direction of a link carries; 0 is without limit.
+    /// Bytes of the largest frame.
+    #[serde(default = "unlimited_mtu")]
+    pub mtu: u32,
+    /// What a direction of a link carries, or, where air is shared, a radio; 0 is without limit.
     pub kilobits_per_second: u64,
+    /// If all radios that hear one another share the air: on how many channels.
+    #[serde(default)]
+    pub channels: Option<u16>,
     /// Bytes that may wait for that; datagrams beyond are dropped.
     pub queue_bytes: u64,
     /// Whether frames travel in the clear: sealing them costs more than all the rest.
     #[serde(default)]
     pub clear: bool,
+}
+
+const fn unlimited_mtu() -> u32 {
+    65_535
+}
+
+impl LinkConfig {
+    /// Bluetooth LE: 510 bytes at a time, as most stacks carry; 700 kbit/s of goodput for everything
+    /// that a radio sends and hears; the 37 data channels shared by all in range.
+    pub const fn radio() -> Self {
+        Self {
+            latency: Latency::Uniform { least: 15_000, most: 60_000 },
+            datagram: true,
+            mtu: 510,
+            kilobits_per_second: 700,
+            channels: Some(37),
+            queue_bytes: 64 * 1024,
+            clear: false,
+        }
+    }
 }
 
 /// Faults, each family on its own.
@@ -160,11 +193,15 @@ impl Default for Config {
             stand_in: false,
             flaws: Vec::new(),
             dice_key: DiceKeySource::Dealer,
+            snapshot_blocks: 0,
             topology: Topology::Full,
+            views: None,
             link: LinkConfig {
                 latency: Latency::LogNormal { median: 5_000 },
                 datagram: false,
+                mtu: unlimited_mtu(),
                 kilobits_per_second: 0,
+                channels: None,
                 queue_bytes: 256 * 1024,
                 clear: false,
             },
@@ -177,6 +214,9 @@ impl Default for Config {
         }
     }
 }
+
+/// Links that a phone holds.
+pub const RADIO_VIEWS: u16 = 7;
 
 /// Ready-made kinds of network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -222,13 +262,8 @@ impl Config {
             },
             Profile::Ble => Self {
                 topology: Topology::Radio { radius: 350 },
-                link: LinkConfig {
-                    latency: Latency::Uniform { least: 15_000, most: 60_000 },
-                    datagram: true,
-                    kilobits_per_second: 200,
-                    queue_bytes: 64 * 1024,
-                    clear: false,
-                },
+                views: Some(RADIO_VIEWS),
+                link: LinkConfig::radio(),
                 faults: Faults {
                     loss_ppm: 10_000,
                     burst_ppm: 5_000,
@@ -322,6 +357,8 @@ impl Config {
         base.faulty_ms = 4_000 + rng.below(8_000);
         base.stabilises_ms = base.faulty_ms * (5 + rng.below(6)) / 10;
         base.draw_more(&mut rng.fork("more"));
+        let mut rng = rng.fork("snapshots");
+        base.snapshot_blocks = [0, 8, 24, 64][rng.below(4) as usize];
         base
     }
 
@@ -335,6 +372,20 @@ impl Config {
         if rng.below(3) == 0 || self.strategies.iter().any(deals) {
             self.dice_key = DiceKeySource::Chain;
         }
+    }
+
+    /// Gives the hostile validators a strategy each, drawn from the seed, of those that find
+    /// something to do: no more of them than there are.
+    pub fn draw_strategies(&mut self) {
+        let mut rng = root(self.seed).fork("strategies");
+        let makes_keys = self.dice_key == DiceKeySource::Chain;
+        let mut names: Vec<_> = adversary::playable()
+            .filter(|strategy| makes_keys || !strategy.makes_keys())
+            .map(|strategy| strategy.name.to_owned())
+            .collect();
+        plan::shuffle(&mut names, &mut rng);
+        names.truncate(usize::from(self.byzantine));
+        self.strategies = names;
     }
 
     /// f, how many validators may be faulty.
@@ -358,6 +409,8 @@ impl Config {
             ensure!(canary::flaw(name).is_some(), "there is no flaw {name:?}");
         }
         ensure!(self.byzantine < self.nodes, "one validator at least must be honest");
+        ensure!(self.views.is_none_or(|most| most >= 2), "a view is of two links at least");
+        ensure!((256..=65_535).contains(&self.link.mtu), "a frame has 256 to 65535 bytes");
         ensure!(
             self.dice_key == DiceKeySource::Dealer || usize::from(self.nodes) <= MEMBERS,
             "at most {MEMBERS} validators make a key together"

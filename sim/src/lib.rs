@@ -7,6 +7,7 @@
 //! the simulator is a driver like any other, only it owns everything.
 
 pub mod adversary;
+pub mod air;
 pub mod canary;
 pub mod checks;
 pub mod clock;

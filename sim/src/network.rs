@@ -6,6 +6,7 @@ use bitcraps_protocol::rng::Rng;
 use bitcraps_protocol::time::Time;
 use bytes::Bytes;
 
+use crate::air::Air;
 use crate::config::Config;
 use crate::decision::{Decisions, FrameFault};
 use crate::topology::Links;
@@ -13,12 +14,19 @@ use crate::topology::Links;
 /// Two nodes that may be linked. Each has an edge to the other.
 #[derive(Debug)]
 pub struct Pair {
-    /// Its ends; the first dials.
+    /// Its ends; the first dials unless nodes choose themselves.
     pub ends: [usize; 2],
     /// Whether a link is up.
     pub up: bool,
     /// Which link this is of those the two had one after the other.
     pub generation: u32,
+}
+
+impl Pair {
+    /// Whether a node is one of its ends.
+    pub const fn joins(&self, place: usize) -> bool {
+        self.ends[0] == place || self.ends[1] == place
+    }
 }
 
 /// One direction of a pair.
@@ -135,6 +143,8 @@ pub struct Network {
     datagram: bool,
     bits_per_second: u64,
     queue_bytes: u64,
+    /// If all who hear one another share what they can send.
+    air: Option<Air>,
     latency: crate::latency::Latency,
     rates: crate::config::Faults,
     stable: Time,
@@ -181,6 +191,7 @@ impl Network {
             datagram: config.link.datagram,
             bits_per_second: config.link.kilobits_per_second * 1_000,
             queue_bytes: config.link.queue_bytes,
+            air: config.link.channels.map(|channels| Air::new(config.places(), links, channels)),
             latency: config.link.latency.clone(),
             rates: config.faults,
             stable: Time::from_micros(config.stabilises_ms * 1_000),
@@ -297,7 +308,10 @@ impl Network {
         }
         let transmission =
             (frame.len() as u64 * 8_000_000).checked_div(self.bits_per_second).unwrap_or(0);
-        let left = Time::from_micros(begins.as_micros() + transmission);
+        let left = match &mut self.air {
+            Some(air) => air.say(now, usize::from(from), usize::from(to), transmission),
+            None => Time::from_micros(begins.as_micros() + transmission),
+        };
         it.free = left;
         let mut delay = self.latency.draw(&mut it.latency);
         let faults = if faulty {

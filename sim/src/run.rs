@@ -1,7 +1,7 @@
 //! One run: a while in which things go wrong, then everything is healed and progress is demanded.
 
 use std::cell::RefCell;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
@@ -48,10 +48,19 @@ pub struct Report {
     pub real_us: u64,
     /// What the network did.
     pub traffic: Traffic,
+    /// Whom honest nodes have chosen to be linked with at the end, if they did.
+    #[serde(default)]
+    pub views: Option<Views>,
+    /// How gossip has come to the honest nodes that run at the end.
+    #[serde(default)]
+    pub gossip: bitcraps_protocol::mesh::Tally,
     /// What honest nodes got done.
     pub tally: Tally,
     /// Faults and rare states by name.
-    pub counters: std::collections::BTreeMap<String, u64>,
+    pub counters: BTreeMap<String, u64>,
+    /// How often hostile nodes followed each strategy.
+    #[serde(default)]
+    pub followed: BTreeMap<String, u64>,
     /// How the second phase went, if it was reached.
     pub liveness: Option<Liveness>,
 }
@@ -88,6 +97,19 @@ pub struct Outcome {
     pub decisions: Vec<Decision>,
     /// The timeline, if one was asked for.
     pub timeline: Option<Timeline>,
+}
+
+/// The links among nodes that choose them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Views {
+    /// The fewest links of one honest node.
+    pub least: u32,
+    /// The most.
+    pub most: u32,
+    /// The greatest distance between two honest nodes over honest ones.
+    pub diameter: u32,
+    /// Whether there is such a way between any two.
+    pub connected: bool,
 }
 
 /// Leaders besides f bad ones in a row that may fail before blocks follow one another: the view
@@ -131,6 +153,7 @@ pub fn run(config: &Config, listed: Option<&[Decision]>, watch: Watch<'_>) -> Ou
     world.recorder.finish().expect("the trace can be written");
     let reached = world.counters.iter().chain(&world.checks.reached);
     let counters = reached.map(|(name, count)| (name.to_string(), *count));
+    let followed = world.followed.iter().map(|(name, count)| (name.to_string(), *count));
     let report = Report {
         digest: format!("{:016x}", world.digest.value()),
         violation,
@@ -138,8 +161,11 @@ pub fn run(config: &Config, listed: Option<&[Decision]>, watch: Watch<'_>) -> Ou
         simulated_us: world.now.as_micros(),
         real_us: started.elapsed().as_micros() as u64,
         traffic: world.network.traffic,
+        views: world.views(),
+        gossip: world.gossip(),
         tally: world.checks.tally.clone(),
         counters: counters.collect(),
+        followed: followed.collect(),
         liveness,
         config: config.clone(),
     };
@@ -161,8 +187,11 @@ fn stillborn(
         simulated_us: 0,
         real_us: started.elapsed().as_micros() as u64,
         traffic: Traffic::default(),
+        views: None,
+        gossip: Default::default(),
         tally: Tally::default(),
-        counters: Default::default(),
+        counters: BTreeMap::new(),
+        followed: BTreeMap::new(),
         liveness: None,
     };
     Outcome { report, decisions: Vec::new(), timeline: None }

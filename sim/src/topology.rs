@@ -22,8 +22,7 @@ pub enum Topology {
         /// Of a million links, how many lead somewhere else.
         rewired_ppm: u32,
     },
-    /// Radios on a square of 1000 by 1000 that hear one another within a radius. Neither MTU nor
-    /// airtime is modelled: whole frames travel, as on any other link.
+    /// Radios on a square of 1000 by 1000 that hear one another within a radius.
     Radio {
         /// How far a radio reaches; grows until the honest nodes are connected.
         radius: u16,

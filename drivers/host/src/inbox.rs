@@ -228,7 +228,9 @@ impl Input {
             | Self::Blocks(..)
             | Self::Subscribe(_)
             | Self::Dialer(..) => true,
-            Self::Event(event) => matches!(event, Event::Discovered { .. }),
+            Self::Event(event) => {
+                matches!(event, Event::Discovered { .. } | Event::Reachable { .. })
+            }
             Self::LinkUp(_) => false,
         }
     }

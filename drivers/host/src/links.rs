@@ -71,6 +71,11 @@ impl Links {
         drop(self.inbox.request(Input::Event(Event::Discovered { endpoint })));
     }
 
+    /// Others can reach this node at `endpoint`. Forgotten if the host is too busy.
+    pub fn reachable(&self, endpoint: Endpoint) {
+        drop(self.inbox.request(Input::Event(Event::Reachable { endpoint })));
+    }
+
     /// Whether the host has stopped: no link will ever come up again.
     pub fn are_over(&self) -> bool {
         self.inbox.is_closed()

@@ -191,6 +191,7 @@ impl Loop {
             | Event::WallClock { .. }
             | Event::DialFailed { .. }
             | Event::Discovered { .. }
+            | Event::Reachable { .. }
             | Event::Tick => true,
         };
         if is_news { self.handle(event) } else { Ok(()) }

@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use core::fmt;
 
 use super::execute::check_envelope;
-use super::{Nonce, Rejection, SignedTransaction, TransactionId, VerifiedTransaction};
+use super::{Nonce, Rejection, TransactionId, VerifiedTransaction};
 use crate::block::Height;
 use crate::identity::PeerId;
 use crate::ledger::Account;
@@ -152,14 +152,14 @@ impl Mempool {
 
     /// The next `count` transactions to remind neighbours of; every call goes on where the last
     /// one ended.
-    pub(super) fn offer(&mut self, count: usize) -> Vec<SignedTransaction> {
+    pub(super) fn offer(&mut self, count: usize) -> Vec<VerifiedTransaction> {
         let after = self.offered.unwrap_or_default();
         let from_there = self.by_id.range(after..).filter(|(id, _)| Some(**id) != self.offered);
         let round_again = self.by_id.range(..=after);
         let places = from_there.chain(round_again).take(count.min(self.len()));
         let ids: Vec<TransactionId> = places.map(|(id, _)| *id).collect();
         self.offered = ids.last().copied().or(self.offered);
-        ids.iter().filter_map(|id| self.get(id)).map(|one| one.signed().clone()).collect()
+        ids.iter().filter_map(|id| self.get(id)).cloned().collect()
     }
 }
 

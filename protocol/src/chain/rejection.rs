@@ -125,6 +125,11 @@ impl Rejection {
     pub const fn is_early(&self) -> bool {
         matches!(self, Self::Table(craps::Refusal::BettingOpen { .. }))
     }
+
+    /// Whether a transaction that may not wait now may do so later: this node may be behind.
+    pub const fn may_pass(&self) -> bool {
+        matches!(self, Self::NoAccount | Self::NonceTooFar | Self::ExpiryTooFar)
+    }
 }
 
 impl From<Insufficient> for Rejection {

@@ -13,8 +13,7 @@ pub enum Message {
     Proposal(Proposal),
     /// A vote. Broadcast.
     Vote(Vote),
-    /// Why the sender is in its view. Re-sent to everybody when a view drags on, and to a
-    /// neighbour that is seen to lag.
+    /// Why the sender is in its view. To a neighbour that is seen to lag.
     Certificate(Certificate),
     /// Where the sender stands. To a neighbour, when a link comes up and now and then.
     Status(Status),

@@ -16,6 +16,7 @@
 //! into the next one, it asks.
 
 mod ballot;
+mod base;
 mod block;
 mod certificate;
 mod certified;
@@ -45,6 +46,7 @@ use core::time::Duration;
 
 use bytes::Bytes;
 
+pub use base::Promises;
 pub use block::{Block, Decided, Justification, Proposal};
 pub use certificate::{BadCertificate, Finalization, Notarization, Nullification};
 pub use certified::Certified;
@@ -287,6 +289,8 @@ pub struct Consensus {
     /// The block that the chain was asked to execute.
     validating: Option<BlockHash>,
     ballot: Ballot,
+    /// A base is written at every multiple of so many blocks.
+    base_every: u64,
     /// One's own finalize votes whose blocks are not final yet, by view.
     unfinal: BTreeMap<View, Vote>,
     /// One's own votes that are not durable yet, oldest first.
@@ -342,6 +346,7 @@ impl Consensus {
             tree: Tree::new(genesis, context.network),
             context,
             ballot: Ballot::new(validators.hooks().clone()),
+            base_every: u64::MAX,
             validators,
             signer,
             config,

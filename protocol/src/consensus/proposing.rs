@@ -39,14 +39,18 @@ impl Consensus {
         if view < self.oldest_kept_view() {
             return self.help(link);
         }
-        if self.rounds.get(&view).and_then(|round| round.proposal) == Some(hash) {
+        // Whoever knows the block need not know the vote: its time may be another, its signature
+        // bad.
+        let round = self.rounds.get(&view);
+        let is_known = round.is_some_and(|round| round.proposal == Some(hash));
+        if is_known && self.is_counted(&proposal.vote) {
             return self.outputs.push_back(Output::Relay);
         }
         let Some(vote) = proposal.vote.verify(&self.validators, &self.context) else {
             return self.blame(link, Fault::BadSignature);
         };
         self.recognise(vote.get());
-        if !self.take_justification(&proposal.block) {
+        if !is_known && !self.take_justification(&proposal.block) {
             return self.blame(link, Fault::BadBlock);
         }
         let round = self.rounds.entry(view).or_default();
@@ -293,7 +297,7 @@ impl Consensus {
             .map(|child| child.justification.parent.clone())
             .chain([Some(notarization.clone())])
             .collect();
-        for (hash, own) in path.iter().zip(parents) {
+        for (at, (hash, own)) in path.iter().zip(parents).enumerate() {
             let block = self.tree.finalize(hash);
             let notarization = own.expect("a block's child carries the block's notarization");
             let finalization = self
@@ -304,6 +308,7 @@ impl Consensus {
             let own = finalization.clone();
             let decided = Decided { block: (*block).clone(), notarization, finalization };
             self.persist(Entry::Decided(decided));
+            self.write_base_if_due(&block.header, &path[at..]);
             self.outputs.push_back(Output::Decide(block, own));
         }
         self.settle(finalization.view);

@@ -36,11 +36,15 @@ impl Consensus {
             Entry::Certificate(certificate) => self.restore_certificate(certificate),
             Entry::Vote(vote) => self.restore_vote(vote)?,
             Entry::Decided(decided) => self.restore_decided(decided)?,
-            Entry::Part { .. } => {}
+            // Where reading began was told before.
+            Entry::Part { .. } | Entry::Base { .. } => {}
+            Entry::Promises(promises) => self.restore_promises(promises)?,
             Entry::Snapshot(certified) => {
                 if certified.header.height > self.tree.root().height {
                     let by = self.adopt(certified);
                     self.restore_view(by.view().next(), Some(by));
+                } else if certified.header.height == self.tree.root().height {
+                    self.restore_certificate(Certificate::Notarization(certified.notarization));
                 }
             }
             Entry::Barred { maximum } => {
@@ -72,7 +76,7 @@ impl Consensus {
         self.insert(block);
     }
 
-    fn restore_certificate(&mut self, certificate: Certificate) {
+    pub(super) fn restore_certificate(&mut self, certificate: Certificate) {
         match &certificate {
             Certificate::Notarization(notarization) => self.restore_notarization(notarization),
             Certificate::Nullification(nullification, highest) => {
@@ -95,7 +99,7 @@ impl Consensus {
         }
     }
 
-    fn restore_vote(&mut self, vote: Vote) -> Result<(), Misplaced> {
+    pub(super) fn restore_vote(&mut self, vote: Vote) -> Result<(), Misplaced> {
         let is_own = self.signer.as_ref().is_some_and(|signer| signer.index == vote.voter);
         if !is_own {
             return Err(Misplaced::Vote);
@@ -132,7 +136,7 @@ impl Consensus {
         Ok(())
     }
 
-    fn restore_view(&mut self, view: View, by: Option<Certificate>) {
+    pub(super) fn restore_view(&mut self, view: View, by: Option<Certificate>) {
         if view > self.view {
             self.view = view;
             self.entered_by = by;

@@ -170,6 +170,13 @@ impl Consensus {
         self.outputs.push_back(Output::Send { link, message });
     }
 
+    /// Tells all neighbours where one stands.
+    pub(super) fn send_status_to_all(&mut self) {
+        self.sync.status_at = self.now + self.config.status_interval;
+        let links: Vec<_> = self.sync.links.keys().copied().collect();
+        links.into_iter().for_each(|link| self.send_status(link));
+    }
+
     fn on_status(&mut self, link: LinkId, status: Status) {
         if let Some(known) = self.sync.links.get_mut(&link) {
             known.status = Some(status);
@@ -239,11 +246,7 @@ impl Consensus {
     pub(super) fn keep_in_sync(&mut self) {
         let now = self.now;
         if now >= self.sync.status_at {
-            self.sync.status_at = now + self.config.status_interval;
-            let links: Vec<_> = self.sync.links.keys().copied().collect();
-            for link in links {
-                self.send_status(link);
-            }
+            self.send_status_to_all();
         }
         if self.sync.fetch.as_ref().is_some_and(|fetch| fetch.expires <= now) {
             self.pass_over();
@@ -398,8 +401,10 @@ impl Consensus {
     fn on_decided(&mut self, link: LinkId, blocks: Vec<Decided>) {
         let asked = self.sync.fetch.as_ref().filter(|fetch| fetch.link == link);
         let Some(mut height) = asked.map(|fetch| fetch.from) else { return };
-        if blocks.is_empty() {
-            return self.pass_over();
+        let Some(first) = blocks.first() else { return self.pass_over() };
+        if first.block.header.height != height {
+            // The answer to an earlier question, which was given up since; this one's is to come.
+            return;
         }
         self.sync.fetch = None;
         for decided in blocks {

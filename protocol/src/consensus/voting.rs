@@ -429,8 +429,8 @@ impl Consensus {
         self.signer.is_some() && (self.demand.content || self.own_votes().next().is_some())
     }
 
-    /// Nothing is said only once: this view's votes, the finalize votes not final yet, and why one
-    /// is in this view.
+    /// Nothing is said only once: this view's votes, and the finalize votes not final yet. And
+    /// neighbours are told where one stands: whoever is further shows why.
     pub(super) fn resend(&mut self) {
         self.pacemaker.resent(self.now);
         self.attempt = self.attempt.wrapping_add(1).max(1);
@@ -439,10 +439,7 @@ impl Consensus {
         for vote in votes {
             self.say(vote, attempt);
         }
-        if let Some(certificate) = self.entered_by.clone() {
-            let message = Message::Certificate(certificate);
-            self.outputs.push_back(Output::Broadcast { message, attempt });
-        }
+        self.send_status_to_all();
     }
 
     pub(super) const fn has(&self, flaw: Flaw) -> bool {

@@ -309,7 +309,9 @@ impl<'a> World<'a> {
             | Entry::Part { .. }
             | Entry::Snapshot(_)
             | Entry::Barred { .. }
-            | Entry::Overridden => None,
+            | Entry::Overridden
+            | Entry::Base { .. }
+            | Entry::Promises(_) => None,
         })
     }
 

@@ -18,6 +18,8 @@ pub struct Allowance {
     pub bytes: Rate,
     /// Frames.
     pub frames: Rate,
+    /// Announcements of messages, and questions for them.
+    pub digests: Rate,
 }
 
 /// What is left of a link's [`Allowance`].
@@ -25,6 +27,7 @@ pub struct Allowance {
 pub(super) struct Budget {
     bytes: Bucket,
     frames: Bucket,
+    digests: Bucket,
 }
 
 impl Budget {
@@ -32,6 +35,7 @@ impl Budget {
         Self {
             bytes: Bucket::new(now, allowance.bytes),
             frames: Bucket::new(now, allowance.frames),
+            digests: Bucket::new(now, allowance.digests),
         }
     }
 
@@ -40,12 +44,18 @@ impl Budget {
         let bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
         self.frames.take(now, 1) && self.bytes.take(now, bytes)
     }
+
+    /// Pays for so many digests; whether there was enough left.
+    pub(super) fn spend_digests(&mut self, now: Time, digests: usize) -> bool {
+        self.digests.take(now, u64::try_from(digests).unwrap_or(u64::MAX))
+    }
 }
 
 const MICROS: u64 = 1_000_000;
 
+/// Holds what may be spent of a [`Rate`].
 #[derive(Debug)]
-struct Bucket {
+pub(super) struct Bucket {
     rate: Rate,
     /// In millionths, so that a microsecond's share is a whole number.
     level: u64,
@@ -53,11 +63,12 @@ struct Bucket {
 }
 
 impl Bucket {
-    fn new(now: Time, rate: Rate) -> Self {
+    pub(super) const fn new(now: Time, rate: Rate) -> Self {
         Self { rate, level: rate.burst.saturating_mul(MICROS), updated: now }
     }
 
-    fn take(&mut self, now: Time, amount: u64) -> bool {
+    /// Pays `amount`; whether there was enough left.
+    pub(super) fn take(&mut self, now: Time, amount: u64) -> bool {
         let elapsed = now.as_micros().saturating_sub(self.updated.as_micros());
         self.level = self
             .level
@@ -92,11 +103,14 @@ mod tests {
         let allowance = Allowance {
             bytes: Rate { burst: 100, per_second: 1 },
             frames: Rate { burst: 3, per_second: 1 },
+            digests: Rate { burst: 2, per_second: 1 },
         };
         let mut budget = Budget::new(Time::ZERO, &allowance);
         assert!(budget.spend(Time::ZERO, 60));
         assert!(!budget.spend(Time::ZERO, 60));
         assert!(budget.spend(Time::ZERO, 40));
         assert!(!budget.spend(Time::ZERO, 0));
+        assert!(budget.spend_digests(Time::ZERO, 2));
+        assert!(!budget.spend_digests(Time::ZERO, 1));
     }
 }

@@ -7,9 +7,18 @@ use super::budget::{Allowance, Rate};
 /// How a node treats its links. Nodes of one network may differ in this.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Config {
-    /// Links at once, those in their handshake included; a newcomer beyond is refused. 64: as many
-    /// as one announcement names.
+    /// Peers linked at once. A newcomer beyond takes the place of somebody else if it is a validator
+    /// and this node too, or has hardly any other link; else it is refused. 64: a full
+    /// mesh of as many.
     pub links: usize,
+    /// Links beyond that: in their handshake, to a peer that has another one, or about to be
+    /// refused.
+    pub extra_links: usize,
+    /// Peers that a node wants to be linked with, validators among one another apart. 6: one more
+    /// than HyParView's active view.
+    pub wanted_links: usize,
+    /// Whether to tell others where somebody can be found, and to listen to what they tell.
+    pub exchanges_contacts: bool,
     /// How long a handshake may take. 10 s: three frames over a bad radio link.
     pub handshake_timeout: Duration,
     /// How long a link may be idle before a ping is sent. 15 s: two pings may be lost before the
@@ -35,12 +44,23 @@ pub struct Config {
     /// Gossip messages remembered in each of two generations, to be delivered once only. 16,384:
     /// a few seconds of the highest rate that `allowance` admits.
     pub seen_messages: usize,
+    /// The least time between the first two attempts at one message that count, whoever makes them;
+    /// later ones wait half as long again each time. 100 ms: well below honest repetitions.
+    pub attempt_pause: Duration,
+    /// Bytes of messages kept for peers that turn out to lack them; the victims are the oldest.
+    /// 1 MiB: half a minute of a busy table's votes, and three of the largest messages.
+    pub kept_bytes: usize,
+    /// Bytes of such messages that one link may pull.
+    pub pulled: Rate,
 }
 
 impl Default for Config {
     fn default() -> Self {
         Self {
             links: 64,
+            extra_links: 16,
+            wanted_links: 6,
+            exchanges_contacts: true,
             handshake_timeout: Duration::from_secs(10),
             ping_after: Duration::from_secs(15),
             silence_timeout: Duration::from_secs(45),
@@ -51,8 +71,12 @@ impl Default for Config {
             allowance: Allowance {
                 bytes: Rate { burst: 32 * 1024 * 1024, per_second: 16 * 1024 * 1024 },
                 frames: Rate { burst: 20_000, per_second: 10_000 },
+                digests: Rate { burst: 20_000, per_second: 10_000 },
             },
             seen_messages: 16_384,
+            attempt_pause: Duration::from_millis(100),
+            kept_bytes: 1024 * 1024,
+            pulled: Rate { burst: 4 * 1024 * 1024, per_second: 1024 * 1024 },
         }
     }
 }

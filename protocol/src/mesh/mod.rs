@@ -1,25 +1,28 @@
 //! Who is linked to whom, and how messages get to everybody.
 //!
 //! The mesh owns the links: each one's [`Session`], its outbound lanes and
-//! its inbound budget. It admits peers, keeps one link of several to the same peer, floods gossip
-//! (every message once per link, never to a peer that hears its author directly), and tells
-//! neighbours about one another. Messages are opaque to it: upper layers verify what is
-//! [delivered](Output::Deliver) and hand back what is worth relaying.
+//! its inbound budget. It admits peers, keeps one link of several to the same peer, spreads gossip
+//! over trees that mend themselves (`broadcast`), tells neighbours about one another, and decides
+//! whom to be linked with (`membership`). Messages are opaque to it: upper layers verify what is [delivered](Output::Deliver) and hand back what is
+//! worth relaying.
 //!
-//! Of two links between the same peers the one opened by the lower key survives, and of several
-//! opened by the same peer the newest, so that nobody is locked out by a dead link of an earlier
+//! Of two links between the same peers a stream survives datagrams, which only a radio carries; of two
+//! alike the one opened by the lower key, and of several opened by the same peer the newest, so that nobody is locked out by a dead link of an earlier
 //! life. Only the *responder* of the better link closes the worse: it is the last to know that the
 //! better one is up, so there is never a moment without a link, and never two opinions. And it does
 //! so only after hearing from the peer on the better link since the worse came up: the better one
 //! may be the dead one. Until then messages take both.
 
+mod boundary;
+mod broadcast;
 mod budget;
 mod config;
+mod datagrams;
 mod lanes;
 mod link;
+mod membership;
 mod neighbours;
 mod packet;
-mod seen;
 #[cfg(test)]
 mod tests;
 
@@ -30,20 +33,27 @@ use core::cmp::Reverse;
 
 use bytes::Bytes;
 
+pub use boundary::{Input, Output, PeerLink, Tally};
 pub use budget::{Allowance, Rate};
 pub use config::Config;
-pub use lanes::Lane;
+pub use lanes::{Lane, Serial};
 
 use crate::event::{CloseReason, Direction, Endpoint, Fault, LinkId, LinkKind};
 use crate::identity::{Address, PeerId};
 use crate::rng::Rng;
 use crate::session::{LocalIdentity, Outcome, Session};
 use crate::time::Time;
+use crate::wire::List;
 use crate::wire::limits::MESSAGE_BYTES;
+#[cfg(feature = "simulation")]
+use broadcast::{Hops, Tree};
+use broadcast::{MessageId, Plumtree, Said};
+use datagrams::Datagrams;
+use lanes::Waiting;
 use link::{Due, Link};
-use neighbours::{Announcement, Neighbourhood, Neighbourhoods};
+use membership::{Ending, Membership};
+use neighbours::{Announcement, Neighbourhood};
 use packet::{Packet, Shorthand};
-use seen::Seen;
 
 /// Bytes of the longest message that the mesh carries for upper layers.
 pub const PAYLOAD_BYTES: usize = MESSAGE_BYTES - packet::OVERHEAD_BYTES;
@@ -71,154 +81,18 @@ impl Attempt {
     }
 }
 
-/// Something that happened to the mesh, or that an upper layer wants of it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Input {
-    /// A link came up; see [`Event::LinkUp`](crate::event::Event::LinkUp).
-    LinkUp {
-        /// Its name, never used before.
-        link: LinkId,
-        /// What it promises.
-        kind: LinkKind,
-        /// Bytes of the largest frame it carries.
-        mtu: u32,
-        /// Who opened it.
-        direction: Direction,
-        /// The other end.
-        endpoint: Endpoint,
-    },
-    /// A link is gone.
-    LinkDown {
-        /// Which.
-        link: LinkId,
-    },
-    /// A frame arrived.
-    Received {
-        /// On which link.
-        link: LinkId,
-        /// Its bytes.
-        frame: Bytes,
-    },
-    /// The oldest unfinished [`Output::Send`] on this link has left.
-    Sent {
-        /// On which link.
-        link: LinkId,
-    },
-    /// A message is for everybody. Skips links on which it would not fit a message, which only
-    /// datagram links can be.
-    Broadcast {
-        /// How urgent it is.
-        lane: Lane,
-        /// Whose message it is, if known: it is not relayed to those who hear that peer themselves.
-        author: Option<PeerId>,
-        /// As delivered if relayed; the originator counts.
-        attempt: Attempt,
-        /// At most [`PAYLOAD_BYTES`].
-        message: Bytes,
-        /// The link that delivered it, or `None` if it starts here and so goes to every peer.
-        from: Option<LinkId>,
-    },
-    /// A message is for one neighbour. Dropped if that link is no longer up, or is a datagram link
-    /// and the message longer than one of its records.
-    Unicast {
-        /// On which link.
-        link: LinkId,
-        /// How urgent it is.
-        lane: Lane,
-        /// At most [`PAYLOAD_BYTES`].
-        message: Bytes,
-    },
-    /// What this link delivered broke the protocol; the link is closed.
-    Penalise {
-        /// Which.
-        link: LinkId,
-        /// What was wrong.
-        fault: Fault,
-    },
-    /// The deadline has passed.
-    Tick,
-}
-
-/// Something that the mesh wants done or known.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Output {
-    /// Send a frame; completes as [`Input::Sent`].
-    Send {
-        /// On which link.
-        link: LinkId,
-        /// Not longer than the link's MTU.
-        frame: Bytes,
-    },
-    /// Close a link; no `LinkDown` follows.
-    Close {
-        /// Which.
-        link: LinkId,
-        /// Why.
-        reason: CloseReason,
-    },
-    /// A link's other end is known and admitted. Emitted for every such link, also if another one
-    /// leads to the same peer.
-    PeerUp {
-        /// The link.
-        link: LinkId,
-        /// Who is there.
-        peer: Address,
-    },
-    /// A link that was up is gone. [`Mesh::is_linked`] says whether another leads to the same peer.
-    PeerDown {
-        /// The link.
-        link: LinkId,
-        /// Who was there.
-        peer: PeerId,
-    },
-    /// A message arrived.
-    Deliver {
-        /// On which link.
-        link: LinkId,
-        /// From which neighbour; not necessarily the message's author.
-        peer: PeerId,
-        /// Its bytes.
-        message: Bytes,
-        /// Which attempt it belongs to if it was broadcast, and so is to be relayed once verified;
-        /// `None` if it is for this node alone.
-        gossip: Option<Attempt>,
-    },
-    /// A peer broke the protocol; its link is closed.
-    Misbehaved {
-        /// On which link.
-        link: LinkId,
-        /// Who, if the handshake got that far.
-        peer: Option<PeerId>,
-        /// How.
-        fault: Fault,
-    },
-}
-
-/// An established link, for people and for those who choose whom to ask.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct PeerLink<'a> {
-    /// The link.
-    pub link: LinkId,
-    /// Who is there.
-    pub address: Address,
-    /// Where that is, as the transport names it.
-    pub endpoint: &'a Endpoint,
-    /// Who opened the link.
-    pub direction: Direction,
-}
-
 /// This node's links and what flows over them.
 #[derive(Debug)]
 pub struct Mesh {
     identity: LocalIdentity,
     config: Config,
     rng: Rng,
-    /// At most [`Config::links`]; the victim is the newcomer.
+    /// At most [`Config::links`] and [`Config::extra_links`]; the victim is the newcomer.
     links: BTreeMap<LinkId, Link>,
-    seen: Seen,
+    plumtree: Plumtree,
+    membership: Membership,
     /// The established links to each peer.
     linked: BTreeMap<PeerId, BTreeSet<LinkId>>,
-    neighbourhoods: Neighbourhoods,
     /// No link needs anything before.
     look_at: Option<Time>,
     /// Counts the links that were admitted, to tell newer ones from older ones.
@@ -231,14 +105,20 @@ pub struct Mesh {
 impl Mesh {
     /// A mesh without links. `rng` must be a stream of its own.
     pub fn new(identity: LocalIdentity, rng: Rng, config: Config) -> Self {
+        let own = identity.address().peer;
         Self {
+            membership: Membership::new(own, &config, rng.fork("membership")),
             identity,
-            seen: Seen::new(config.seen_messages),
+            plumtree: Plumtree::new(broadcast::Limits {
+                seen: config.seen_messages,
+                attempt_pause: config.attempt_pause,
+                kept_bytes: config.kept_bytes,
+                pulled: config.pulled,
+            }),
             config,
             rng,
             links: BTreeMap::new(),
             linked: BTreeMap::new(),
-            neighbourhoods: Neighbourhoods::default(),
             look_at: None,
             admissions: 0,
             announced: None,
@@ -254,7 +134,7 @@ impl Mesh {
                 self.link_up(now, link, kind, mtu, direction, endpoint);
             }
             Input::LinkDown { link } => {
-                self.remove(now, link);
+                self.remove(now, link, Ending::Lost);
             }
             Input::Received { link, frame } => self.received(now, link, &frame),
             Input::Sent { link } => {
@@ -264,14 +144,43 @@ impl Mesh {
                     self.flush(now, link);
                 }
             }
-            Input::Broadcast { lane, author, attempt, message, from } => {
-                self.broadcast(now, lane, author, attempt, message, from);
+            Input::Broadcast { lane, author, serial, attempt, message: body, from } => {
+                assert!(body.len() <= PAYLOAD_BYTES, "{} bytes are no message", body.len());
+                if let (Some(author), Some(link)) = (author, from) {
+                    self.mingle(now, membership::Input::Heard { link, author });
+                }
+                let said = Said { lane, author, serial, attempt, body };
+                self.spread(now, broadcast::Input::Say { said, from });
+            }
+            Input::Remind { lane, author, message: body } => {
+                assert!(body.len() <= PAYLOAD_BYTES, "{} bytes are no message", body.len());
+                let said = Said { lane, author, serial: None, attempt: Attempt::default(), body };
+                self.spread(now, broadcast::Input::Remind { said });
+            }
+            Input::Forget { message } => {
+                self.spread(now, broadcast::Input::Forget { body: message });
             }
             Input::Unicast { link, lane, message } => {
                 assert!(message.len() <= PAYLOAD_BYTES, "{} bytes are no message", message.len());
-                self.push(now, link, lane, Packet::Payload(message).encode());
+                self.push(now, link, lane, Packet::Payload(message).encode().into());
+            }
+            Input::Past { series, below } => {
+                self.links.values_mut().for_each(|known| known.pass(series, below));
+                self.spread(now, broadcast::Input::Past { series, below });
             }
             Input::Penalise { link, fault } => self.fail(now, link, fault),
+            Input::Discovered { endpoint } => {
+                self.mingle(now, membership::Input::Discovered { endpoint });
+            }
+            Input::Reachable { endpoint } => {
+                self.mingle(now, membership::Input::Reachable { endpoint });
+            }
+            Input::DialFailed { endpoint } => {
+                self.mingle(now, membership::Input::DialFailed { endpoint });
+            }
+            Input::Validators { peers } => {
+                self.mingle(now, membership::Input::Validators { peers });
+            }
             Input::Tick => {}
         }
         self.keep_time(now);
@@ -285,7 +194,8 @@ impl Mesh {
 
     /// When to call [`handle`](Self::handle) with [`Input::Tick`] if nothing else happens before.
     pub fn deadline(&self) -> Option<Time> {
-        self.look_at.into_iter().chain(self.announce_at).min()
+        let machines = [self.look_at, self.plumtree.deadline(), self.membership.deadline()];
+        machines.into_iter().flatten().chain(self.announce_at).min()
     }
 
     /// Looks at the links again when this one may need something.
@@ -303,8 +213,19 @@ impl Mesh {
                 address: peer.address,
                 endpoint: &known.endpoint,
                 direction: known.direction,
+                round_trip: known.round_trip(),
             })
         })
+    }
+
+    /// How broadcasts have come here.
+    pub const fn tally(&self) -> &Tally {
+        self.plumtree.tally()
+    }
+
+    /// Whether one of the neighbours says that it is linked with `peer`.
+    pub fn is_near(&self, peer: PeerId) -> bool {
+        self.plumtree.neighbours_hear(peer)
     }
 
     /// Whether an established link leads to `peer`.
@@ -322,14 +243,25 @@ impl Mesh {
         endpoint: Endpoint,
     ) {
         assert!(!self.links.contains_key(&link), "a driver never uses a link's name twice");
-        if self.links.len() >= self.config.links {
+        if self.links.len() >= self.config.links + self.config.extra_links {
             return self.outputs.push_back(Output::Close { link, reason: CloseReason::Full });
         }
-        if mtu < Session::MIN_MTU {
+        let least = match kind {
+            LinkKind::Stream => Session::MIN_MTU,
+            LinkKind::Datagram => Datagrams::MIN_MTU,
+        };
+        if mtu < least {
             let reason = CloseReason::Fault(Fault::TooLarge);
             return self.outputs.push_back(Output::Close { link, reason });
         }
         let rng = Rng::new(self.rng.bytes32());
+        // Under the session, a datagram link is made into a stream of longer frames.
+        let datagrams = match kind {
+            LinkKind::Stream => None,
+            LinkKind::Datagram => Some(Datagrams::new(mtu as usize)),
+        };
+        let mtu = if datagrams.is_some() { datagrams::FRAME_BYTES as u32 } else { mtu };
+        let kind = LinkKind::Stream;
         let (session, first) = match direction {
             Direction::Outbound => {
                 let (session, first) = Session::initiate(&self.identity, rng, mtu, kind);
@@ -337,8 +269,11 @@ impl Mesh {
             }
             Direction::Inbound => (Session::accept(&self.identity, rng, mtu, kind), None),
         };
-        self.links.insert(link, Link::new(now, session, direction, endpoint, &self.config));
+        let endpoint_of_it = endpoint.clone();
+        let known = Link::new(now, session, datagrams, direction, endpoint_of_it, &self.config);
+        self.links.insert(link, known);
         self.look_at(link);
+        self.mingle(now, membership::Input::LinkUp { link, direction, endpoint });
         if let Some(frame) = first {
             self.send(now, link, frame);
         }
@@ -350,12 +285,18 @@ impl Mesh {
             Ok(outcomes) => {
                 for outcome in outcomes {
                     match outcome {
-                        Outcome::Reply(frame) => self.send(now, link, frame),
+                        Outcome::Reply(frame) => {
+                            if let Some(known) = self.links.get_mut(&link) {
+                                known.answers(now);
+                            }
+                            self.send(now, link, frame);
+                        }
                         Outcome::Established(address) => self.established(now, link, address),
                         Outcome::Message(bytes) => self.packet(now, link, &bytes),
                     }
                 }
                 self.heard(now, link);
+                self.flush(now, link);
             }
             Err(fault) => self.fail(now, link, fault),
         }
@@ -366,14 +307,13 @@ impl Mesh {
             return self.close(now, link, CloseReason::Oneself);
         }
         let Some(known) = self.links.get_mut(&link) else { return };
-        known.admit(address, self.admissions);
-        if let Some(peer) = known.peer() {
-            self.neighbourhoods.add(link, peer.hears.clone());
-        }
+        known.admit(now, address, self.admissions);
         self.linked.entry(address.peer).or_default().insert(link);
         self.look_at(link);
         self.admissions += 1;
         self.outputs.push_back(Output::PeerUp { link, peer: address });
+        self.spread(now, broadcast::Input::LinkUp { link, peer: address.peer });
+        self.mingle(now, membership::Input::Met { link, peer: address.peer });
         self.neighbourhood_changed(now);
     }
 
@@ -401,7 +341,8 @@ impl Mesh {
                     Direction::Inbound => peer,
                     Direction::Outbound => own,
                 };
-                Some(((initiator, Reverse(there.admission)), link, known.direction, there))
+                let rank = (known.is_radio(), initiator, Reverse(there.admission));
+                Some((rank, link, known.direction, there))
             })
             .collect();
         ranked.sort_unstable_by_key(|&(rank, ..)| rank);
@@ -424,50 +365,103 @@ impl Mesh {
             Ok(packet) => packet,
             Err(malformed) => return self.fail(now, link, malformed.into()),
         };
-        let Some(peer) = self.links.get_mut(&link).and_then(Link::peer_mut) else { return };
-        let sender = peer.address.peer;
-        let (message, gossip) = match packet {
+        let Some(peer) = self.links.get(&link).and_then(Link::peer) else { return };
+        let peer = peer.address.peer;
+        let input = match packet {
             Packet::Ping => return,
             Packet::Neighbours(neighbours) => {
-                let itself = Shorthand::of(sender);
+                let itself = Shorthand::of(peer);
                 let hears = Neighbourhood::of(neighbours.into_vec().into_iter().chain([itself]));
-                self.neighbourhoods.remove(link, &peer.hears);
-                peer.hears = self.neighbourhoods.add(link, hears);
-                return;
+                broadcast::Input::Neighbours { link, hears }
             }
-            Packet::Payload(message) => (message, None),
-            Packet::Gossip { attempt, body } => {
-                if !self.seen.insert(attempt, &body) {
-                    return;
-                }
-                (body, Some(attempt))
+            Packet::Payload(message) => {
+                let deliver = Output::Deliver { link, peer, message, gossip: None };
+                return self.outputs.push_back(deliver);
+            }
+            Packet::Gossip { attempt, hops, tree, body } => {
+                broadcast::Input::Received { link, attempt, hops, tree, body }
+            }
+            Packet::Announce(ids) | Packet::Graft(ids) if !self.affords(now, link, ids.len()) => {
+                return self.fail(now, link, Fault::Flooding);
+            }
+            Packet::Announce(ids) => broadcast::Input::Announced { link, ids: ids.into_vec() },
+            Packet::Graft(ids) => broadcast::Input::Grafted { link, ids: ids.into_vec() },
+            Packet::Prune(tree) => broadcast::Input::Pruned { link, tree },
+            Packet::Membership(word) => {
+                return self.mingle(now, membership::Input::Told { link, word });
             }
         };
-        self.outputs.push_back(Output::Deliver { link, peer: sender, message, gossip });
+        self.spread(now, input);
     }
 
-    fn broadcast(
+    /// Whether a link may still announce and ask for so many messages.
+    fn affords(&mut self, now: Time, link: LinkId, digests: usize) -> bool {
+        self.links.get_mut(&link).is_some_and(|known| known.spend_digests(now, digests))
+    }
+
+    /// Tells the broadcast what happened, and does what it wants.
+    fn spread(&mut self, now: Time, input: broadcast::Input) {
+        self.plumtree.handle(now, input);
+        while let Some(output) = self.plumtree.poll() {
+            match output {
+                broadcast::Output::Deliver { link, attempt, body } => {
+                    let Some(peer) = self.links.get(&link).and_then(Link::peer) else { continue };
+                    let (peer, gossip) = (peer.address.peer, Some(attempt));
+                    let deliver = Output::Deliver { link, peer, message: body, gossip };
+                    self.outputs.push_back(deliver);
+                }
+                broadcast::Output::Push { link, id, lane, serial, packet } => {
+                    self.push(now, link, lane, Waiting { packet, id: Some(id), serial });
+                }
+                // Behind what is pushed: the other way round, a slow link would be asked for what
+                // is about to leave.
+                broadcast::Output::Announce { link, ids } => {
+                    self.push_ids(now, link, Lane::Votes, &ids, Packet::Announce);
+                }
+                broadcast::Output::Graft { link, ids } => {
+                    self.push_ids(now, link, Lane::Control, &ids, Packet::Graft);
+                }
+                broadcast::Output::Prune { link, tree } => {
+                    self.push(now, link, Lane::Control, Packet::Prune(tree).encode().into());
+                }
+                broadcast::Output::Withdraw { link, id } => {
+                    if let Some(known) = self.links.get_mut(&link) {
+                        known.withdraw(id);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Tells the membership what happened, and does what it wants.
+    fn mingle(&mut self, now: Time, input: membership::Input) {
+        self.membership.handle(now, input);
+        while let Some(output) = self.membership.poll() {
+            match output {
+                membership::Output::Dial { endpoint } => {
+                    self.outputs.push_back(Output::Dial { endpoint });
+                }
+                membership::Output::Tell { link, word } => {
+                    let packet = Packet::Membership(word).encode();
+                    self.push(now, link, Lane::Control, packet.into());
+                }
+                membership::Output::Close { link } => self.close(now, link, CloseReason::Full),
+            }
+        }
+    }
+
+    fn push_ids(
         &mut self,
         now: Time,
+        link: LinkId,
         lane: Lane,
-        author: Option<PeerId>,
-        attempt: Attempt,
-        message: Bytes,
-        from: Option<LinkId>,
+        ids: &[MessageId],
+        packet: impl Fn(List<MessageId, { packet::IDS }>) -> Packet,
     ) {
-        assert!(message.len() <= PAYLOAD_BYTES, "{} bytes are no message", message.len());
-        let mut targets: Vec<LinkId> = match from {
-            None => self.neighbourhoods.without(None).collect(),
-            Some(from) => self.neighbourhoods.without(author).filter(|it| *it != from).collect(),
-        };
-        if from.is_some() && targets.is_empty() {
-            return;
-        }
-        self.seen.insert(attempt, &message);
-        targets.sort_unstable();
-        let packet = Packet::Gossip { attempt, body: message }.encode();
-        for link in targets {
-            self.push(now, link, lane, packet.clone());
+        let Some(per_packet) = self.links.get(&link).map(Link::ids_per_packet) else { return };
+        for some in ids.chunks(per_packet) {
+            let some = List::new(some.to_vec()).expect("no more than a packet takes");
+            self.push(now, link, lane, packet(some).encode().into());
         }
     }
 
@@ -481,14 +475,16 @@ impl Mesh {
         attempt: Attempt,
         message: Bytes,
     ) {
-        self.push(now, link, lane, Packet::Gossip { attempt, body: message }.encode());
+        let tree = Tree::of(None);
+        let packet = Packet::Gossip { attempt, hops: Hops(0), tree, body: message };
+        self.push(now, link, lane, packet.encode().into());
         self.keep_time(now);
     }
 
     /// Queues an encoded packet on an established link that can carry it.
-    fn push(&mut self, now: Time, link: LinkId, lane: Lane, packet: Bytes) {
+    fn push(&mut self, now: Time, link: LinkId, lane: Lane, message: Waiting) {
         let Some(known) = self.links.get_mut(&link) else { return };
-        match known.push(lane, packet) {
+        match known.push(lane, message) {
             Ok(()) => self.flush(now, link),
             Err(lanes::Overflow) => self.close(now, link, CloseReason::TimedOut),
         }
@@ -497,15 +493,25 @@ impl Mesh {
     /// Lets leave what the link's window admits.
     fn flush(&mut self, now: Time, link: LinkId) {
         while let Some(frames) =
-            self.links.get_mut(&link).and_then(|known| known.next_frames(&self.config))
+            self.links.get_mut(&link).and_then(|known| known.next_frames(now, &self.config))
         {
             for frame in frames {
-                self.send(now, link, frame);
+                self.emit(now, link, frame);
             }
+        }
+        self.look_at(link);
+    }
+
+    /// Sends a frame of the handshake.
+    fn send(&mut self, now: Time, link: LinkId, frame: Bytes) {
+        let Some(known) = self.links.get_mut(&link) else { return };
+        match known.cut(frame) {
+            Some(frame) => self.emit(now, link, frame),
+            None => self.flush(now, link),
         }
     }
 
-    fn send(&mut self, now: Time, link: LinkId, frame: Bytes) {
+    fn emit(&mut self, now: Time, link: LinkId, frame: Bytes) {
         if let Some(known) = self.links.get_mut(&link) {
             known.leaves(now, frame.len());
             self.look_at(link);
@@ -521,17 +527,17 @@ impl Mesh {
     }
 
     fn close(&mut self, now: Time, link: LinkId, reason: CloseReason) {
-        if self.remove(now, link) {
+        if self.remove(now, link, reason.into()) {
             self.outputs.push_back(Output::Close { link, reason });
         }
     }
 
     /// Forgets a link; whether it was known.
-    fn remove(&mut self, now: Time, link: LinkId) -> bool {
+    fn remove(&mut self, now: Time, link: LinkId, ending: Ending) -> bool {
         let Some(known) = self.links.remove(&link) else { return false };
         self.look_at = self.look_at.filter(|_| !self.links.is_empty());
+        self.mingle(now, membership::Input::LinkDown { link, ending });
         if let Some(peer) = known.peer() {
-            self.neighbourhoods.remove(link, &peer.hears);
             if let Entry::Occupied(mut links) = self.linked.entry(peer.address.peer) {
                 links.get_mut().remove(&link);
                 if links.get().is_empty() {
@@ -539,6 +545,7 @@ impl Mesh {
                 }
             }
             self.outputs.push_back(Output::PeerDown { link, peer: peer.address.peer });
+            self.spread(now, broadcast::Input::LinkDown { link });
             self.neighbourhood_changed(now);
         }
         true
@@ -553,6 +560,12 @@ impl Mesh {
     fn keep_time(&mut self, now: Time) {
         if self.look_at.is_some_and(|at| at <= now) {
             self.look(now);
+        }
+        if self.plumtree.deadline().is_some_and(|at| at <= now) {
+            self.spread(now, broadcast::Input::Tick);
+        }
+        if self.membership.deadline().is_some_and(|at| at <= now) {
+            self.mingle(now, membership::Input::Tick);
         }
         // An announcement can overflow a link's lane, and losing that link is news again.
         while self.announce_at.is_some_and(|at| at <= now) {
@@ -572,7 +585,8 @@ impl Mesh {
         for (link, due) in due {
             match due {
                 Due::TimeOut => self.close(now, link, CloseReason::TimedOut),
-                Due::Ping => self.push(now, link, Lane::Control, Packet::Ping.encode()),
+                Due::Datagram => self.flush(now, link),
+                Due::Ping => self.push(now, link, Lane::Control, Packet::Ping.encode().into()),
             }
         }
         self.look_at = self.links.values().map(|link| link.deadline(&self.config)).min();
@@ -587,7 +601,7 @@ impl Mesh {
             .filter_map(|(&link, known)| Some((link, known.news(&mut announcement)?)))
             .collect();
         for (link, packet) in news {
-            self.push(now, link, Lane::Control, packet);
+            self.push(now, link, Lane::Control, packet.into());
         }
     }
 }

@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 
 use bytes::Bytes;
 
-use super::packet::{NEIGHBOURS_OVERHEAD_BYTES, Packet, Shorthand};
+use super::packet::{LIST_OVERHEAD_BYTES, Packet, Shorthand};
 use crate::event::LinkId;
 use crate::identity::PeerId;
 use crate::wire::List;
@@ -28,10 +28,14 @@ impl Neighbourhood {
 }
 
 /// The links whose peers are in one neighbourhood: in a full mesh they all are in the same.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Neighbourhoods(BTreeMap<Neighbourhood, BTreeSet<LinkId>>);
 
 impl Neighbourhoods {
+    pub(super) const fn new() -> Self {
+        Self(BTreeMap::new())
+    }
+
     /// Adds a link. The neighbourhood to remember it by may be shared with other links.
     pub(super) fn add(&mut self, link: LinkId, neighbourhood: Neighbourhood) -> Neighbourhood {
         let entry = self.0.entry(neighbourhood);
@@ -47,6 +51,11 @@ impl Neighbourhoods {
                 self.0.remove(neighbourhood);
             }
         }
+    }
+
+    /// Whether one of them hears `peer`.
+    pub(super) fn hear(&self, peer: PeerId) -> bool {
+        self.0.keys().any(|hears| hears.contains(Shorthand::of(peer)))
     }
 
     /// The links whose peers may need a relay to hear `author`; all if it is not known.
@@ -79,7 +88,7 @@ impl Announcement {
     /// The packet for a link that carries messages of so many bytes. It names as many as fit, lowest
     /// keys first: to be told of fewer costs only repetitions.
     pub(super) fn within(&mut self, capacity: usize) -> Bytes {
-        let room = capacity.saturating_sub(NEIGHBOURS_OVERHEAD_BYTES) / Shorthand::BYTES;
+        let room = capacity.saturating_sub(LIST_OVERHEAD_BYTES) / Shorthand::BYTES;
         let count = self.peers.len().min(room).min(NEIGHBOURS);
         let encode = || {
             let named = List::new(self.peers[..count].to_vec()).expect("no more than that");
@@ -103,7 +112,7 @@ mod tests {
 
     #[test]
     fn whoever_does_not_hear_the_author_needs_a_relay() {
-        let mut all = Neighbourhoods::default();
+        let mut all = Neighbourhoods::new();
         for link in 0..4 {
             all.add(LinkId(link), of(if link < 3 { &[1, 2, 3] } else { &[3, 4] }));
         }
@@ -111,6 +120,7 @@ mod tests {
         assert_eq!(without(&all, Some(peer(1))), [LinkId(3)]);
         assert_eq!(without(&all, Some(peer(3))), []);
         assert_eq!(without(&all, None).len(), 4);
+        assert!(all.hear(peer(4)) && !all.hear(peer(5)));
         all.remove(LinkId(3), &of(&[3, 4]));
         assert_eq!(without(&all, Some(peer(4))), [0, 1, 2].map(LinkId));
     }

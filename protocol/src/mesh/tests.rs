@@ -1,3 +1,6 @@
+mod crowd;
+mod gathering;
+mod spreading;
 mod world;
 
 use alloc::vec;
@@ -29,6 +32,7 @@ fn a_handshake_brings_both_peers_up() {
         address: address(0),
         endpoint: &endpoint(far),
         direction: Direction::Inbound,
+        round_trip: Some(Duration::ZERO),
     };
     assert_eq!(seen, [expected]);
     assert!(world.meshes[0].is_linked(peer(1)) && !world.meshes[0].is_linked(peer(0)));
@@ -59,6 +63,9 @@ fn gossip_travels_a_line_and_a_new_attempt_travels_it_again() {
         assert_eq!(world.read(node), [words(0, "hello")]);
     }
     world.say(0, 1, "hello");
+    assert_eq!(world.read(3), Vec::<Bytes>::new(), "too soon after the first");
+    world.pass(Duration::from_millis(100));
+    world.say(0, 2, "hello");
     assert_eq!(world.read(3), [words(0, "hello")]);
     assert_eq!(world.read(0), Vec::<Bytes>::new(), "nobody hears an echo");
 }
@@ -102,7 +109,8 @@ fn when_a_link_goes_its_ends_need_relays_again() {
 
 #[test]
 fn announcements_are_coalesced() {
-    let mut world = World::new(9);
+    let config = Config { exchanges_contacts: false, ..Config::default() };
+    let mut world = World::of((0..9).map(|node| mesh_on(NETWORK, node, 0, config)).collect());
     world.join_all(0, 1..9);
     world.settle();
     let before = world.frames.len();
@@ -159,7 +167,7 @@ fn a_link_to_oneself_is_closed_at_both_ends() {
 
 #[test]
 fn a_link_too_narrow_for_a_handshake_and_a_link_too_many_are_closed() {
-    let config = Config { links: 1, ..Config::default() };
+    let config = Config { links: 1, extra_links: 0, ..Config::default() };
     let mut mesh = mesh_on(NETWORK, 0, 0, config);
     let mut up = |link, mtu| {
         let (kind, direction) = (LinkKind::Stream, Direction::Inbound);
@@ -244,6 +252,7 @@ fn a_flooding_link_is_closed() {
     let rate = Rate { burst: 20, per_second: 1 };
     let mut config = Config::default();
     config.allowance.frames = rate;
+    config.exchanges_contacts = false;
     let meshes = vec![mesh_on(NETWORK, 0, 0, config), mesh_on(NETWORK, 1, 0, config)];
     let mut world = World::of(meshes);
     let (near, (_, link)) = world.join(0, 1);
@@ -341,19 +350,18 @@ fn a_full_control_lane_closes_the_link() {
 }
 
 #[test]
-fn a_datagram_link_carries_what_fits_and_skips_the_rest() {
+fn a_datagram_link_carries_everything_in_small_pieces() {
     let mut world = World::new(20);
     world.join_all(0, 1..19);
-    let (near, _) = world.connect(0, 19, LinkKind::Datagram, 400);
+    let (near, _) = world.connect(0, 19, LinkKind::Datagram, 300);
     world.pass(Duration::from_secs(1));
     world.forget();
-    world.say(0, 0, "short");
-    world.tell(near, Lane::Sync, Bytes::from(vec![0; 1000]));
-    world.say(0, 0, &"long ".repeat(100));
+    let long = Bytes::from(vec![5; PAYLOAD_BYTES]);
+    world.tell(near, Lane::Sync, long.clone());
     world.say(1, 0, "relayed");
-    assert_eq!(world.read(19), [words(0, "short"), words(1, "relayed")]);
-    let told = world.meshes[19].peers().count();
-    assert_eq!(told, 1, "the announcement of 18 neighbours was cut to what fits");
+    world.pass(Duration::from_secs(60));
+    assert_eq!(world.read(19), [long, words(1, "relayed")]);
+    assert!(world.frames.iter().filter(|(end, _)| *end == near).all(|it| it.1.len() <= 300));
 }
 
 #[test]

@@ -30,7 +30,7 @@ use crate::chain::{
 };
 use crate::consensus::{self, Consensus, Demand, ValidatorSet};
 use crate::craps::Dice;
-use crate::event::{Action, Command, CommandId, Event, LinkId, Notice, Record, Refusal};
+use crate::event::{Action, Command, CommandId, Event, LinkId, Notice, Position, Record, Refusal};
 use crate::hooks::Hooks;
 use crate::identity::{Address, Context, Epoch, Keypair, PeerId, ProofOfWork};
 use crate::journal::Entry;
@@ -51,7 +51,7 @@ pub use packet::{genesis_answer, genesis_request, read_genesis_answer};
 pub use simulated::{Heard, Incoming, Outgoing, To};
 pub use snapshots::SnapshotConfig;
 use snapshots::{Recovered, Snapshots};
-pub use status::{DiceStatus, PeerStatus, Status};
+pub use status::{DiceStatus, PeerStatus, RelayedStatus, Status};
 
 /// What a node is made of.
 #[derive(Debug)]
@@ -68,6 +68,8 @@ pub struct Setup {
     pub config: Config,
     /// Whether the journal holds all of this node's past.
     pub past: Past,
+    /// The position of the first record that is given: 0, or that of a base.
+    pub begins: Position,
 }
 
 /// Local policy. The defaults are right for a node on the internet.
@@ -91,10 +93,12 @@ pub struct CannotStart(pub String);
 /// at the pace of machines.
 const EXPIRES_AFTER_BLOCKS: u64 = 10_000;
 
-/// How often waiting transactions are said again.
+/// How long after a block neighbours are reminded of waiting transactions; doubled each time.
 const OFFER_INTERVAL: Duration = Duration::from_secs(1);
+/// The longest of these pauses.
+const MOST_OFFER_INTERVAL: Duration = Duration::from_secs(16);
 
-/// How many waiting transactions are said again at a time.
+/// Of how many waiting transactions neighbours are reminded at a time.
 const OFFERED_AT_ONCE: usize = 64;
 
 /// The message that is being handled, to be relayed if a machine finds it sound.
@@ -105,6 +109,7 @@ struct Gossip {
     author: Option<PeerId>,
     message: Bytes,
     lane: mesh::Lane,
+    serial: Option<mesh::Serial>,
 }
 
 /// One node of a BitCraps network. See the crate's documentation for the contract with its driver.
@@ -141,7 +146,7 @@ pub struct Node {
     snapshots: Snapshots,
     demand: Demand,
     offer_at: Time,
-    offer_attempt: Attempt,
+    offer_pause: Duration,
     /// When a table falls due, if the wall clock is right.
     table_due: Option<Time>,
     /// When anything but the mesh has something to do.
@@ -157,18 +162,19 @@ pub struct Node {
 
 impl Node {
     /// A node that goes on where its journal ends. `records` is everything the journal holds,
-    /// oldest first; nothing for a new node.
+    /// oldest first, from its beginning or from a base on whose snapshot is whole; nothing for a
+    /// new node.
     pub fn new(
         setup: Setup,
         now: Time,
         records: impl IntoIterator<Item = Record>,
     ) -> Result<Self, CannotStart> {
-        let past = setup.past;
+        let (past, begins) = (setup.past, setup.begins);
         let Setup { genesis, keypair, proof, .. } = &setup;
         let identity =
             LocalIdentity::new(keypair, *proof, genesis.network(), genesis.proof_of_work_bits);
         let mut node = Self::assemble(setup, identity, Hooks::default(), now)?;
-        node.recover(now, past, records)?;
+        node.recover(now, past, begins, records)?;
         Ok(node)
     }
 
@@ -190,11 +196,14 @@ impl Node {
             .index(&keypair.peer())
             .map(|index| Participant::new(network, index, &keypair));
         let header = genesis_header(&genesis, &chain);
-        let peers = genesis.validators.iter().map(|card| card.address.peer).collect();
+        let peers = genesis.validators.iter().map(|card| card.address.peer);
+        let mut mesh = Mesh::new(identity, rng.fork("mesh"), config.mesh);
+        mesh.handle(now, mesh::Input::Validators { peers: peers.clone().collect() });
+        let peers = peers.collect();
         let rolls = Rolls::new(List::new(peers).expect("as many as the genesis lists"));
         Ok(Self {
             address: Address { peer: keypair.peer(), proof },
-            mesh: Mesh::new(identity, rng.fork("mesh"), config.mesh),
+            mesh,
             consensus: Consensus::new(
                 context,
                 validators,
@@ -203,7 +212,8 @@ impl Node {
                 config.consensus,
                 now,
                 rng.fork("consensus"),
-            ),
+            )
+            .with_bases_every(config.snapshots.interval),
             chain,
             beacons: BTreeMap::new(),
             beacon_config: config.beacon,
@@ -222,7 +232,7 @@ impl Node {
             snapshots: Snapshots::new(config.snapshots),
             demand: Demand::default(),
             offer_at: now,
-            offer_attempt: Attempt::default(),
+            offer_pause: OFFER_INTERVAL,
             table_due: None,
             due: None,
             gossip: None,
@@ -239,22 +249,29 @@ impl Node {
         &mut self,
         now: Time,
         past: Past,
+        begins: Position,
         records: impl IntoIterator<Item = Record>,
     ) -> Result<(), CannotStart> {
-        let mut count = 0;
+        let Position(mut next) = begins;
         let mut recovered = Recovered::default();
         for record in records {
             let entry = Entry::from_bytes(&record.bytes).map_err(|malformed| {
-                CannotStart(format!("record {count} of the journal {malformed}"))
+                CannotStart(format!("record {next} of the journal {malformed}"))
             })?;
+            if Position(next) == begins
+                && let Entry::Base { header, .. } = entry
+            {
+                self.consensus.begin_at(header);
+                recovered.begin_at(header);
+            }
             self.recover_state(&mut recovered, &entry)?;
             self.consensus.restore(entry).map_err(|misplaced| {
-                CannotStart(format!("record {count} of the journal {misplaced}"))
+                CannotStart(format!("record {next} of the journal {misplaced}"))
             })?;
-            count += 1;
+            next += 1;
         }
-        self.execute_recovered(&mut recovered, 0)?;
-        self.consensus.resume(now, count, past);
+        self.finish_recovery(recovered)?;
+        self.consensus.resume(now, next, past);
         self.expect_work();
         self.follow_keys();
         self.settle_down();
@@ -382,6 +399,11 @@ impl Node {
         self.consensus.finalized()
     }
 
+    /// How gossip has come here.
+    pub const fn gossip_tally(&self) -> &mesh::Tally {
+        self.mesh.tally()
+    }
+
     /// This node's address.
     pub const fn address(&self) -> Address {
         self.address
@@ -440,7 +462,7 @@ fn genesis_header(genesis: &Genesis, chain: &Chain) -> Header {
     }
 }
 
-/// Events of links are the mesh's; the others are `None`.
+/// Events of links and addresses are the mesh's; the others are `None`.
 fn mesh_input(event: Event) -> Option<mesh::Input> {
     match event {
         Event::LinkUp { link, kind, mtu, direction, endpoint } => {
@@ -449,12 +471,11 @@ fn mesh_input(event: Event) -> Option<mesh::Input> {
         Event::LinkDown { link } => Some(mesh::Input::LinkDown { link }),
         Event::Received { link, frame } => Some(mesh::Input::Received { link, frame }),
         Event::Sent { link } => Some(mesh::Input::Sent { link }),
+        Event::Discovered { endpoint } => Some(mesh::Input::Discovered { endpoint }),
+        Event::Reachable { endpoint } => Some(mesh::Input::Reachable { endpoint }),
+        Event::DialFailed { endpoint } => Some(mesh::Input::DialFailed { endpoint }),
         Event::Tick => Some(mesh::Input::Tick),
-        Event::Persisted { .. }
-        | Event::Loaded { .. }
-        | Event::WallClock { .. }
-        | Event::DialFailed { .. }
-        | Event::Discovered { .. } => None,
+        Event::Persisted { .. } | Event::Loaded { .. } | Event::WallClock { .. } => None,
     }
 }
 

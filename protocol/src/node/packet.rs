@@ -7,9 +7,14 @@ use crate::beacon::generation::SignedRecord;
 use crate::beacon::{CoinShare, DiceKeyId};
 use crate::block::{BlockHash, ValidatorIndex, View};
 use crate::chain::{Answer, Genesis, PartId, SignedTransaction};
-use crate::consensus::{Certified, Message, Vote};
-use crate::mesh::{Lane, PAYLOAD_BYTES};
+use crate::consensus::{Certified, Message, Statement, Vote};
+use crate::mesh::{Lane, PAYLOAD_BYTES, Serial};
 use crate::wire::{Malformed, decode, encode};
+
+/// The series of what moves a node from one view to the next, by view.
+pub(super) const VIEWS: u8 = 0;
+/// The series of what makes a block final, by the block's view.
+pub(super) const FINAL_VIEWS: u8 = 1;
 
 /// One message between two nodes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -107,6 +112,41 @@ impl Packet {
             Self::KeyGeneration(_) | Self::Transaction(_) => Lane::Transactions,
             Self::Genesis(_) | Self::Snapshot(_) | Self::Part { .. } => Lane::Sync,
         }
+    }
+
+    /// Until when it matters. Whoever needs votes of a view that is over is helped with the newest
+    /// certificate, whoever lacks a block that is final asks for it; shares of coins are needed
+    /// longer than that.
+    pub(super) fn serial(&self) -> Option<Serial> {
+        let message = match self {
+            Self::Consensus(message) => message,
+            Self::Finalize { .. }
+            | Self::Share { .. }
+            | Self::AskShares { .. }
+            | Self::Transaction(_)
+            | Self::AskGenesis
+            | Self::Genesis(_)
+            | Self::KeyGeneration(_)
+            | Self::AskSnapshot
+            | Self::Snapshot(_)
+            | Self::AskPart { .. }
+            | Self::Part { .. } => return None,
+        };
+        let (series, view) = match message {
+            Message::Proposal(proposal) => (FINAL_VIEWS, proposal.vote.view()),
+            Message::Vote(vote) => match vote.statement {
+                Statement::Notarize { view, .. } | Statement::Nullify { view, .. } => (VIEWS, view),
+                Statement::Finalize { view, .. } => (FINAL_VIEWS, view),
+            },
+            Message::Certificate(certificate) => (VIEWS, certificate.view()),
+            Message::Inquiry(_)
+            | Message::Testimony(_)
+            | Message::Status(_)
+            | Message::Request(_)
+            | Message::Block(_)
+            | Message::Decided(_) => return None,
+        };
+        Some(Serial { series, number: view.0 })
     }
 
     /// Whether it is for everybody. What is for one neighbour is not taken from a broadcast, and

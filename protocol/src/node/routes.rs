@@ -3,15 +3,15 @@
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-use super::packet::Packet;
+use super::packet::{self, Packet};
 #[cfg(feature = "simulation")]
 use super::simulated::To;
-use super::{Gossip, Node, OFFER_INTERVAL, OFFERED_AT_ONCE, mesh_input};
+use super::{Gossip, MOST_OFFER_INTERVAL, Node, OFFER_INTERVAL, OFFERED_AT_ONCE, mesh_input};
 use crate::beacon::{self, DiceKeyId};
 use crate::block::{BlockHash, Header, View};
 use crate::chain::{NotAuthentic, SignedTransaction, Slot, SubmitRefusal, download};
 use crate::consensus::{self, Block, Demand, Finalization, Message, Proposal, Statement, Vote};
-use crate::event::{Action, Endpoint, Event, Fault, Key, LinkId, Notice};
+use crate::event::{Action, Event, Fault, Key, LinkId, Notice};
 use crate::hooks::Flaw;
 use crate::identity::PeerId;
 use crate::journal::Entry;
@@ -36,7 +36,9 @@ impl Node {
                         | Entry::Barred { .. }
                         | Entry::Overridden
                         | Entry::Part { .. }
-                        | Entry::Snapshot(_),
+                        | Entry::Snapshot(_)
+                        | Entry::Base { .. }
+                        | Entry::Promises(_),
                     )
                     | None => None,
                 };
@@ -47,8 +49,6 @@ impl Node {
                 self.wall = Some((time, self.now));
                 self.consensus.handle(self.now, consensus::Input::WallClock(time));
             }
-            Event::Discovered { endpoint } => self.dial(endpoint),
-            Event::DialFailed { .. } => {}
             Event::Tick => {
                 self.mesh.handle(self.now, mesh::Input::Tick);
                 self.consensus.handle(self.now, consensus::Input::Tick);
@@ -57,18 +57,14 @@ impl Node {
             Event::LinkUp { .. }
             | Event::LinkDown { .. }
             | Event::Received { .. }
-            | Event::Sent { .. } => {
+            | Event::Sent { .. }
+            | Event::Discovered { .. }
+            | Event::Reachable { .. }
+            | Event::DialFailed { .. } => {
                 if let Some(input) = mesh_input(event) {
                     self.mesh.handle(self.now, input);
                 }
             }
-        }
-    }
-
-    /// Dials whoever was discovered, unless a link to there exists.
-    fn dial(&mut self, endpoint: Endpoint) {
-        if self.mesh.peers().all(|known| *known.endpoint != endpoint) {
-            self.actions.push_back(Action::Dial { endpoint });
         }
     }
 
@@ -88,8 +84,10 @@ impl Node {
             }
             self.follow_snapshots();
             self.offer();
+            // What was heard just now may have been that nobody has the state any more.
+            let fetches = self.snapshots.deadline().is_some_and(|it| it <= self.now);
             let demand = self.measure_demand();
-            if demand == self.demand {
+            if demand == self.demand && !fetches {
                 break;
             }
             self.demand = demand;
@@ -161,6 +159,9 @@ impl Node {
             mesh::Output::Send { link, frame } => {
                 self.actions.push_back(Action::Send { link, frame });
             }
+            mesh::Output::Dial { endpoint } => {
+                self.actions.push_back(Action::Dial { endpoint });
+            }
             mesh::Output::Close { link, reason } => {
                 self.actions.push_back(Action::Close { link, reason });
             }
@@ -187,6 +188,7 @@ impl Node {
                         author: self.author(&packet),
                         message,
                         lane: packet.lane(),
+                        serial: packet.serial(),
                     });
                     self.on_packet(link, packet);
                 }
@@ -271,7 +273,7 @@ impl Node {
     }
 
     fn on_transaction(&mut self, link: LinkId, signed: SignedTransaction) {
-        if self.chain.contains(&signed.id()) {
+        if self.chain.vouches_for(&signed) {
             return self.relay();
         }
         let transaction = match self.chain.verify(signed) {
@@ -286,8 +288,9 @@ impl Node {
         }
         match self.chain.submit(transaction) {
             Ok(()) | Err(SubmitRefusal::Known) => self.relay(),
-            // It may be stale, or this node behind: nobody's fault, and nothing to pass on.
-            Err(SubmitRefusal::Rejected(_) | SubmitRefusal::Full) => {}
+            // It is stale, or this node behind: nobody's fault, and nothing to pass on.
+            Err(SubmitRefusal::Rejected(rejection)) if !rejection.may_pass() => {}
+            Err(SubmitRefusal::Rejected(_) | SubmitRefusal::Full) => self.forget(),
         }
     }
 
@@ -334,6 +337,9 @@ impl Node {
             }
             consensus::Output::Entered(view) => {
                 self.tell_beacons(beacon::Input::Entered { view });
+                let past =
+                    mesh::Input::Past { series: packet::VIEWS, below: view.0.saturating_sub(1) };
+                self.mesh.handle(self.now, past);
                 self.notify(Notice::Entered { view });
             }
             consensus::Output::Forgotten => {
@@ -411,6 +417,7 @@ impl Node {
         let hash = block.hash();
         let finalized = self.chain.finalize(&hash);
         self.to_follow = true;
+        self.offer_pause = OFFER_INTERVAL;
         self.snapshots.keep_state(&hash, self.chain.state());
         self.rolls.note(&block.header, &block.body, finalization, self.chain.state());
         let effects = finalized.effects;
@@ -420,6 +427,8 @@ impl Node {
         for dealer in effects.excluded {
             self.accuse(dealer, "dealt a share that does not fit");
         }
+        let past = mesh::Input::Past { series: packet::FINAL_VIEWS, below: block.header.view.0 };
+        self.mesh.handle(self.now, past);
         self.notify(Notice::Finalized {
             height: block.header.height,
             view: block.header.view,
@@ -494,20 +503,22 @@ impl Node {
         self.chain.mempool_len() > 0 || self.own_records().next().is_some()
     }
 
-    /// Says waiting transactions, and one's own part in making a dice key, again, for those who were not linked when they were made.
+    /// Reminds neighbours of waiting transactions, and of one's own part in making a dice key:
+    /// somebody may not have been linked when they were made. Ever more rarely until a block is
+    /// final, for as long as nothing is taken off the waiting it is of no use.
     fn offer(&mut self) {
         if !self.has_something_to_offer() || self.now < self.offer_at {
             return;
         }
-        self.offer_at = self.now + OFFER_INTERVAL;
-        self.offer_attempt = self.offer_attempt.next();
-        let attempt = self.offer_attempt;
+        self.offer_at = self.now + self.offer_pause;
+        self.offer_pause = (self.offer_pause * 2).min(MOST_OFFER_INTERVAL);
         let own: Vec<_> = self.own_records().cloned().collect();
         for signed in own {
-            self.broadcast(&Packet::KeyGeneration(signed), attempt);
+            self.remind(&Packet::KeyGeneration(signed), Some(self.address.peer));
         }
-        for signed in self.chain.offer(OFFERED_AT_ONCE) {
-            self.broadcast(&Packet::Transaction(signed), attempt);
+        for transaction in self.chain.offer(OFFERED_AT_ONCE) {
+            let author = transaction.transaction().sender.peer;
+            self.remind(&Packet::Transaction(transaction.signed().clone()), Some(author));
         }
         self.drain();
     }
@@ -518,16 +529,30 @@ impl Node {
 
     /// Passes the message that is being handled on to those who do not hear its author.
     pub(super) fn relay(&mut self) {
-        if let Some(Gossip { link, attempt, author, message, lane }) = self.gossip.take() {
+        if let Some(Gossip { link, attempt, author, message, lane, serial }) = self.gossip.take() {
             #[cfg(feature = "simulation")]
             let Some(message) = self.hold_outgoing(To::Others { link, attempt, author }, message)
             else {
                 return;
             };
             let from = Some(link);
-            let input = mesh::Input::Broadcast { lane, author, attempt, message, from };
+            let input = mesh::Input::Broadcast { lane, author, serial, attempt, message, from };
             self.mesh.handle(self.now, input);
         }
+    }
+
+    /// Does not know the message that is being handled any more: it may be good later.
+    pub(super) fn forget(&mut self) {
+        if let Some(Gossip { message, .. }) = self.gossip.take() {
+            self.mesh.handle(self.now, mesh::Input::Forget { message });
+        }
+    }
+
+    fn remind(&mut self, packet: &Packet, author: Option<PeerId>) {
+        let (lane, message) = (packet.lane(), packet.encode());
+        #[cfg(feature = "simulation")]
+        let Some(message) = self.hold_reminder(message) else { return };
+        self.mesh.handle(self.now, mesh::Input::Remind { lane, author, message });
     }
 
     pub(super) fn broadcast(&mut self, packet: &Packet, attempt: Attempt) {
@@ -537,7 +562,8 @@ impl Node {
         #[cfg(feature = "simulation")]
         let Some(message) = self.hold_outgoing(To::Everybody { attempt }, message) else { return };
         let author = Some(self.address.peer);
-        let input = mesh::Input::Broadcast { lane, author, attempt, message, from: None };
+        let serial = packet.serial();
+        let input = mesh::Input::Broadcast { lane, author, serial, attempt, message, from: None };
         self.mesh.handle(self.now, input);
     }
 

@@ -64,6 +64,8 @@ pub(super) struct Held {
     outgoing: Option<VecDeque<Outgoing>>,
     incoming: Option<VecDeque<Incoming>>,
     observations: Option<VecDeque<Observation>>,
+    /// Counts what was said once more.
+    reminders: Attempt,
     overheard: bool,
 }
 
@@ -103,6 +105,7 @@ impl Incoming {
             mesh::Output::PeerDown { link, peer } => Heard::PeerDown(*link, *peer),
             mesh::Output::Misbehaved { .. }
             | mesh::Output::Send { .. }
+            | mesh::Output::Dial { .. }
             | mesh::Output::Close { .. } => unreachable!("only what is heard is held back"),
         }
     }
@@ -121,7 +124,7 @@ impl Node {
         now: Time,
         records: impl IntoIterator<Item = Record>,
     ) -> Result<Self, CannotStart> {
-        let past = setup.past;
+        let (past, begins) = (setup.past, setup.begins);
         let (genesis, network) = (&setup.genesis, setup.genesis.network());
         let bits = genesis.proof_of_work_bits;
         let identity = if simulation.clear_links {
@@ -138,6 +141,7 @@ impl Node {
             outgoing: simulation.holds_outgoing.then(VecDeque::new),
             incoming: simulation.holds_incoming.then(VecDeque::new),
             observations: simulation.observed.then(VecDeque::new),
+            reminders: Attempt::default(),
             overheard: simulation.overheard,
         };
         if simulation.makes_no_key {
@@ -146,7 +150,7 @@ impl Node {
         if simulation.observed {
             node.consensus.be_observed();
         }
-        node.recover(now, past, records)?;
+        node.recover(now, past, begins, records)?;
         Ok(node)
     }
 
@@ -159,14 +163,17 @@ impl Node {
     pub fn release(&mut self, now: Time, outgoing: Outgoing) {
         self.now = now;
         let Outgoing { to, message } = outgoing;
-        let lane = Packet::decode(&message).map_or(Lane::Votes, |packet| packet.lane());
+        let packet = Packet::decode(&message);
+        let lane = packet.as_ref().map_or(Lane::Votes, Packet::lane);
+        let serial = packet.ok().and_then(|packet| packet.serial());
         let own = Some(self.address.peer);
         let input = match to {
             To::Everybody { attempt } => {
-                mesh::Input::Broadcast { lane, author: own, attempt, message, from: None }
+                mesh::Input::Broadcast { lane, author: own, serial, attempt, message, from: None }
             }
             To::Others { link, attempt, author } => {
-                mesh::Input::Broadcast { lane, author, attempt, message, from: Some(link) }
+                let from = Some(link);
+                mesh::Input::Broadcast { lane, author, serial, attempt, message, from }
             }
             To::Link(link) => mesh::Input::Unicast { link, lane, message },
             To::Whisper { link, attempt } => {
@@ -211,6 +218,15 @@ impl Node {
         None
     }
 
+    /// A reminder that is held back becomes a message that is said once more.
+    pub(super) fn hold_reminder(&mut self, message: Bytes) -> Option<Bytes> {
+        let Some(held) = &mut self.held.outgoing else { return Some(message) };
+        self.held.reminders = self.held.reminders.next();
+        let to = To::Everybody { attempt: self.held.reminders };
+        held.push_back(Outgoing { to, message });
+        None
+    }
+
     pub(super) fn hold_incoming(&mut self, output: mesh::Output) -> Option<mesh::Output> {
         let Some(held) = &mut self.held.incoming else { return Some(output) };
         match output {
@@ -221,6 +237,7 @@ impl Node {
                 None
             }
             mesh::Output::Send { .. }
+            | mesh::Output::Dial { .. }
             | mesh::Output::Close { .. }
             | mesh::Output::Misbehaved { .. } => Some(output),
         }

@@ -5,7 +5,7 @@ use alloc::vec;
 use super::model::*;
 use super::*;
 use crate::block::View;
-use crate::chain::Operation;
+use crate::chain::{Genesis, Operation};
 use crate::craps::Bet;
 use crate::identity::Epoch;
 use crate::wire::Hash;
@@ -72,6 +72,131 @@ fn a_receipt_reads_back_and_every_single_changed_bit_is_refused() {
     wrong.push(0);
     let longer = NotAReceipt::Malformed(Malformed::NotCanonical);
     assert_eq!(Receipt::decode(&wrong), Err(longer));
+}
+
+/// A roll on which more is up, whose block became final as an ancestor, for whom it may concern.
+fn another() -> (Net, Receipt) {
+    let mut net = Net::new(4, "test");
+    net.is_signed = false;
+    for (bet, chips) in [("place:6", 12), ("hard:8", 5), ("big6", 3), ("boxcars", 1)] {
+        net.bet(1, bet.parse().unwrap(), chips);
+    }
+    let round = net.roll();
+    net.advance();
+    net.is_signed = true;
+    net.advance();
+    let receipt = net.receipt(round, None);
+    assert!(receipt.trail.len() > 1);
+    (net, receipt)
+}
+
+/// Where files are kept as they were written once: a genesis, and receipts of the network that it
+/// begins, of each version.
+const KEPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src/receipt/golden/");
+
+fn kept(name: &str) -> Vec<u8> {
+    std::fs::read(alloc::format!("{KEPT}{name}")).unwrap()
+}
+
+/// The kept files as they would be written now.
+fn written_now() -> [(&'static str, Vec<u8>); 3] {
+    let ((net, one), (_, another)) = (one(), another());
+    [
+        ("1.genesis", net.genesis.encode()),
+        ("1.receipt", one.encode()),
+        ("1-anybody.receipt", another.encode()),
+    ]
+}
+
+#[test]
+fn kept_receipts_are_written_as_before_and_hold() {
+    for (name, now) in written_now() {
+        assert!(kept(name) == now, "{name} is written differently: another version of the format");
+    }
+    let genesis = Genesis::decode(&kept("1.genesis")).unwrap();
+    for name in ["1.receipt", "1-anybody.receipt"] {
+        let receipt = Receipt::decode(&kept(name)).unwrap();
+        let end = receipt.verify(Trust::Genesis(&genesis), &Asked::default()).end;
+        assert_eq!(end.err(), None, "{name}");
+    }
+}
+
+/// It reads a table and its rules by position, so it must follow every change of them; here that
+/// cannot be overlooked even where there is no Python.
+#[test]
+fn the_verifier_in_python_was_tried_with_these_very_receipts() {
+    let kept = written_now().map(|(name, _)| Hash::of("bitcraps test kept", &kept(name)));
+    let tried = alloc::format!("TRIED = \"{}\"", Hash::of("bitcraps test tried", &kept));
+    let verifier = concat!(env!("CARGO_MANIFEST_DIR"), "/src/receipt/verify.py");
+    assert!(
+        std::fs::read_to_string(verifier).unwrap().lines().any(|line| line == tried),
+        "receipts have changed: see that verify.py follows, which tests of bitcraps-tokio do \
+         where there is a Python, and then say so in it: {tried}"
+    );
+}
+
+#[test]
+fn the_verifier_in_python_reads_every_field_of_the_rules_in_its_place() {
+    let between = |text: &'static str, from: &str, to: &str| {
+        let (_, text) = text.split_once(from).unwrap();
+        text.split_once(to).unwrap().0
+    };
+    let rules = between(include_str!("../craps/rules.rs"), "pub struct Rules {", "\n}");
+    let fields = rules.lines().filter_map(|line| line.trim().strip_prefix("pub ")?.split_once(':'));
+    let reader = between(include_str!("verify.py"), "def read_rules(r):", "\ndef ");
+    let read = between(reader, "return r.fields(", "\n\n");
+    let read = read.split([' ', '\n', '(']).filter_map(|word| word.split_once('='));
+    let names = |pairs: &mut dyn Iterator<Item = (&'static str, &'static str)>| -> Vec<_> {
+        pairs.map(|(name, _)| name).collect()
+    };
+    assert_eq!(names(&mut { read }), names(&mut { fields }));
+}
+
+/// `cargo test -p bitcraps-protocol write_the_kept_receipts -- --ignored`, with every change of the
+/// format.
+#[test]
+#[ignore = "writes into the sources"]
+fn write_the_kept_receipts() {
+    for (name, now) in written_now() {
+        std::fs::write(alloc::format!("{KEPT}{name}"), now).unwrap();
+    }
+}
+
+#[test]
+fn the_oldest_rolls_are_forgotten_and_the_others_can_still_be_proved() {
+    let mut net = Net::new(4, "test");
+    let rounds: Vec<Round> = (0..4).map(|_| net.roll()).collect();
+    let knows = |net: &Net| -> Vec<Round> {
+        let known = |round: &&Round| net.rolls.material(TABLE, **round).is_ok();
+        rounds.iter().filter(known).copied().collect()
+    };
+    assert_eq!(knows(&net), rounds);
+    net.rolls.forget_beyond(3, BYTES);
+    assert_eq!((net.rolls.len(), knows(&net)), (3, rounds[1..].to_vec()));
+    let each = net.rolls.bytes() / 3;
+    net.rolls.forget_beyond(ROLLS, 2 * each + each / 2);
+    assert_eq!(knows(&net), rounds[2..]);
+    assert!(net.rolls.bytes() <= 2 * each + each / 2);
+    assert_eq!(net.rolls.material(TABLE, rounds[0]).err(), Some(NoReceipt::Unknown));
+    for round in &rounds[2..] {
+        assert!(net.verify(&net.receipt(*round, Some(2))).is_ok());
+    }
+
+    // One that is forgotten before its dice are known is not waited for either.
+    let round = net.round();
+    net.bet(2, Bet::Field, 5);
+    net.advance();
+    net.advance();
+    let Player(shooter) = net.chain.state().table(TABLE).unwrap().table.shooter().unwrap();
+    let shooter = net.keys.iter().position(|key| key.peer().0 == shooter).unwrap();
+    net.act(shooter, Operation::Roll { table: TABLE, round });
+    net.advance();
+    net.rolls.forget_beyond(0, BYTES);
+    assert_eq!((net.rolls.len(), net.rolls.bytes()), (0, 0));
+    net.advance();
+    assert_eq!(net.rolls.material(TABLE, round).err(), Some(NoReceipt::Unknown));
+    let next = net.roll();
+    assert!(net.verify(&net.receipt(next, None)).is_ok());
 }
 
 #[test]
@@ -241,35 +366,26 @@ fn the_history_is_read_from_the_blocks() {
     assert_eq!(expected.len(), 5);
 }
 
-/// Answers: how large is a receipt, and how long do making and checking it take?
+/// Answers: how large is a receipt, and how much processor time do making and checking it take?
 ///
 /// `cargo test --release -p bitcraps-protocol receipt::tests::figures -- --ignored --nocapture`
 #[test]
 #[ignore = "prints figures"]
-#[expect(clippy::print_stdout, clippy::disallowed_types, reason = "measures, for reading")]
+#[expect(clippy::print_stdout, reason = "measures, for reading")]
 fn figures() {
-    use std::time::Instant;
+    use crate::cpu_time::least;
 
     for size in [4, 31, 100] {
         let mut net = Net::new(size, "figures");
         let round = net.roll();
         let material = net.rolls.material(TABLE, round).unwrap();
         let peer = net.keys[2].peer();
-        // The least of many: what else the machine does only ever adds.
-        let least = |work: &dyn Fn()| {
-            let once = |_| {
-                let begun = Instant::now();
-                work();
-                begun.elapsed()
-            };
-            (0..30).map(once).min().unwrap()
-        };
-        let receipt = material.clone().receipt(Some(peer)).unwrap();
+        let (receipt, made) = least(20, || material.clone().receipt(Some(peer)).unwrap());
         let bytes = receipt.encode();
-        let made = least(&|| drop(material.clone().receipt(Some(peer)).unwrap()));
-        let verified = least(&|| assert!(net.verify(&Receipt::decode(&bytes).unwrap()).is_ok()));
+        let (holds, verified) = least(20, || net.verify(&Receipt::decode(&bytes).unwrap()).is_ok());
+        assert!(holds);
         std::println!(
-            "n = {size:>3}: receipt {} bytes, made in {made:?}, verified in {verified:?}",
+            "n = {size:>3}: receipt {} bytes, {made:.2?} to make, {verified:.2?} to verify",
             bytes.len()
         );
     }

@@ -47,7 +47,7 @@ pub struct LocalIdentity {
     static_key: Zeroizing<[u8; KEY_BYTES]>,
     pub(super) initiator: Vec<u8>,
     pub(super) responder: Vec<u8>,
-    #[cfg(feature = "simulation")]
+    #[cfg(any(test, feature = "simulation"))]
     is_clear: bool,
 }
 
@@ -73,14 +73,14 @@ impl LocalIdentity {
             initiator: credentials(Role::Initiator),
             responder: credentials(Role::Responder),
             static_key,
-            #[cfg(feature = "simulation")]
+            #[cfg(any(test, feature = "simulation"))]
             is_clear: false,
         }
     }
 
     /// Prepares handshakes in which both sides name themselves, prove nothing, and go on in plain
     /// text. For big simulations; both sides of a link must agree.
-    #[cfg(feature = "simulation")]
+    #[cfg(any(test, feature = "simulation"))]
     pub fn in_the_clear(address: Address, network: NetworkId, work_bits: u8) -> Self {
         let credentials = encode(&Credentials { network, address, signature: Signature([0; 64]) });
         Self {
@@ -101,7 +101,7 @@ impl LocalIdentity {
 
     /// Begins a handshake's cryptography.
     fn channel(&self, rng: Rng, role: Role) -> Channel {
-        #[cfg(feature = "simulation")]
+        #[cfg(any(test, feature = "simulation"))]
         if self.is_clear {
             return Channel::Clear;
         }

@@ -4,7 +4,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
-use bitcraps_sim::config::{Config, DiceKeySource, Profile, parse_topology};
+use bitcraps_sim::config::{
+    Config, DiceKeySource, LinkConfig, Profile, RADIO_VIEWS, parse_topology,
+};
 use bitcraps_sim::latency::Latency;
 use bitcraps_sim::topology::Topology;
 use clap::Args;
@@ -12,6 +14,13 @@ use clap::Args;
 /// Nodes up to which links are encrypted unless asked for otherwise: each pays for a handshake with
 /// each, and what is sealed for one cannot be sent to another.
 const SEALED_PLACES: usize = 64;
+
+/// Nodes up to which things go wrong for as long as by default: what a second costs grows with the
+/// square of their number.
+const LASTING_PLACES: u64 = 100;
+
+/// How long things go wrong among more nodes at least, in milliseconds: several views.
+const SHORTEST_MS: u64 = 1_000;
 
 /// What to run.
 #[derive(Clone, Debug, Default, Args)]
@@ -34,7 +43,7 @@ pub(crate) struct RunFlags {
     /// How many validators are hostile.
     #[arg(long)]
     byzantine: Option<u16>,
-    /// What they do; several are shared out among them.
+    /// What they do; several are shared out among them. Drawn from the seed if not given.
     #[arg(long = "strategy", value_name = "NAME")]
     strategies: Vec<String>,
     /// Breaks every node's core in this way; see `canary`.
@@ -43,6 +52,9 @@ pub(crate) struct RunFlags {
     /// full, star, ring, small-world[:NEIGHBOURS], radio[:RADIUS] or islands[:COUNT].
     #[arg(long, value_parser = parse_topology)]
     topology: Option<Topology>,
+    /// Nodes choose their links themselves, this many at most: a partial mesh.
+    #[arg(long, value_name = "LINKS")]
+    views: Option<u16>,
     /// Every frame takes this many milliseconds.
     #[arg(long, value_name = "MS")]
     latency: Option<u64>,
@@ -58,7 +70,7 @@ pub(crate) struct RunFlags {
     /// Votes and transactions carry keyed hashes instead of signatures.
     #[arg(long)]
     stand_in: bool,
-    /// How long things go wrong: `60s`, `5m`.
+    /// How long things go wrong: `60s`, `5m`. By default 5 s, and less among more than 100 nodes.
     #[arg(long, value_parser = duration)]
     until: Option<Duration>,
     /// K, how many blocks everybody must see final once all is healed.
@@ -105,6 +117,11 @@ impl RunFlags {
         set(&mut config.players, self.players);
         set(&mut config.byzantine, self.byzantine);
         set(&mut config.topology, self.topology);
+        let ready_made = self.draw || self.profile.is_some() || self.config.is_some();
+        if matches!(config.topology, Topology::Radio { .. }) && !ready_made {
+            (config.views, config.link) = (Some(RADIO_VIEWS), LinkConfig::radio());
+        }
+        config.views = self.views.or(config.views);
         set(&mut config.blocks, self.blocks);
         set(&mut config.faults.crashes, self.crashes);
         set(&mut config.faults.cuts, self.cuts);
@@ -123,9 +140,17 @@ impl RunFlags {
         config.stand_in |= self.stand_in;
         if !self.strategies.is_empty() {
             config.strategies.clone_from(&self.strategies);
+        } else if config.strategies.is_empty() && self.config.is_none() {
+            config.draw_strategies();
         }
         if !self.flaws.is_empty() {
             config.flaws.clone_from(&self.flaws);
+        }
+        let places = config.places() as u64;
+        if places > LASTING_PLACES && !ready_made {
+            let lasts = config.faulty_ms * LASTING_PLACES.pow(2) / places.pow(2);
+            config.faulty_ms = lasts.max(SHORTEST_MS);
+            config.stabilises_ms = config.faulty_ms;
         }
         if let Some(until) = self.until {
             config.faulty_ms = u64::try_from(until.as_millis()).context("too long")?;
@@ -193,5 +218,15 @@ mod tests {
         let flags = RunFlags { nodes: Some(9), draw: true, ..RunFlags::default() };
         let config = flags.config(5).unwrap();
         assert_eq!((config.seed, config.nodes), (5, 9));
+    }
+
+    #[test]
+    fn among_hundreds_things_go_wrong_for_a_shorter_time_unless_asked_for_otherwise() {
+        let lasts = |nodes, until| {
+            let flags = RunFlags { nodes: Some(nodes), until, ..RunFlags::default() };
+            flags.config(1).unwrap().faulty_ms
+        };
+        assert_eq!([100, 200, 300].map(|nodes| lasts(nodes, None)), [5_000, 1_250, 1_000]);
+        assert_eq!(lasts(300, Some(Duration::from_secs(7))), 7_000);
     }
 }

@@ -7,9 +7,10 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use bitcraps_protocol::craps::Bet;
+use bitcraps_protocol::mesh::Tally;
 use bitcraps_sim::failure::Failure;
 use bitcraps_sim::network::Traffic;
-use bitcraps_sim::run::Report;
+use bitcraps_sim::run::{Report, Views};
 use bitcraps_sim::sometimes;
 use bitcraps_sim::swarm::{Summary, vacuous};
 
@@ -43,7 +44,15 @@ pub(crate) fn report(report: &Report, kept: &Path) -> String {
         tally.votes
     );
     let _ = writeln!(text, "{}", frames(traffic));
+    if let Some(Views { least, most, diameter, connected }) = report.views {
+        let apart = if connected { "" } else { "; some honest ones are cut off from others" };
+        let _ = writeln!(text, "links: {least} to {most} each, diameter {diameter}{apart}");
+    }
+    let _ = writeln!(text, "{}", gossip(&report.gossip));
     let _ = writeln!(text, "{}", counters(report.counters.iter()));
+    if !report.followed.is_empty() {
+        let _ = writeln!(text, "strategies: {}", counters(report.followed.iter()));
+    }
     if let Some(liveness) = report.liveness {
         let _ = writeln!(
             text,
@@ -101,6 +110,9 @@ pub(crate) fn summary(summary: &Summary) -> String {
     for (name, count) in &summary.counters {
         let _ = writeln!(text, "  {name:<40} {count:>10}");
     }
+    for (name, count) in &summary.followed {
+        let _ = writeln!(text, "  strategy {name:<31} {count:>10}");
+    }
     if let Some((permille, seed)) = summary.slowest {
         let _ = writeln!(text, "slowest progress: {permille} ‰ of what is allowed, seed {seed}");
     }
@@ -132,6 +144,18 @@ fn frames(traffic: &Traffic) -> String {
     format!(
         "frames: {sent} sent, {delivered} delivered, {lost} lost, {duplicated} duplicated, \
          {resent} sent again, {delayed} delayed, {cut} cut off, {held} held up, {dead} too late"
+    )
+}
+
+fn gossip(tally: &Tally) -> String {
+    let Tally { new, repeated, hops, most_hops, asked_for } = tally;
+    let mean = hops * 10 / new.max(&1);
+    format!(
+        "gossip: {new} first copies, {repeated} more ({} ‰), over {}.{} links on average and \
+         {most_hops} at most, {asked_for} asked for",
+        tally.redundancy_permille(),
+        mean / 10,
+        mean % 10
     )
 }
 

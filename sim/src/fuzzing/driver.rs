@@ -8,13 +8,13 @@ use bitcraps_protocol::chain::{Genesis, ValidatorCard};
 use bitcraps_protocol::consensus::Vote;
 use bitcraps_protocol::craps::Chips;
 use bitcraps_protocol::event::{
-    Action, Command, CommandId, Direction, Endpoint, Event, Key, LinkId, LinkKind, Notice,
+    Action, Command, CommandId, Direction, Endpoint, Event, Key, Label, LinkId, LinkKind, Notice,
     Position, Record, Refusal,
 };
 use bitcraps_protocol::identity::{Address, Keypair, ProofOfWork};
-use bitcraps_protocol::journal::Entry;
+use bitcraps_protocol::journal::{Beginnings, Entry};
 use bitcraps_protocol::mesh;
-use bitcraps_protocol::node::{CannotStart, Config, Node, Past, Setup};
+use bitcraps_protocol::node::{CannotStart, Config, Node, Past, Setup, SnapshotConfig};
 use bitcraps_protocol::rng::Rng;
 use bitcraps_protocol::simulation::{Observation, Outgoing, Signatures, Simulation};
 use bitcraps_protocol::time::{BlockTime, Time};
@@ -119,16 +119,26 @@ impl Driver {
             holds_outgoing: !checked,
             ..Simulation::default()
         };
+        // Every few blocks, so that journals have places in their middle where a start begins.
+        let snapshots = SnapshotConfig { interval: 8, threshold: 16, ..SnapshotConfig::default() };
+        let config = Config { snapshots, ..Config::default() };
+        let mut beginnings = Beginnings::default();
+        for (position, record) in (0..).map(Position).zip(&journal) {
+            beginnings.note(position, record.label);
+        }
+        let begins = beginnings.newest().unwrap_or_default();
         let node = || {
             let setup = Setup {
                 genesis: founded.genesis.clone(),
                 keypair: keypair.clone(),
                 proof: *proof,
                 seed: [index as u8; 32],
-                config: Config::default(),
+                config,
                 past: Past::Known,
+                begins,
             };
-            Node::simulated(setup, &simulation, now, journal.iter().cloned())
+            let records = journal[begins.0 as usize..].iter().cloned();
+            Node::simulated(setup, &simulation, now, records)
         };
         let votes = (0..).zip(&journal).filter_map(|(place, record)| Some((place, vote(record)?)));
         let mut driver = Self {
@@ -187,6 +197,7 @@ impl Driver {
             | Event::WallClock { .. }
             | Event::DialFailed { .. }
             | Event::Discovered { .. }
+            | Event::Reachable { .. }
             | Event::Tick => {}
         }
         if let Some(double) = &mut self.double {
@@ -263,7 +274,9 @@ impl Driver {
     /// Answers what was asked for first, from the journal or with nothing.
     pub(super) fn load(&mut self, now: Time, found: bool) -> Seen {
         let Some(key) = self.loads.pop_front() else { return Seen::default() };
-        let record = self.journal.iter().find(|record| record.key == Some(key));
+        let Key::Block(height) = key;
+        let label = Label::Block(height);
+        let record = self.journal.iter().find(|record| record.label == label);
         let bytes = record.filter(|_| found).map(|record| record.bytes.clone());
         self.give(now, Event::Loaded { key, bytes })
     }
@@ -342,6 +355,8 @@ fn vote(record: &Record) -> Option<Vote> {
         | Entry::Barred { .. }
         | Entry::Overridden
         | Entry::Part { .. }
-        | Entry::Snapshot(_) => None,
+        | Entry::Snapshot(_)
+        | Entry::Base { .. }
+        | Entry::Promises(_) => None,
     }
 }

@@ -7,7 +7,7 @@ use bitcraps_protocol::block::{ValidatorIndex, View};
 use bitcraps_protocol::chain::Operation;
 use bitcraps_protocol::consensus::Statement;
 use bitcraps_protocol::craps::{Chips, Rules};
-use bitcraps_protocol::event::{Command, Event, Record};
+use bitcraps_protocol::event::{Command, Event, Label, Record};
 use bitcraps_protocol::fuzzing::{Choices, Decisions};
 use bitcraps_protocol::identity::{Context, Epoch};
 use bitcraps_protocol::journal::Entry;
@@ -111,7 +111,8 @@ fn change(records: &mut Vec<Record>, which: usize, choices: &mut Choices<'_>) {
             let entry = made_up(records, which, choices);
             records.insert(at, entry.to_record());
         }
-        _ => records.insert(at, Record { key: None, bytes: Bytes::from(choices.bytes(255)) }),
+        _ => records
+            .insert(at, Record { label: Label::Plain, bytes: Bytes::from(choices.bytes(255)) }),
     }
 }
 

@@ -49,7 +49,9 @@ fn network(choices: &mut Choices<'_>) -> Config {
             kilobits_per_second: 0,
             queue_bytes: 256 * 1024,
             clear: true,
+            ..Config::default().link
         },
+        snapshot_blocks: 8,
         disk: Latency::Constant { micros: 1_000 },
         workload: Workload { every_ms: 50, tables: 1, ..Workload::default() },
         faulty_ms: FAULTY_MS,

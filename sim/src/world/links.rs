@@ -1,18 +1,16 @@
 //! Links coming up and going down, and what flows over them.
 
-use bitcraps_protocol::event::{Direction, Endpoint, Event, LinkId, LinkKind};
+use bitcraps_protocol::event::{Direction, Event, LinkId, LinkKind};
+use bitcraps_protocol::mesh::Tally;
 use bitcraps_protocol::node::Node;
 use bitcraps_protocol::time::Time;
 use bytes::Bytes;
 
-use super::{Step, World};
+use super::{Step, World, choice};
 use crate::adversary::Scheme;
 use crate::network::Cut;
 use crate::queue::Queue as _;
 use crate::recorder::Kind;
-
-/// Bytes of the largest frame on any link: MTUs are not modelled.
-const MTU: u32 = 65_535;
 
 /// How long a driver waits before it dials again.
 const REDIAL_MICROS: u64 = 500_000;
@@ -33,24 +31,40 @@ pub(super) fn generation_of(link: LinkId) -> u32 {
 }
 
 impl World {
-    /// Links two places if they are up and hear one another and are not linked yet.
+    /// Links two places, unless nodes choose whom to be linked with themselves.
     pub(super) fn dial(&mut self, pair: usize) {
+        if !self.nodes_choose() {
+            self.link(pair, self.network.pair(pair).ends[0]);
+        }
+    }
+
+    /// Links two places if they are up and hear one another and are not linked yet; whether it did.
+    pub(super) fn link(&mut self, pair: usize, dialler: usize) -> bool {
         let it = self.network.pair(pair);
         let ready = it.ends.iter().all(|end| self.places[*end].process.is_some());
         let cut = self.network.is_cut(2 * pair) || self.network.is_cut(2 * pair + 1);
         if it.up || !ready || cut {
-            return;
+            return false;
         }
         let ends = it.ends;
         let generation = self.network.bring_up(pair);
         self.note(Kind::LinkUp, ends[0], pair as u64);
         let kind = if self.config.link.datagram { LinkKind::Datagram } else { LinkKind::Stream };
-        for (side, direction) in [(0, Direction::Outbound), (1, Direction::Inbound)] {
+        let first = usize::from(ends[0] != dialler);
+        for (side, direction) in [(first, Direction::Outbound), (1 - first, Direction::Inbound)] {
             let link = link_id(2 * pair + side, generation);
-            let bytes = Bytes::copy_from_slice(&(ends[1 - side] as u64).to_le_bytes());
-            let endpoint = Endpoint { transport: u8::MAX, bytes };
-            self.give(ends[side], Event::LinkUp { link, kind, mtu: MTU, direction, endpoint });
+            let (mtu, endpoint) = (self.config.link.mtu, choice::endpoint(ends[1 - side]));
+            self.give(ends[side], Event::LinkUp { link, kind, mtu, direction, endpoint });
         }
+        true
+    }
+
+    /// How gossip has come to the honest nodes that run now.
+    pub fn gossip(&self) -> Tally {
+        let honest = (0..self.places.len()).filter(|it| !self.roles.byzantine.contains(it));
+        let mut all = Tally::default();
+        honest.filter_map(|place| self.node(place)).for_each(|node| all.add(node.gossip_tally()));
+        all
     }
 
     pub(super) fn dial_later(&mut self, pair: usize) {

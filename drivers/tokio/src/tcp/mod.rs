@@ -1,94 +1,23 @@
-//! TCP links: listening, dialling what the node asks for, and keeping configured peers dialled.
-//!
-//! A connection is a link whose frames follow their lengths. Everything that a stranger can make
-//! this hold is bounded: connections in total and by source, bytes read and not yet handled (the
-//! host's credit), bytes written and not yet gone, and the time that a write may take. Who the
-//! other side is, and how long it may take to say so, is the node's affair.
+//! TCP links on tokio: listening, telling the node of configured peers, and dialling what it asks
+//! for. How much is too much is decided in [`bitcraps_host::tcp`].
 
-mod backoff;
 mod connection;
-pub(crate) mod frame;
-mod seats;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeSet;
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::sync::Arc;
 
 use bitcraps_host::Links;
+use bitcraps_host::tcp::{ACCEPT_PAUSE, REMIND, Seats, no_address, peer_of};
+pub use bitcraps_host::tcp::{FRAME_BYTES, Limits, TRANSPORT, TcpConfig, endpoint_of};
 use bitcraps_protocol::event::{Direction, Endpoint};
-use bitcraps_protocol::rng::Rng;
-use bytes::Bytes;
-use tokio::net::{TcpListener, TcpSocket, TcpStream, lookup_host};
+use tokio::net::{TcpListener, TcpStream, lookup_host};
 use tokio::runtime::Handle as Runtime;
 use tokio::sync::{Semaphore, watch};
 use tokio::time::{sleep, timeout};
-
-use backoff::{Backoff, Ending};
-pub use frame::FRAME_BYTES;
-use seats::Seats;
-
-/// TCP's tag in an [`Endpoint`].
-pub const TRANSPORT: u8 = 0;
-
-/// Connections that the operating system may hold before they are accepted.
-const BACKLOG: u32 = 256;
-
-/// The pause after a connection could not be accepted, which is mostly for want of file
-/// descriptors: somebody must give one back first.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
-
-/// Bytes that the operating system takes from us before they leave. More would let old frames
-/// pile up in front of the newest vote; less would slow the catch-up over long distances.
-const SEND_BUFFER_BYTES: u32 = 256 * 1024;
-
-/// Where to listen and whom to dial.
-#[derive(Clone, Debug, Default)]
-pub struct TcpConfig {
-    /// Where to listen; port 0 lets the system choose. `None`: nobody can dial this node.
-    pub listen: Option<SocketAddr>,
-    /// Peers to be connected with all the time, as `host:port`.
-    pub peers: Vec<String>,
-    /// How much is too much.
-    pub limits: Limits,
-}
-
-/// How much is too much.
-#[derive(Clone, Debug)]
-pub struct Limits {
-    /// Connections that others opened. 256: more than a node's mesh uses, and about 100 MB at
-    /// the very worst.
-    pub inbound: usize,
-    /// Connections from one IPv4 address or one IPv6 network of 64 bits. 64: a whole test network
-    /// on one machine.
-    pub inbound_per_source: usize,
-    /// Connections that the node asked for, being made or made. 64, as many links as a node has.
-    pub dials: usize,
-    /// Configured peers.
-    pub peers: usize,
-    /// How long finding and reaching a peer may take.
-    pub connect_timeout: Duration,
-    /// How long the other side may take to make room for a write of at most two frames. 20 s: a
-    /// bad mobile connection.
-    pub write_timeout: Duration,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self {
-            inbound: 256,
-            inbound_per_source: 64,
-            dials: 64,
-            peers: 128,
-            connect_timeout: Duration::from_secs(5),
-            write_timeout: Duration::from_secs(20),
-        }
-    }
-}
 
 /// The TCP links of one node. Dropping it ends them all.
 pub struct Tcp {
@@ -104,9 +33,6 @@ struct Shared {
     limits: Limits,
     seats: Seats,
     dials: Arc<Semaphore>,
-    /// Configured peers, being dialled or connected.
-    peers: Mutex<BTreeSet<String>>,
-    rng: Rng,
 }
 
 impl Tcp {
@@ -114,17 +40,14 @@ impl Tcp {
     /// runtime with I/O and time. Fails if it cannot listen.
     pub fn start(links: Links, config: TcpConfig) -> io::Result<Self> {
         let TcpConfig { listen, peers, limits } = config;
-        let mut seed = [0; 32];
-        getrandom::fill(&mut seed).map_err(|error| io::Error::other(error.to_string()))?;
-        let listener = listen.map(bind).transpose()?;
+        let listener = listen.map(bitcraps_host::tcp::listen).transpose()?;
+        let listener = listener.map(TcpListener::from_std).transpose()?;
         let local_addr = listener.as_ref().map(TcpListener::local_addr).transpose()?;
         let shared = Arc::new(Shared {
             links,
             seats: Seats::new(limits.inbound, limits.inbound_per_source),
             dials: Arc::new(Semaphore::new(limits.dials)),
             limits,
-            peers: Mutex::default(),
-            rng: Rng::new(seed),
         });
         let stop = Arc::new(watch::Sender::new(()));
         let tcp = Self { shared, stop, runtime: Runtime::current(), local_addr };
@@ -132,27 +55,13 @@ impl Tcp {
             tcp.spawn(accept(listener, tcp.shared.clone(), tcp.stop.subscribe()));
         }
         tcp.obey_dials();
-        for peer in peers {
-            tcp.add_peer(peer);
-        }
+        tcp.spawn(remind(peers, tcp.shared.clone()));
         Ok(tcp)
     }
 
     /// Where it listens.
     pub fn local_addr(&self) -> Option<SocketAddr> {
         self.local_addr
-    }
-
-    /// Keeps a connection to `peer`, given as `host:port`, from now on. False if it does so
-    /// already or has too many peers.
-    pub fn add_peer(&self, peer: String) -> bool {
-        let mut peers = self.shared.peers.lock().unwrap_or_else(PoisonError::into_inner);
-        if peers.len() >= self.shared.limits.peers || !peers.insert(peer.clone()) {
-            return false;
-        }
-        drop(peers);
-        self.spawn(keep_connected(peer, self.shared.clone()));
-        true
     }
 
     /// Ends all links, and returns when they have ended.
@@ -190,22 +99,6 @@ async fn until(mut stop: watch::Receiver<()>, work: impl Future<Output = ()>) {
     }
 }
 
-fn bind(address: SocketAddr) -> io::Result<TcpListener> {
-    let socket = socket_for(address)?;
-    // A restarted node must not wait for its former connections to be forgotten.
-    #[cfg(unix)]
-    socket.set_reuseaddr(true)?;
-    socket.bind(address)?;
-    socket.listen(BACKLOG)
-}
-
-fn socket_for(address: SocketAddr) -> io::Result<TcpSocket> {
-    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
-    // Accepted connections inherit this.
-    socket.set_send_buffer_size(SEND_BUFFER_BYTES)?;
-    Ok(socket)
-}
-
 async fn accept(listener: TcpListener, shared: Arc<Shared>, stop: watch::Receiver<()>) {
     loop {
         let (stream, source) = match listener.accept().await {
@@ -229,29 +122,16 @@ async fn accept(listener: TcpListener, shared: Arc<Shared>, stop: watch::Receive
     }
 }
 
-async fn keep_connected(peer: String, shared: Arc<Shared>) {
-    let mut backoff = Backoff::new(shared.rng.fork(&peer));
-    loop {
-        let ending = match connect(&peer, &shared.limits).await {
-            Ok(stream) => shared.serve(stream, Direction::Outbound, endpoint_of(&peer)).await,
-            Err(error) => {
-                tracing::debug!(peer, %error, "cannot reach a peer");
-                Ending::Unreachable
-            }
-        };
-        if shared.links.are_over() {
-            return;
-        }
-        let Some(delay) = backoff.after(ending) else {
-            tracing::warn!(peer, "a configured peer is this node itself; not dialled again");
-            return;
-        };
-        sleep(delay).await;
+/// Tells the node where others may be found; when to dial them is its affair.
+async fn remind(peers: Vec<String>, shared: Arc<Shared>) {
+    while !shared.links.are_over() {
+        peers.iter().for_each(|peer| shared.links.discovered(endpoint_of(peer)));
+        sleep(REMIND).await;
     }
 }
 
 async fn dial_once(endpoint: Endpoint, shared: &Shared) {
-    let peer = String::from_utf8_lossy(&endpoint.bytes);
+    let peer = peer_of(&endpoint);
     match connect(&peer, &shared.limits).await {
         Ok(stream) => {
             shared.serve(stream, Direction::Outbound, endpoint.clone()).await;
@@ -266,9 +146,9 @@ async fn dial_once(endpoint: Endpoint, shared: &Shared) {
 /// Connects with the first of the addresses of `peer` that answers.
 pub(crate) async fn connect(peer: &str, limits: &Limits) -> io::Result<TcpStream> {
     timeout(limits.connect_timeout, async {
-        let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
+        let mut last = no_address();
         for address in lookup_host(peer).await? {
-            match socket_for(address)?.connect(address).await {
+            match TcpStream::connect(address).await {
                 Ok(stream) => return Ok(stream),
                 Err(error) => last = error,
             }
@@ -278,12 +158,8 @@ pub(crate) async fn connect(peer: &str, limits: &Limits) -> io::Result<TcpStream
     .await?
 }
 
-pub(crate) fn endpoint_of(peer: &str) -> Endpoint {
-    Endpoint { transport: TRANSPORT, bytes: Bytes::copy_from_slice(peer.as_bytes()) }
-}
-
 impl Shared {
-    async fn serve(&self, stream: TcpStream, direction: Direction, endpoint: Endpoint) -> Ending {
-        connection::serve(stream, direction, endpoint, &self.links, &self.limits).await
+    async fn serve(&self, stream: TcpStream, direction: Direction, endpoint: Endpoint) {
+        connection::serve(stream, direction, endpoint, &self.links, &self.limits).await;
     }
 }

@@ -53,6 +53,8 @@ pub(crate) struct Ceremony {
     pub(crate) cheats: BTreeMap<ValidatorIndex, (ValidatorIndex, Cheat)>,
     /// Versions that rolls wait for.
     pub(crate) rolling: BTreeSet<u32>,
+    /// What was worked out ahead of the block that makes the key.
+    pub(crate) sum: Option<Sum>,
 }
 
 impl Ceremony {
@@ -75,6 +77,7 @@ impl Ceremony {
             asleep: BTreeSet::new(),
             cheats: BTreeMap::new(),
             rolling: BTreeSet::new(),
+            sum: None,
         }
     }
 
@@ -174,7 +177,14 @@ impl Ceremony {
         }
         let deals = |version, dealer| self.deals.get(&(version, dealer));
         let version = self.generation.version;
-        let advance = self.generation.advance(self.height, &deals);
+        let advance = self.generation.advance(self.height, |closing| {
+            let known = self.sum.take().filter(|sum| sum.is_of(closing));
+            let mut sum = known.unwrap_or_else(|| Sum::new(closing));
+            while !sum.is_done() {
+                sum.step(&deals);
+            }
+            sum.key()
+        });
         match &advance {
             Advance::Made(key) => _ = self.keys.insert(version, key.clone()),
             Advance::Restarted(dealers) => {

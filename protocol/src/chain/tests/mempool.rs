@@ -1,5 +1,5 @@
 use super::*;
-use crate::wire::limits;
+use crate::wire::{decode, encode, limits};
 
 #[test]
 fn what_waits_is_bounded_for_each_account() {
@@ -18,6 +18,24 @@ fn what_waits_is_bounded_for_each_account() {
     assert_eq!(chain.mempool_len(), 64);
     assert!(chain.contains(&net.transfer(0, 3, 1, 1).id()));
     assert_eq!(chain.next_nonce(&Keypair::from_seed([77; 32]).peer()), None);
+}
+
+#[test]
+fn who_knows_a_transaction_does_not_vouch_for_it_under_another_signature() {
+    let net = Net::new(1, 2);
+    let mut chain = net.chain();
+    let transaction = net.transfer(0, 1, 1, 1);
+    let signed = transaction.signed().clone();
+    assert!(!chain.vouches_for(&signed));
+    chain.submit(transaction).unwrap();
+    assert!(chain.vouches_for(&signed));
+
+    let mut bytes = encode(&signed);
+    *bytes.last_mut().unwrap() ^= 1;
+    let forged: SignedTransaction = decode(&bytes, limits::TRANSACTION_BYTES).unwrap();
+    assert_eq!(forged.id(), signed.id());
+    assert!(!chain.vouches_for(&forged));
+    assert_eq!(chain.verify(forged), Err(NotAuthentic::BadSignature));
 }
 
 #[test]
@@ -159,13 +177,13 @@ fn there_is_content_only_while_something_could_be_ordered() {
 fn offers_go_round_everything_that_waits() {
     let net = Net::new(1, 2);
     let mut chain = net.chain();
-    assert_eq!(chain.offer(3), vec![]);
+    assert!(chain.offer(3).is_empty());
     for nonce in 1..=5 {
         chain.submit(net.transfer(0, nonce, 1, 1)).unwrap();
     }
     let mut offered: Vec<TransactionId> = Vec::new();
     for _ in 0..5 {
-        offered.extend(chain.offer(3).iter().map(SignedTransaction::id));
+        offered.extend(chain.offer(3).iter().map(VerifiedTransaction::id));
     }
     assert_eq!(offered[..5], offered[5..10]);
     assert_eq!(offered[..5], offered[10..]);

@@ -151,11 +151,12 @@ impl World {
                 let author = author_of(message);
                 let message = message.clone();
                 let (attempt, from) = (*attempt, Some(*link));
-                let lane = Lane::Votes;
-                self.meshes[node]
-                    .handle(self.now, Input::Broadcast { lane, author, attempt, message, from });
+                let (lane, serial) = (Lane::Votes, None);
+                let input = Input::Broadcast { lane, author, serial, attempt, message, from };
+                self.meshes[node].handle(self.now, input);
             }
             Output::Deliver { gossip: None, .. }
+            | Output::Dial { .. }
             | Output::PeerUp { .. }
             | Output::PeerDown { .. }
             | Output::Misbehaved { .. } => {}
@@ -202,6 +203,7 @@ impl World {
         let input = Input::Broadcast {
             lane: Lane::Votes,
             author: Some(peer(node)),
+            serial: None,
             attempt: Attempt(attempt),
             message: words(node, text),
             from: None,

@@ -1,0 +1,335 @@
+//! The address book: where others may be found, and when to try again. HyParView's passive view.
+
+use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
+use core::time::Duration;
+
+use crate::event::{CloseReason, Endpoint, LinkId};
+use crate::identity::PeerId;
+use crate::rng::Rng;
+use crate::time::Time;
+
+/// Places remembered.
+const PLACES: usize = 256;
+/// Places of one peer.
+const PLACES_OF_ONE: usize = 4;
+
+/// After the first failure.
+const FIRST: Duration = Duration::from_millis(100);
+/// After many, and where there was no room.
+const LONGEST: Duration = Duration::from_secs(15);
+/// A link that lived as long as this was a success: what ended it is a new story.
+const SUCCESS: Duration = Duration::from_secs(10);
+/// While another link to the same peer is up.
+const DUPLICATE: Duration = Duration::from_secs(10);
+/// After the peer broke the protocol: it will most likely do so again.
+const FAULT: Duration = Duration::from_secs(60);
+/// How long a driver may take to say what became of a dial.
+const DIAL: Duration = Duration::from_secs(30);
+
+/// How a link, or an attempt at one, ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::mesh) enum Ending {
+    /// Nobody answered.
+    Unreachable,
+    /// It broke, or the other side ended it.
+    Lost,
+    /// This node closed it.
+    Closed(CloseReason),
+}
+
+/// What is known about a place. At most [`PLACES`]; the victim is one that only others have told
+/// of and that failed, or else has proven nothing.
+#[derive(Debug)]
+pub(super) struct Book {
+    places: BTreeMap<Endpoint, Place>,
+}
+
+#[derive(Debug)]
+pub(super) struct Place {
+    /// Who is there, as they proved at the last link, or else as others say.
+    pub(super) peer: Option<PeerId>,
+    /// Whether this node's own driver found it.
+    pub(super) is_own: bool,
+    /// Whether `peer` was met there.
+    is_proven: bool,
+    /// Whether it was at the last link: then its end is no failure of the way there.
+    was_met: bool,
+    state: State,
+    failures: u32,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Idle { until: Time },
+    Dialled { until: Time },
+    Linked { link: LinkId, since: Time },
+    Oneself,
+}
+
+impl Book {
+    pub(super) const fn new() -> Self {
+        Self { places: BTreeMap::new() }
+    }
+
+    /// This node's own driver found a place.
+    pub(super) fn found(&mut self, now: Time, endpoint: Endpoint, rng: &mut Rng) {
+        match self.places.get_mut(&endpoint) {
+            Some(place) => place.is_own = true,
+            None => self.add(now, endpoint, None, true, rng),
+        }
+    }
+
+    /// Somebody says that `peer` can be found there.
+    pub(super) fn heard(&mut self, now: Time, endpoint: Endpoint, peer: PeerId, rng: &mut Rng) {
+        match self.places.get_mut(&endpoint) {
+            Some(place) if place.peer.is_none() => place.peer = Some(peer),
+            Some(_) => {}
+            None => {
+                let of_peer = self.places.values().filter(|place| place.peer == Some(peer));
+                if of_peer.count() < PLACES_OF_ONE {
+                    self.add(now, endpoint, Some(peer), false, rng);
+                }
+            }
+        }
+    }
+
+    fn add(
+        &mut self,
+        now: Time,
+        endpoint: Endpoint,
+        peer: Option<PeerId>,
+        is_own: bool,
+        rng: &mut Rng,
+    ) {
+        if self.places.len() >= PLACES && !self.make_room(is_own, rng) {
+            return;
+        }
+        let state = State::Idle { until: now };
+        let place = Place { peer, is_own, is_proven: false, was_met: false, state, failures: 0 };
+        self.places.insert(endpoint, place);
+    }
+
+    /// Forgets the place worth least; nothing that others say displaces what this node knows.
+    fn make_room(&mut self, for_own: bool, rng: &mut Rng) -> bool {
+        let worth = |place: &Place| {
+            let linked = matches!(place.state, State::Linked { .. } | State::Dialled { .. });
+            (linked, place.is_own, place.is_proven, place.failures == 0)
+        };
+        let Some(least) = self.places.values().map(worth).min() else { return true };
+        if least.0 || (least.1 && !for_own) {
+            return false;
+        }
+        let worst: Vec<Endpoint> = self
+            .places
+            .iter()
+            .filter(|(_, place)| worth(place) == least)
+            .map(|(endpoint, _)| endpoint.clone())
+            .collect();
+        let victim = &worst[rng.below(worst.len() as u64) as usize];
+        self.places.remove(victim);
+        true
+    }
+
+    /// Notes that a dial begins.
+    pub(super) fn dialled(&mut self, now: Time, endpoint: &Endpoint) {
+        if let Some(place) = self.places.get_mut(endpoint) {
+            place.state = State::Dialled { until: now + DIAL };
+        }
+    }
+
+    /// The dial came to something.
+    pub(super) fn linked(&mut self, now: Time, endpoint: &Endpoint, link: LinkId) {
+        if let Some(place) = self.places.get_mut(endpoint) {
+            place.state = State::Linked { link, since: now };
+            place.was_met = false;
+        }
+    }
+
+    /// Who is at the other end of a link is known.
+    pub(super) fn met(&mut self, link: LinkId, peer: PeerId) {
+        let linked = |place: &&mut Place| matches!(place.state, State::Linked { link: it, .. } if it == link);
+        if let Some(place) = self.places.values_mut().find(linked) {
+            place.peer = Some(peer);
+            (place.is_proven, place.was_met) = (true, true);
+        }
+    }
+
+    /// The link to a place is gone.
+    pub(super) fn unlinked(&mut self, now: Time, link: LinkId, ending: Ending, rng: &mut Rng) {
+        let linked = |place: &&mut Place| matches!(place.state, State::Linked { link: it, .. } if it == link);
+        if let Some(place) = self.places.values_mut().find(linked) {
+            place.end(now, ending, rng);
+        }
+    }
+
+    /// A dial came to nothing.
+    pub(super) fn failed(&mut self, now: Time, endpoint: &Endpoint, rng: &mut Rng) {
+        if let Some(place) = self.places.get_mut(endpoint) {
+            place.end(now, Ending::Unreachable, rng);
+        }
+    }
+
+    /// Gives up dials of which nothing was heard.
+    pub(super) fn give_up(&mut self, now: Time, rng: &mut Rng) {
+        for place in self.places.values_mut() {
+            if matches!(place.state, State::Dialled { until } if until <= now) {
+                place.end(now, Ending::Unreachable, rng);
+            }
+        }
+    }
+
+    /// Dials under way.
+    pub(super) fn dials(&self) -> usize {
+        self.places.values().filter(|it| matches!(it.state, State::Dialled { .. })).count()
+    }
+
+    /// Places that are neither linked nor being dialled, each with the time from which it may be.
+    pub(super) fn idle(&self) -> impl Iterator<Item = (&Endpoint, &Place, Time)> {
+        self.places.iter().filter_map(|(endpoint, place)| match place.state {
+            State::Idle { until } => Some((endpoint, place, until)),
+            State::Dialled { .. } | State::Linked { .. } | State::Oneself => None,
+        })
+    }
+
+    /// When the next dial is given up.
+    pub(super) fn gives_up_at(&self) -> Option<Time> {
+        let dialled = self.places.values().filter_map(|place| match place.state {
+            State::Dialled { until } => Some(until),
+            State::Idle { .. } | State::Linked { .. } | State::Oneself => None,
+        });
+        dialled.min()
+    }
+
+    /// Where peers are said to be, for telling others.
+    pub(super) fn known(&self) -> impl Iterator<Item = (PeerId, &Endpoint)> {
+        let worth_telling = self.places.iter().filter(|(_, place)| place.failures == 0);
+        worth_telling.filter_map(|(endpoint, place)| Some((place.peer?, endpoint)))
+    }
+}
+
+impl Place {
+    fn end(&mut self, now: Time, ending: Ending, rng: &mut Rng) {
+        let lived = match self.state {
+            State::Linked { since, .. } => now.since(since),
+            State::Idle { .. } | State::Dialled { .. } | State::Oneself => Duration::ZERO,
+        };
+        if lived >= SUCCESS {
+            self.failures = 0;
+        }
+        let is_refusal = lived > Duration::ZERO && lived < SUCCESS && self.was_met;
+        let most = match ending {
+            Ending::Lost if is_refusal => {
+                self.failures = self.failures.saturating_add(1);
+                LONGEST
+            }
+            Ending::Unreachable | Ending::Lost | Ending::Closed(CloseReason::TimedOut) => {
+                let delay = FIRST.saturating_mul(1 << self.failures.min(16));
+                self.failures = self.failures.saturating_add(1);
+                delay.min(LONGEST)
+            }
+            Ending::Closed(CloseReason::Full) => LONGEST,
+            Ending::Closed(CloseReason::Duplicate) => DUPLICATE,
+            Ending::Closed(CloseReason::Fault(_)) => FAULT,
+            Ending::Closed(CloseReason::Oneself) => {
+                self.state = State::Oneself;
+                return;
+            }
+        };
+        // Nodes that lost each other at the same moment should not all return at the same moment.
+        let half = most / 2;
+        let micros = u64::try_from(half.as_micros()).unwrap_or(u64::MAX);
+        let until = now + half + Duration::from_micros(rng.below(micros));
+        self.state = State::Idle { until };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::string::ToString;
+
+    use bytes::Bytes;
+
+    use super::*;
+    use crate::event::Fault;
+
+    fn endpoint(number: usize) -> Endpoint {
+        Endpoint { transport: 0, bytes: Bytes::from(number.to_string()) }
+    }
+
+    fn waits(book: &Book, now: Time) -> Option<u128> {
+        book.idle().next().map(|(_, _, until)| until.since(now).as_millis())
+    }
+
+    #[track_caller]
+    fn assert_within(delay: Option<u128>, most: u128) {
+        let delay = delay.unwrap();
+        assert!((most / 2 - 1..=most).contains(&delay), "{delay} ms for at most {most} ms");
+    }
+
+    #[test]
+    fn failures_wait_longer_and_longer_and_a_link_that_lived_starts_the_count_again() {
+        let (mut book, mut rng) = (Book::new(), Rng::new([1; 32]));
+        let mut now = Time::ZERO;
+        book.found(now, endpoint(0), &mut rng);
+        for most in [100, 200, 400, 800, 1600, 3200, 6400, 12_800, 15_000, 15_000] {
+            book.dialled(now, &endpoint(0));
+            assert_eq!(book.dials(), 1);
+            book.failed(now, &endpoint(0), &mut rng);
+            assert_within(waits(&book, now), most);
+        }
+        for (lived, most) in [(1, 15_000), (60, 100), (1, 200)] {
+            book.dialled(now, &endpoint(0));
+            book.linked(now, &endpoint(0), LinkId(lived));
+            now = now + Duration::from_secs(lived);
+            book.unlinked(now, LinkId(lived), Ending::Lost, &mut rng);
+            assert_within(waits(&book, now), most);
+        }
+        book.dialled(now, &endpoint(0));
+        assert_eq!(book.gives_up_at(), Some(now + DIAL));
+        book.give_up(now + DIAL, &mut rng);
+        assert_eq!(book.dials(), 0);
+    }
+
+    #[test]
+    fn the_reason_for_closing_decides_when_to_come_back() {
+        let (mut book, mut rng) = (Book::new(), Rng::new([1; 32]));
+        let now = Time::ZERO;
+        book.found(now, endpoint(0), &mut rng);
+        let mut after = |reason| {
+            book.linked(now, &endpoint(0), LinkId(0));
+            book.unlinked(now, LinkId(0), Ending::Closed(reason), &mut rng);
+            waits(&book, now)
+        };
+        assert_within(after(CloseReason::Duplicate), 10_000);
+        assert_within(after(CloseReason::Full), 15_000);
+        assert_within(after(CloseReason::Fault(Fault::Malformed)), 60_000);
+        assert_eq!(after(CloseReason::Oneself), None);
+    }
+
+    #[test]
+    fn what_others_say_displaces_nothing_that_this_node_found_or_met() {
+        let (mut book, mut rng) = (Book::new(), Rng::new([1; 32]));
+        let now = Time::ZERO;
+        (0..100).for_each(|number| book.found(now, endpoint(number), &mut rng));
+        let peer = |number: usize| PeerId([(number / 4) as u8; 32]);
+        book.heard(now, endpoint(999), peer(0), &mut rng);
+        book.linked(now, &endpoint(999), LinkId(1));
+        book.met(LinkId(1), peer(0));
+        book.unlinked(now, LinkId(1), Ending::Closed(CloseReason::Full), &mut rng);
+        for number in 1000..2000 {
+            book.heard(now, endpoint(number), peer(number), &mut rng);
+        }
+        assert_eq!(book.places.len(), PLACES);
+        assert!((0..100).chain([999]).all(|it| book.places.contains_key(&endpoint(it))));
+        (2000..3000).for_each(|number| book.found(now, endpoint(number), &mut rng));
+        assert_eq!(book.places.len(), PLACES);
+    }
+
+    #[test]
+    fn one_peer_has_a_few_places_only() {
+        let (mut book, mut rng) = (Book::new(), Rng::new([1; 32]));
+        (0..50).for_each(|it| book.heard(Time::ZERO, endpoint(it), PeerId([1; 32]), &mut rng));
+        assert_eq!(book.places.len(), PLACES_OF_ONE);
+    }
+}
