@@ -401,8 +401,10 @@ impl Consensus {
     fn on_decided(&mut self, link: LinkId, blocks: Vec<Decided>) {
         let asked = self.sync.fetch.as_ref().filter(|fetch| fetch.link == link);
         let Some(mut height) = asked.map(|fetch| fetch.from) else { return };
-        if blocks.is_empty() {
-            return self.pass_over();
+        let Some(first) = blocks.first() else { return self.pass_over() };
+        if first.block.header.height != height {
+            // It answers a question that was given up for lost.
+            return;
         }
         self.sync.fetch = None;
         for decided in blocks {
