@@ -5,11 +5,13 @@
 //! * Scenarios of four validators, one of which is two (Twins): five views in which the two are heard
 //!   by some and not by others, then three more final blocks at every honest node; for each second of
 //!   processor time.
-//! * The time between blocks and the time to finality, in δ, the time that a message takes.
+//! * The time between blocks and the time to finality, in δ, the time that a message takes; and the
+//!   time from a node's knowing a throw to be final to its knowing the dice.
 //!
 //! Every network is one of full nodes: blocks are built, executed and journalled everywhere, and every
 //! check of the simulator is on.
 
+use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::time::Duration;
 
@@ -60,6 +62,18 @@ fn main() {
         say(&format!(
             "finality: {finality:.2} δ after a leader may propose, a block each {block:.2} δ"
         ));
+    }
+    for nodes in [4, 31] {
+        let name = format!("dice, {nodes} validators");
+        if asked(&name) {
+            let delays = dice(nodes);
+            let mean = delays.iter().sum::<f64>() / delays.len() as f64;
+            let most = delays.iter().copied().fold(0., f64::max);
+            say(&format!(
+                "{name}: shown {mean:.2} δ after finality, {most:.2} δ at most, {} times",
+                delays.len()
+            ));
+        }
     }
 }
 
@@ -125,6 +139,26 @@ fn finality() -> (f64, f64) {
     let block = 10_000_000.0 / views.len() as f64;
     let finality = delays.iter().sum::<u64>() as f64 / delays.len() as f64;
     (block / DELTA as f64, finality / DELTA as f64)
+}
+
+/// How long after a throw's block was final at a node the node knew the dice, in δ.
+fn dice(nodes: u16) -> Vec<f64> {
+    let mut world = World::new(network(nodes, true), None);
+    world.recorder.keep_timeline((0, 0));
+    run_until(&mut world, 5_000);
+    let happenings = world.recorder.take_timeline().expect("it was kept").happenings;
+    let mut decided = BTreeMap::new();
+    let mut delays = Vec::new();
+    for it in happenings {
+        if it.kind == Kind::Finalized {
+            decided.insert((it.place, it.what), it.at);
+        } else if it.kind == Kind::Rolled {
+            // Dice are shown of final throws only.
+            delays.push((it.at - decided[&(it.place, it.what)]) as f64 / DELTA as f64);
+        }
+    }
+    assert!(!delays.is_empty(), "nobody rolled");
+    delays
 }
 
 fn is(it: &bitcraps_sim::recorder::Happening, kind: Kind, view: u64) -> bool {

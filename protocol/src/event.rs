@@ -55,10 +55,30 @@ pub struct Position(pub u64);
 /// What a node must still know after a crash.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Record {
-    /// The key under which it will be asked for again, if it will be.
-    pub key: Option<Key>,
+    /// What its keeper must know of it.
+    pub label: Label,
     /// Its content, in the core's own encoding.
     pub bytes: Bytes,
+}
+
+/// What the keeper of a journal must know of a record without reading it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Label {
+    /// Nothing.
+    Plain,
+    /// It is the decided block at this height, which will be asked for under [`Key::Block`].
+    Block(Height),
+    /// A start may begin to read here, without what is before, once the snapshot of this height is
+    /// whole. Blocks that are before are still asked for.
+    Base {
+        /// The height of the newest final block at this place.
+        height: Height,
+        /// Whether that block is the last one before this record; otherwise its state was fetched,
+        /// and the blocks below it may not be here.
+        follows: bool,
+    },
+    /// The last record of the snapshot of the state at this height.
+    Whole(Height),
 }
 
 /// What the driver must be able to find again in its journal without holding it in memory.

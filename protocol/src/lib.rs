@@ -57,15 +57,19 @@
 //! release builds.
 
 extern crate alloc;
-#[cfg(test)]
+#[cfg(any(test, feature = "fuzzing"))]
 extern crate std;
 
 pub mod beacon;
 pub mod block;
 pub mod chain;
 pub mod consensus;
+#[cfg(test)]
+mod cpu_time;
 pub mod craps;
 pub mod event;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzzing;
 mod hooks;
 pub mod identity;
 pub mod journal;

@@ -4,7 +4,6 @@
 use bitcraps_protocol::simulation::Flaw;
 use serde::Serialize;
 
-use crate::adversary::Scheme;
 use crate::checks::Check;
 use crate::config::{Config, DiceKeySource, Faults, LinkConfig, Workload};
 use crate::failure::{Failure, Replayed};
@@ -29,25 +28,25 @@ pub struct Canary {
 struct Setting {
     nodes: u16,
     strategies: &'static [&'static str],
-    /// Loss and delay enough for views to fail.
-    rough: bool,
-    /// Datagrams, of which one in five is lost.
-    lossy: bool,
+    /// Delays long enough for views to fail.
+    late: bool,
+    /// Whether what a partition stops is lost for good.
+    datagram: bool,
+    cuts: u16,
     crashes: u16,
-    scheme: Option<Scheme>,
     dice_key: DiceKeySource,
 }
 
 const CALM: Setting = Setting {
     nodes: 4,
     strategies: &[],
-    rough: false,
-    lossy: false,
+    late: false,
+    datagram: false,
+    cuts: 0,
     crashes: 0,
-    scheme: None,
     dice_key: DiceKeySource::Dealer,
 };
-const ROUGH: Setting = Setting { rough: true, ..CALM };
+const ROUGH: Setting = Setting { late: true, cuts: 3, ..CALM };
 const CRASHES: Setting = Setting { crashes: 12, ..ROUGH };
 
 const fn canary(flaw: Flaw, name: &'static str, within: u64, setting: Setting) -> Canary {
@@ -66,13 +65,8 @@ pub const CANARIES: [Canary; Flaw::ALL.len()] = [
     canary(
         Flaw::HighestNotShown,
         "highest-not-shown",
-        200,
-        Setting {
-            strategies: &["desynchronise"],
-            lossy: true,
-            scheme: Some(Scheme::OneHolder),
-            ..ROUGH
-        },
+        100,
+        Setting { strategies: &["silent-leader"], datagram: true, cuts: 6, ..CALM },
     ),
     canary(Flaw::NotarizationNotDurable, "notarization-not-durable", 100, CRASHES),
     canary(Flaw::BodyNotDurable, "body-not-durable", 100, CRASHES),
@@ -161,23 +155,20 @@ pub fn flaw(name: &str) -> Option<Flaw> {
 impl Canary {
     /// The run that tries it under a seed.
     pub fn config(&self, seed: u64) -> Config {
-        let Setting { nodes, strategies, rough, lossy, crashes, scheme, dice_key } = self.setting;
+        let Setting { nodes, strategies, late, datagram, cuts, crashes, dice_key } = self.setting;
         let base = Config::default();
-        let rates = |most: u32| if rough { most } else { 0 };
         Config {
             seed,
             nodes,
             byzantine: u16::from(!strategies.is_empty()),
             strategies: strategies.iter().map(|name| (*name).to_owned()).collect(),
             flaws: vec![self.name.to_owned()],
-            scheme,
             dice_key,
-            link: LinkConfig { datagram: lossy, ..base.link.clone() },
+            link: LinkConfig { datagram, ..base.link.clone() },
             faults: Faults {
-                loss_ppm: if lossy { 200_000 } else { 0 },
-                delay_ppm: rates(100_000),
-                delay_most_ms: u64::from(rates(1_500)),
-                cuts: rates(3) as u16,
+                delay_ppm: if late { 100_000 } else { 0 },
+                delay_most_ms: if late { 1_500 } else { 0 },
+                cuts,
                 crashes,
                 ..Faults::default()
             },

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::latency::Latency;
 use crate::topology::Topology;
-use crate::{adversary, canary};
+use crate::{adversary, canary, plan};
 
 /// One run. Rates are parts in a million; times are in microseconds or milliseconds as named.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -40,6 +40,10 @@ pub struct Config {
     /// Where the dice key comes from.
     #[serde(default)]
     pub dice_key: DiceKeySource,
+    /// Blocks from one snapshot to the next; who is twice as far behind fetches one. 0: as real
+    /// nodes have it.
+    #[serde(default)]
+    pub snapshot_blocks: u64,
     /// Who is linked to whom.
     pub topology: Topology,
     /// If nodes choose their links themselves, among those they could have: how many at most.
@@ -189,6 +193,7 @@ impl Default for Config {
             stand_in: false,
             flaws: Vec::new(),
             dice_key: DiceKeySource::Dealer,
+            snapshot_blocks: 0,
             topology: Topology::Full,
             views: None,
             link: LinkConfig {
@@ -352,6 +357,8 @@ impl Config {
         base.faulty_ms = 4_000 + rng.below(8_000);
         base.stabilises_ms = base.faulty_ms * (5 + rng.below(6)) / 10;
         base.draw_more(&mut rng.fork("more"));
+        let mut rng = rng.fork("snapshots");
+        base.snapshot_blocks = [0, 8, 24, 64][rng.below(4) as usize];
         base
     }
 
@@ -365,6 +372,20 @@ impl Config {
         if rng.below(3) == 0 || self.strategies.iter().any(deals) {
             self.dice_key = DiceKeySource::Chain;
         }
+    }
+
+    /// Gives the hostile validators a strategy each, drawn from the seed, of those that find
+    /// something to do: no more of them than there are.
+    pub fn draw_strategies(&mut self) {
+        let mut rng = root(self.seed).fork("strategies");
+        let makes_keys = self.dice_key == DiceKeySource::Chain;
+        let mut names: Vec<_> = adversary::playable()
+            .filter(|strategy| makes_keys || !strategy.makes_keys())
+            .map(|strategy| strategy.name.to_owned())
+            .collect();
+        plan::shuffle(&mut names, &mut rng);
+        names.truncate(usize::from(self.byzantine));
+        self.strategies = names;
     }
 
     /// f, how many validators may be faulty.

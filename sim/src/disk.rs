@@ -7,7 +7,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use bitcraps_protocol::event::{Key, Position, Record};
+use bitcraps_protocol::event::{Key, Label, Position, Record};
+use bitcraps_protocol::journal::Beginnings;
 use bytes::Bytes;
 
 /// One node's disk.
@@ -44,8 +45,8 @@ impl Disk {
         if self.full {
             return None;
         }
-        if let Some(key) = record.key {
-            self.index.insert(key, self.records.len());
+        if let Label::Block(height) = record.label {
+            self.index.insert(Key::Block(height), self.records.len());
         }
         self.records.push(record);
         Some(self.records.len())
@@ -96,14 +97,24 @@ impl Disk {
         self.truncate(0);
     }
 
-    /// What a restarted process finds.
+    /// What a restarted process reads: the newest base whose snapshot is whole, or the beginning,
+    /// and all that follows.
     ///
     /// # Errors
     ///
-    /// If a record that was durable is damaged. A driver then refuses the whole journal, since who
-    /// has forgotten a promise may promise the opposite.
-    pub fn image(&self) -> Result<Vec<Record>, Damaged> {
-        if self.damaged.is_empty() { Ok(self.records.clone()) } else { Err(Damaged) }
+    /// If one of these records was durable and is damaged. A driver then refuses the whole journal,
+    /// since who has forgotten a promise may promise the opposite.
+    pub fn image(&self) -> Result<(Position, Vec<Record>), Damaged> {
+        let mut beginnings = Beginnings::default();
+        for (position, record) in (0..).map(Position).zip(&self.records) {
+            beginnings.note(position, record.label);
+        }
+        let begins = beginnings.newest().unwrap_or_default();
+        let first = begins.0 as usize;
+        if self.damaged.range(first..).next().is_some() {
+            return Err(Damaged);
+        }
+        Ok((begins, self.records[first..].to_vec()))
     }
 
     /// The records written so far.
@@ -131,7 +142,7 @@ mod tests {
     fn disk(records: usize, durable: usize) -> Disk {
         let mut disk = Disk::default();
         for place in 0..records {
-            let record = Record { key: None, bytes: Bytes::from(vec![place as u8]) };
+            let record = Record { label: Label::Plain, bytes: Bytes::from(vec![place as u8]) };
             assert_eq!(disk.append(Position(place as u64), record), Some(place + 1));
         }
         assert_eq!(disk.synced(durable), Some(Position(durable as u64 - 1)));
@@ -164,9 +175,9 @@ mod tests {
         assert_eq!(disk.load(&Key::Block(height)), Err(Damaged));
         assert_eq!(disk.load(&Key::Block(height.next())), Ok(None));
         disk.wipe();
-        assert_eq!(disk.image(), Ok(Vec::new()));
+        assert_eq!(disk.image(), Ok((Position(0), Vec::new())));
         disk.rot(500);
-        assert_eq!(disk.image(), Ok(Vec::new()), "nothing is durable");
+        assert_eq!(disk.image(), Ok((Position(0), Vec::new())), "nothing is durable");
     }
 
     #[test]
@@ -182,7 +193,7 @@ mod tests {
     fn a_full_disk_takes_no_record_and_an_old_sync_is_no_news() {
         let mut disk = disk(3, 2);
         disk.full = true;
-        let record = Record { key: None, bytes: Bytes::new() };
+        let record = Record { label: Label::Plain, bytes: Bytes::new() };
         assert_eq!(disk.append(Position(3), record), None);
         assert_eq!(disk.synced(2), None);
         assert_eq!(disk.synced(9), None);

@@ -18,6 +18,8 @@ pub mod determinism;
 pub mod digest;
 pub mod disk;
 pub mod failure;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzzing;
 pub mod latency;
 pub mod network;
 pub mod plan;

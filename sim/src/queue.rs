@@ -31,6 +31,11 @@ struct Entry<T> {
 /// A calendar queue: a ring of short buckets for the near future, a map for the rest.
 #[derive(Debug)]
 pub struct Calendar<T> {
+    /// The time of the last item that was handed out, in microseconds.
+    now: u64,
+    /// What was pushed for that very time since then: it comes after all that was there before, and
+    /// would have to be moved past it one by one.
+    at_once: VecDeque<T>,
     /// The bucket being emptied, latest first, so that the next item is at its end.
     current: Vec<Entry<T>>,
     /// Which bucket that is, counted from time zero.
@@ -46,6 +51,8 @@ pub struct Calendar<T> {
 impl<T> Default for Calendar<T> {
     fn default() -> Self {
         Self {
+            now: 0,
+            at_once: VecDeque::new(),
             current: Vec::new(),
             bucket: 0,
             ring: (0..BUCKETS).map(|_| Vec::new()).collect(),
@@ -71,7 +78,7 @@ impl<T> Calendar<T> {
     /// Everything that waits, in no particular order.
     pub fn iter(&self) -> impl Iterator<Item = &T> {
         let rest = self.ring.iter().chain(self.far.values()).flatten();
-        self.current.iter().chain(rest).map(|entry| &entry.item)
+        self.current.iter().chain(rest).map(|entry| &entry.item).chain(&self.at_once)
     }
 
     /// Makes the next nonempty bucket the current one.
@@ -99,10 +106,13 @@ impl<T> Calendar<T> {
 
 impl<T> Queue<T> for Calendar<T> {
     fn push(&mut self, at: Time, item: T) {
-        let at = at.as_micros().max(self.bucket * BUCKET_MICROS);
+        let at = at.as_micros().max(self.now);
+        self.length += 1;
+        if at == self.now {
+            return self.at_once.push_back(item);
+        }
         let entry = Entry { at, sequence: self.sequence, item };
         self.sequence += 1;
-        self.length += 1;
         let bucket = at / BUCKET_MICROS;
         if bucket == self.bucket {
             // Later ones go towards the front; of one time, the newest goes last.
@@ -117,9 +127,15 @@ impl<T> Queue<T> for Calendar<T> {
     }
 
     fn pop(&mut self) -> Option<(Time, T)> {
+        let earlier = self.current.last().is_some_and(|entry| entry.at == self.now);
+        if !earlier && let Some(item) = self.at_once.pop_front() {
+            self.length -= 1;
+            return Some((Time::from_micros(self.now), item));
+        }
         self.refill();
         let entry = self.current.pop()?;
         self.length -= 1;
+        self.now = entry.at;
         Some((Time::from_micros(entry.at), entry.item))
     }
 }
@@ -166,6 +182,7 @@ mod tests {
         fn a_calendar_pops_in_the_order_of_a_binary_heap(
             steps in prop::collection::vec(
                 prop_oneof![
+                    Just(Some(0)),
                     (0u64..200).prop_map(Some),
                     (0u64..200_000).prop_map(Some),
                     (0u64..50_000_000).prop_map(Some),

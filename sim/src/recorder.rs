@@ -40,7 +40,7 @@ pub enum Kind {
     Entered,
     /// A block became final at a node.
     Finalized,
-    /// Dice were shown.
+    /// A view's dice were shown.
     Rolled,
     /// A checkpoint of the trace.
     Checkpoint,

@@ -1,7 +1,7 @@
 //! One run: a while in which things go wrong, then everything is healed and progress is demanded.
 
 use std::cell::RefCell;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
@@ -57,7 +57,10 @@ pub struct Report {
     /// What honest nodes got done.
     pub tally: Tally,
     /// Faults and rare states by name.
-    pub counters: std::collections::BTreeMap<String, u64>,
+    pub counters: BTreeMap<String, u64>,
+    /// How often hostile nodes followed each strategy.
+    #[serde(default)]
+    pub followed: BTreeMap<String, u64>,
     /// How the second phase went, if it was reached.
     pub liveness: Option<Liveness>,
 }
@@ -150,6 +153,7 @@ pub fn run(config: &Config, listed: Option<&[Decision]>, watch: Watch<'_>) -> Ou
     world.recorder.finish().expect("the trace can be written");
     let reached = world.counters.iter().chain(&world.checks.reached);
     let counters = reached.map(|(name, count)| (name.to_string(), *count));
+    let followed = world.followed.iter().map(|(name, count)| (name.to_string(), *count));
     let report = Report {
         digest: format!("{:016x}", world.digest.value()),
         violation,
@@ -161,6 +165,7 @@ pub fn run(config: &Config, listed: Option<&[Decision]>, watch: Watch<'_>) -> Ou
         gossip: world.gossip(),
         tally: world.checks.tally.clone(),
         counters: counters.collect(),
+        followed: followed.collect(),
         liveness,
         config: config.clone(),
     };
@@ -185,7 +190,8 @@ fn stillborn(
         views: None,
         gossip: Default::default(),
         tally: Tally::default(),
-        counters: Default::default(),
+        counters: BTreeMap::new(),
+        followed: BTreeMap::new(),
         liveness: None,
     };
     Outcome { report, decisions: Vec::new(), timeline: None }

@@ -220,7 +220,7 @@ impl Page {
         let (class, title) = match kind {
             Kind::Entered => ("view", format!("enters view {what}")),
             Kind::Finalized => ("final", format!("view {what} is final")),
-            Kind::Rolled => ("dice", format!("the dice show {what}")),
+            Kind::Rolled => ("dice", format!("the dice of view {what} are shown")),
             Kind::Start => ("start", format!("process {what} starts")),
             _ => return,
         };

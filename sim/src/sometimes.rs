@@ -5,14 +5,18 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use bitcraps_protocol::craps::Bet;
 
+use crate::adversary;
 use crate::run::Report;
 
 /// Drawn runs from which on a swarm must have reached every state: each is so frequent that none is
 /// missing by chance.
 pub const RUNS: u64 = 400;
 
+/// Drawn runs from which on a swarm must have followed every strategy that it can draw.
+pub const RUNS_FOR_STRATEGIES: u64 = 1_000;
+
 /// The states, as counters in reports name them.
-pub const STATES: [&str; 30] = [
+pub const STATES: [&str; 32] = [
     // Views.
     "view skipped",
     "several views skipped at once",
@@ -25,6 +29,8 @@ pub const STATES: [&str; 30] = [
     "partition healed",
     "crash",
     "restarted",
+    "restarted from a base",
+    "state fetched",
     "records lost in a crash",
     "torn tail",
     "disk lied",
@@ -69,16 +75,22 @@ pub fn missed(reports: &[Report], is_drawn: impl Fn(&Report) -> bool) -> Vec<Str
     }
     let mut counters = BTreeMap::<&str, u64>::new();
     let mut bet_on = BTreeSet::new();
-    for report in drawn {
+    let mut followed = BTreeSet::new();
+    for report in &drawn {
         for (name, count) in &report.counters {
             *counters.entry(name).or_default() += count;
         }
         let bets = report.tally.bets.keys().filter_map(|bet| bet.parse().ok());
         bet_on.extend(bets.map(kind));
+        followed.extend(report.followed.keys().map(String::as_str));
     }
     let states = STATES.into_iter().filter(|name| !counters.contains_key(name));
     let bets = kinds().into_iter().filter(|kind| !bet_on.contains(kind));
-    states.map(str::to_owned).chain(bets.map(|bet| format!("a bet on {bet}"))).collect()
+    let enough = drawn.len() as u64 >= RUNS_FOR_STRATEGIES;
+    let strategies =
+        adversary::playable().filter(|strategy| enough && !followed.contains(strategy.name));
+    let states = states.map(str::to_owned).chain(bets.map(|bet| format!("a bet on {bet}")));
+    states.chain(strategies.map(|strategy| format!("strategy {}", strategy.name))).collect()
 }
 
 #[cfg(test)]
@@ -92,13 +104,18 @@ mod tests {
         let config = Config { faulty_ms: 1, stabilises_ms: 1, blocks: 1, ..Config::default() };
         let mut report = run(&config, None, Watch::default()).report;
         report.counters = STATES.into_iter().map(|name| (name.to_owned(), 1)).collect();
+        report.followed = adversary::playable().map(|it| (it.name.to_owned(), 1)).collect();
         report.tally.bets = Bet::all().map(|bet| (bet.to_string(), 1)).collect();
         let swarm = |report: &Report, size| vec![report.clone(); size];
         let size = RUNS as usize;
         assert_eq!(missed(&swarm(&report, size), |_| true), Vec::<String>::new());
         report.counters.remove("torn tail");
         report.tally.bets.remove("field");
+        report.followed.remove("torsion");
         assert_eq!(missed(&swarm(&report, size), |_| true), ["torn tail", "a bet on field"]);
+        let lacking = ["torn tail", "a bet on field", "strategy torsion"];
+        let larger = RUNS_FOR_STRATEGIES as usize;
+        assert_eq!(missed(&swarm(&report, larger), |_| true), lacking);
         assert_eq!(missed(&swarm(&report, size - 1), |_| true), Vec::<String>::new());
         assert_eq!(missed(&swarm(&report, size), |_| false), Vec::<String>::new());
     }

@@ -52,6 +52,8 @@ pub struct Summary {
     pub traffic: Traffic,
     /// Faults and rare states.
     pub counters: BTreeMap<String, u64>,
+    /// How often hostile nodes followed each strategy.
+    pub followed: BTreeMap<String, u64>,
     /// The greatest share of the time allowed for progress that was needed, in thousandths, and the
     /// seed that needed it.
     pub slowest: Option<(u64, u64)>,
@@ -140,6 +142,9 @@ impl Summary {
         self.traffic.add(&report.traffic);
         for (name, count) in &report.counters {
             *self.counters.entry(name.clone()).or_default() += count;
+        }
+        for (name, count) in &report.followed {
+            *self.followed.entry(name.clone()).or_default() += count;
         }
         if let Some(liveness) = report.liveness {
             self.slowest = self.slowest.max(Some((liveness.permille(), seed)));

@@ -39,6 +39,32 @@ pub struct Options {
     /// Whether a validator whose journal was lost votes at once, without asking the others what it
     /// may have promised. A human's decision: it may be punished for saying the opposite.
     pub accept_lost_journal: bool,
+    /// How many blocks are kept.
+    pub history: History,
+}
+
+/// How much of the chain's past a node keeps. Whatever it is, the state is complete.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum History {
+    /// Every block: this node can tell everything that ever happened.
+    #[default]
+    Archive,
+    /// The newest 131,072 blocks at least: a day and a half at a block a second, seven hours at
+    /// the pace of busy tables.
+    Full,
+    /// The newest 4,096 blocks at least, which is what neighbours need that have fallen behind.
+    Light,
+}
+
+impl History {
+    /// How many of the newest blocks are kept at least; `None` for all.
+    pub const fn blocks(self) -> Option<u64> {
+        match self {
+            Self::Archive => None,
+            Self::Full => Some(131_072),
+            Self::Light => Some(4_096),
+        }
+    }
 }
 
 /// Why a node did not start. Each message says what to do.
@@ -93,13 +119,14 @@ pub enum FailureKind {
 impl Host {
     /// Locks the data directory, recovers what the node has promised, and starts its thread.
     pub fn start(options: Options) -> Result<Self, StartError> {
-        let Options { data_dir, genesis, keypair, proof, config, accept_lost_journal } = options;
+        let Options { data_dir, genesis, keypair, proof, config, accept_lost_journal, history } =
+            options;
         let lock = Lock::take(&data_dir)?;
         let mut seed = [0; 32];
         getrandom::fill(&mut seed).map_err(StartError::Entropy)?;
         let origin = Origin { network: genesis.network(), peer: keypair.peer() };
         let directory = journal::directory(&data_dir);
-        let mut recovery = Recovery::open(&directory, origin)?;
+        let mut recovery = Recovery::open(&directory, origin)?.keeping(history.blocks());
         let opened = recovery.opened();
         let past = match (opened.journal_lost, accept_lost_journal) {
             (false, _) => Past::Known,
@@ -107,7 +134,8 @@ impl Host {
             (true, true) => Past::Overridden,
         };
         let clock = Clock::start();
-        let setup = Setup { genesis, keypair, proof, seed, config, past };
+        let begins = recovery.begins();
+        let setup = Setup { genesis, keypair, proof, seed, config, past, begins };
         let node = Node::new(setup, clock.now(), recovery.by_ref());
         // A damaged journal explains a node that refuses what could be read of it.
         let journal = recovery.finish()?;

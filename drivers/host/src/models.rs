@@ -207,6 +207,7 @@ mod tests {
             seed: [2; 32],
             config: Config::default(),
             past: Past::Known,
+            begins: Position(0),
         };
         Node::new(setup, Time::ZERO, []).unwrap().status()
     }

@@ -7,6 +7,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use bitcraps_host::backup::{self, Backup, BackupError, Records};
 use bitcraps_protocol::block::Height;
 use bitcraps_protocol::chain::Genesis;
+use bitcraps_protocol::event::Position;
 use bitcraps_protocol::identity::{Keypair, ProofOfWork};
 use bitcraps_protocol::node::{CannotStart, Config, Node, Past, Setup};
 use bitcraps_protocol::time::Time;
@@ -142,6 +143,7 @@ pub fn verify(chain: &[Backup], keypair: &Keypair) -> Result<Verified, Unusable>
         seed: [0; 32],
         config: Config::default(),
         past: Past::Known,
+        begins: Position(0),
     };
     let node = Node::new(setup, Time::ZERO, records.by_ref());
     let newest = records.finish()?;

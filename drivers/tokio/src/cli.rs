@@ -150,7 +150,7 @@ pub(crate) enum Command {
     Invite(Invite),
     /// Accept an invitation: fetch its network, take its chips and run a node
     Join(Join),
-    /// Look for networks on the local network; needs no node
+    /// Look for networks on the local network and over Bluetooth; needs no node
     Nearby {
         /// For how long
         #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u64).range(1..=600))]
@@ -346,12 +346,19 @@ pub(crate) enum Fault {
     Pause,
     /// No connection to others, then connections again.
     Partition,
+    /// SIGKILL, then some of what the journal had not synced is lost or garbage, then a new start.
+    Power,
 }
 
 #[derive(Clone, Debug, Default, Args)]
 pub(crate) struct NodeFlags {
-    /// Where to accept peers [env: BITCRAPS_LISTEN=] [default: 0.0.0.0:7711, or any free
-    /// port after `join`]
+    /// What kind of machine this is: desktop, or mobile, which is on Bluetooth, spends less on it,
+    /// and is on TCP only if told to listen or to dial peers [env: BITCRAPS_PROFILE=, or
+    /// BITCRAPS_MOBILE_MODE=true] [default: desktop]
+    #[arg(long, value_name = "desktop|mobile")]
+    pub(crate) profile: Option<String>,
+    /// Where to accept peers, or off [env: BITCRAPS_LISTEN=] [default: 0.0.0.0:7711, or any free
+    /// port after `join`, or off if mobile]
     #[arg(long, value_name = "IP:PORT")]
     pub(crate) listen: Option<String>,
     /// Peers to begin with; several with commas [env: BITCRAPS_PEERS=]
@@ -362,9 +369,16 @@ pub(crate) struct NodeFlags {
     #[arg(long, value_name = "HOST:PORT", value_delimiter = ',')]
     pub(crate) advertise: Option<Vec<String>>,
     /// Whether to announce the node on the local network and look for others there, on or off; never
-    /// announced when listening on loopback only [env: BITCRAPS_LAN=] [default: on]
+    /// announced when listening on loopback only [env: BITCRAPS_LAN=] [default: on, or off if mobile]
     #[arg(long, value_name = "on|off")]
     pub(crate) lan: Option<String>,
+    /// Whether to look for others over Bluetooth LE, on or off; needs a program built with
+    /// `--features bluetooth` [env: BITCRAPS_BLUETOOTH=] [default: off, or on if mobile]
+    #[arg(long, value_name = "on|off")]
+    pub(crate) bluetooth: Option<String>,
+    /// The Bluetooth adapters to use; several with commas [env: BITCRAPS_ADAPTERS=] [default: all]
+    #[arg(long, value_name = "NAME", value_delimiter = ',')]
+    pub(crate) adapters: Option<Vec<String>>,
     /// Peers that the node is linked with at most [env: BITCRAPS_LINKS=] [default: 64]
     #[arg(long, value_name = "N")]
     pub(crate) links: Option<String>,
@@ -372,6 +386,11 @@ pub(crate) struct NodeFlags {
     /// BITCRAPS_EXCHANGE=] [default: on]
     #[arg(long, value_name = "on|off")]
     pub(crate) exchange: Option<String>,
+    /// How many blocks to keep: all of them (archive), at least the newest 131,072 (full) or 4,096
+    /// (light). Receipts, statistics and exports reach back as far [env: BITCRAPS_HISTORY=]
+    /// [default: archive]
+    #[arg(long, value_name = "archive|full|light")]
+    pub(crate) history: Option<String>,
     /// Make backups into this directory, every hour and in full once a day, and keep them for 30
     /// days [env: BITCRAPS_BACKUP=]
     #[arg(long, value_name = "DIR")]

@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use bitcraps_host::api::{
-    AccountView, BlocksView, EventView, Failure, HeaderView, InvitationRequest, InvitationView,
-    OddsView, OperationRequest, ReceiptView, StatusView, SupplyView, TableSummary, TableView,
-    TransactionRequest, TransactionState, TransactionView,
+    AccountView, BlocksView, EventView, Failure, FailureBody, HeaderView, InvitationRequest,
+    InvitationView, OddsView, OperationRequest, ReceiptView, SOCKET_NAME, StatusView, SupplyView,
+    TableSummary, TableView, TransactionRequest, TransactionState, TransactionView,
 };
 use bytes::{Bytes, BytesMut};
 use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
@@ -21,8 +21,6 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::net::UnixStream;
 use tokio::time::timeout;
-
-use crate::api::{FailureBody, SOCKET_NAME};
 
 /// Bytes of the longest answer that is read.
 const ANSWER_BYTES: usize = 16 * 1024 * 1024;

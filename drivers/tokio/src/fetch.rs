@@ -6,6 +6,7 @@ use std::io;
 use std::time::Duration;
 
 use bitcraps_host::clock::Clock;
+use bitcraps_host::tcp::frame;
 use bitcraps_protocol::chain::{Genesis, GenesisRefusal};
 use bitcraps_protocol::event::{CloseReason, Direction, Fault, LinkId, LinkKind};
 use bitcraps_protocol::identity::{Keypair, NetworkId, ProofOfWork};
@@ -18,8 +19,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use crate::tcp::frame::{self, FRAME_BYTES};
-use crate::tcp::{Limits, connect, endpoint_of};
+use crate::tcp::{FRAME_BYTES, Limits, connect, endpoint_of};
 
 /// How long one endpoint may take from the first packet to the genesis.
 const PATIENCE: Duration = Duration::from_secs(15);

@@ -1,11 +1,11 @@
 //! `key seal`, `unseal`, `passphrase`, `export`, `import`, and where passphrases come from.
 
 use std::io::{self, IsTerminal as _, Read as _};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::Context as _;
 use bitcraps_host::Identity;
-use bitcraps_host::identity::{Cost, IdentityError, Passphrase, read_passphrase};
+use bitcraps_host::identity::{Cost, IdentityError, Passphrase, given_passphrase, read_passphrase};
 use bitcraps_host::lock::Lock;
 use bitcraps_protocol::identity::ProofOfWork;
 use bitcraps_tokio::home::Home;
@@ -16,8 +16,6 @@ use crate::cli::{Key, NewPassphrase};
 use crate::exit::Usage;
 use crate::output::{Output, aside};
 
-const VARIABLE: &str = "BITCRAPS_PASSPHRASE";
-const FILE_VARIABLE: &str = "BITCRAPS_PASSPHRASE_FILE";
 /// Bytes of the longest text that can be a recovery phrase.
 const PHRASE_BYTES: u64 = 1024;
 
@@ -93,7 +91,7 @@ fn import(directory: &Path, new: &NewPassphrase, output: Output) -> anyhow::Resu
     }
     let words = phrase.split_whitespace().collect::<Vec<_>>().join(" ").to_lowercase();
     let words = Zeroizing::new(words);
-    let passphrase = match (&new.new_passphrase_file, from_environment()?) {
+    let passphrase = match (&new.new_passphrase_file, given_passphrase()?) {
         (Some(file), _) => Some(read_passphrase(file)?),
         (None, given) => given,
     };
@@ -112,21 +110,11 @@ pub(crate) fn passphrase(home: &Home) -> anyhow::Result<Option<Passphrase>> {
     if outside.is_some_and(|outside| !outside.is_sealed) {
         return Ok(None);
     }
-    let given = from_environment()?;
+    let given = given_passphrase()?;
     if given.is_some() || outside.is_none() || !io::stdin().is_terminal() {
         return Ok(given);
     }
     Ok(Some(ask("Passphrase: ")?))
-}
-
-fn from_environment() -> anyhow::Result<Option<Passphrase>> {
-    let given = |name| std::env::var_os(name).filter(|value| !value.is_empty());
-    if let Some(path) = given(FILE_VARIABLE) {
-        return Ok(Some(read_passphrase(&PathBuf::from(path))?));
-    }
-    let Some(text) = given(VARIABLE) else { return Ok(None) };
-    let text = text.into_string().map_err(|_| Usage(format!("{VARIABLE} is not a text")))?;
-    Ok(Some(parse(text)?))
 }
 
 /// A passphrase that is to be set: from a file, from the environment if `environment` may say it,
@@ -135,7 +123,7 @@ fn new_passphrase(new: &NewPassphrase, environment: bool) -> anyhow::Result<Pass
     if let Some(file) = &new.new_passphrase_file {
         return Ok(read_passphrase(file)?);
     }
-    if environment && let Some(given) = from_environment()? {
+    if environment && let Some(given) = given_passphrase()? {
         return Ok(given);
     }
     if !io::stdin().is_terminal() {
@@ -159,10 +147,6 @@ fn ask(prompt: &str) -> anyhow::Result<Passphrase> {
 fn read(prompt: &str) -> anyhow::Result<Zeroizing<String>> {
     let typed = rpassword::prompt_password(prompt).context("cannot read the passphrase")?;
     Ok(Zeroizing::new(typed))
-}
-
-fn parse(text: String) -> Result<Passphrase, Usage> {
-    parse_zeroizing(Zeroizing::new(text))
 }
 
 fn parse_zeroizing(text: Zeroizing<String>) -> Result<Passphrase, Usage> {

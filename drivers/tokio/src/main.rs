@@ -74,13 +74,17 @@ fn configuration(cli: &Cli) -> Result<Loaded, config::Problems> {
         _ => &none,
     };
     let layer = Layer {
+        profile: node.profile.clone(),
         listen: node.listen.clone(),
         peers: node.peers.clone(),
         advertise: node.advertise.clone(),
         api: node.api.clone(),
         lan: node.lan.clone(),
+        bluetooth: node.bluetooth.clone(),
+        adapters: node.adapters.clone(),
         links: node.links.clone(),
         exchange: node.exchange.clone(),
+        history: node.history.clone(),
         backup: node.backup.clone(),
         log: cli.global.log.clone(),
     };

@@ -5,8 +5,9 @@ use std::time::Duration;
 use anyhow::Context as _;
 use bitcraps_host::Identity;
 use bitcraps_host::identity::{IdentityError, Passphrase};
+use bitcraps_host::launch::choose_port;
 use bitcraps_protocol::identity::ProofOfWork;
-use bitcraps_tokio::config::{Config, Source};
+use bitcraps_tokio::config::Config;
 use bitcraps_tokio::fetch::fetch_genesis;
 use bitcraps_tokio::home::{Home, read_genesis};
 use bitcraps_tokio::runtime::{Chips, Running};
@@ -30,7 +31,9 @@ struct Ready {
     address: String,
     network: String,
     name: String,
-    listen: String,
+    /// Where peers are accepted over TCP, if they are.
+    listen: Option<String>,
+    bluetooth: bool,
     api: Option<String>,
     data_dir: String,
 }
@@ -73,10 +76,7 @@ async fn serve(
 ) -> anyhow::Result<()> {
     let mut signals = Signals::new()?;
     let home = Home::new(&config.data_dir.value);
-    if config.listen.source == Source::Default && home.was_invited() {
-        // Players dial; nobody needs to know where they listen.
-        config.listen.value.set_port(0);
-    }
+    choose_port(&mut config, &home);
     let passphrase = keys::passphrase(&home)?;
     let (identity, made) = identity(&home, passphrase.as_ref())?;
     if made {
@@ -136,7 +136,8 @@ fn say_ready(running: &Running, output: Output) -> anyhow::Result<()> {
         address: running.address().to_string(),
         network: status.network.to_string(),
         name: status.name.clone(),
-        listen: running.listens_on().to_string(),
+        listen: running.listens_on().map(|address| address.to_string()),
+        bluetooth: running.is_on_bluetooth(),
         api: running.api_tcp_addr().map(|address| address.to_string()),
         data_dir: running.data_dir().display().to_string(),
     };
@@ -154,13 +155,15 @@ fn say_ready(running: &Running, output: Output) -> anyhow::Result<()> {
         None => "player".into(),
     };
     output.answer(&ready, || {
+        let listen = ready.listen.as_ref();
+        let listen = listen.map_or(String::new(), |address| format!(", listening on {address}"));
+        let bluetooth = if ready.bluetooth { ", on Bluetooth" } else { "" };
         let api = ready.api.as_ref().map_or(String::new(), |api| format!(", API on {api}"));
         format!(
-            "ready: {} on \"{}\" ({}), {role}, listening on {}{api}, data in {}",
+            "ready: {} on \"{}\" ({}), {role}{listen}{bluetooth}{api}, data in {}",
             short(&status.peer.to_string()),
             ready.name,
             short(&ready.network),
-            ready.listen,
             ready.data_dir
         )
     })?;

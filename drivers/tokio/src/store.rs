@@ -109,7 +109,9 @@ impl Contents {
                 | Entry::Barred { .. }
                 | Entry::Overridden
                 | Entry::Part { .. }
-                | Entry::Snapshot(_),
+                | Entry::Snapshot(_)
+                | Entry::Base { .. }
+                | Entry::Promises(_),
             ) => {}
             Err(_) => {
                 self.unreadable.get_or_insert(self.records);

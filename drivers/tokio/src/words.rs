@@ -2,7 +2,9 @@
 
 use std::fmt::Write as _;
 
-use bitcraps_host::api::{StatusView, TableSummary, TableView, TransactionState, TransactionView};
+use bitcraps_host::api::{
+    Path, PeerView, StatusView, TableSummary, TableView, TransactionState, TransactionView,
+};
 
 use crate::output::grouped;
 
@@ -31,10 +33,10 @@ pub(crate) fn status(view: &StatusView) -> String {
     line(&mut text, "height", &tip);
     let dice = if view.insecure_dealer { INSECURE.to_owned() } else { view.dice.state.clone() };
     line(&mut text, "dice", &dice);
-    line(&mut text, "peers", &view.peers.len().to_string());
-    for peer in &view.peers {
-        let role = peer.validator.map_or(String::new(), |index| format!(", validator {index}"));
-        line(&mut text, "", &format!("{} at {}{role}", short(&peer.peer), peer.endpoint));
+    let linked = view.peers.iter().filter(|peer| peer.path != Path::Relayed).count();
+    line(&mut text, "peers", &linked.to_string());
+    for it in &view.peers {
+        line(&mut text, "", &peer(it));
     }
     if view.waiting_transactions > 0 {
         line(&mut text, "to order", &format!("{} transactions", view.waiting_transactions));
@@ -46,6 +48,20 @@ pub(crate) fn status(view: &StatusView) -> String {
         line(&mut text, "HALTED", reason);
     }
     text
+}
+
+/// A peer, how it is reached, and how fast.
+fn peer(view: &PeerView) -> String {
+    let role = view.validator.map_or(String::new(), |index| format!(", validator {index}"));
+    let way = match view.path {
+        Path::Tcp => format!("at {}, tcp", view.endpoint),
+        Path::Ble => format!("at {}, ble", view.endpoint),
+        Path::Other => format!("at {}", view.endpoint),
+        Path::Relayed => "relayed".to_owned(),
+    };
+    let tenths = view.round_trip_us.map(|micros| micros.div_ceil(100));
+    let time = tenths.map_or(String::new(), |it| format!(", {}.{} ms", it / 10, it % 10));
+    format!("{} {way}{time}{role}", short(&view.peer))
 }
 
 pub(crate) fn tables(tables: &[TableSummary]) -> String {

@@ -3,7 +3,6 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails where it is surprised")]
 
-#[allow(dead_code, reason = "this network only plays")]
 mod cluster;
 
 use std::collections::BTreeMap;

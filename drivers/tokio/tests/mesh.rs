@@ -4,6 +4,7 @@
 
 mod cluster;
 
+use bitcraps_host::api::Path;
 use cluster::{Cluster, until};
 
 /// Whom each member is linked with, by key.
@@ -11,7 +12,8 @@ async fn links(cluster: &Cluster) -> Vec<(String, Vec<String>)> {
     let mut links = Vec::new();
     for member in cluster.running() {
         let status = member.client.status().await.unwrap();
-        let peers = status.peers.into_iter().map(|peer| peer.peer).collect();
+        let linked = status.peers.into_iter().filter(|peer| peer.path != Path::Relayed);
+        let peers = linked.map(|peer| peer.peer).collect();
         links.push((status.peer, peers));
     }
     links

@@ -51,6 +51,25 @@ fn verify_in_python(python: &str, receipt: &Path, arguments: &[&str]) -> (String
     (String::from_utf8_lossy(&output.stdout).into_owned(), output.status.code())
 }
 
+/// Receipts as they were written once, of each version, and the genesis of their network.
+const KEPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../protocol/src/receipt/golden");
+
+#[test]
+fn kept_receipts_of_each_version_convince_both_verifiers() {
+    let genesis = format!("{KEPT}/1.genesis");
+    let python = python();
+    for name in ["1.receipt", "1-anybody.receipt"] {
+        let file = Path::new(KEPT).join(name);
+        let arguments = ["--genesis", &genesis, "--roll", "1:1"];
+        let (text, code) = answer(&[&["verify", file.to_str().unwrap()], &arguments[..]].concat());
+        assert_eq!((text.matches("ok   ").count(), code), (Step::ALL.len(), Some(0)), "{text}");
+        if let Some(python) = &python {
+            let (text, code) = verify_in_python(python, &file, &arguments);
+            assert_eq!((text.matches("ok   ").count(), code), (Step::ALL.len(), Some(0)), "{text}");
+        }
+    }
+}
+
 /// Four processes play; their receipts in one directory, their data in another.
 fn play(directory: &Path, name: &str) -> (PathBuf, PathBuf) {
     let (receipts, state) = (directory.join(format!("{name}-r")), directory.join(name));

@@ -182,6 +182,12 @@ impl ShareSecret {
         VerifiedShare::make(input, self.index, &self.secret, &self.public)
     }
 
+    /// What a share of a coin is without its proof.
+    #[cfg(test)]
+    pub(super) fn image(&self, input: &CoinInput) -> Element {
+        input.element().times(&self.secret)
+    }
+
     /// Whether this is the share behind `key`'s member of the same index.
     pub(super) fn belongs_to(&self, key: &DiceKeyTable) -> bool {
         key.member(self.index) == Some(&self.public)

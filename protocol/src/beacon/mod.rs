@@ -326,6 +326,11 @@ impl Beacon {
             .is_some_and(|verified| verified.share() == *share)
     }
 
+    /// A member's public key, against which its shares are checked.
+    pub fn public_key(&self, index: ValidatorIndex) -> Option<[u8; 32]> {
+        self.setup.key.member(index).map(|member| *member.bytes())
+    }
+
     fn enter(&mut self, view: View) {
         self.view = self.view.max(view);
         let current = self.view;

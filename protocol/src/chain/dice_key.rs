@@ -5,6 +5,7 @@ use alloc::boxed::Box;
 
 use super::body::BODY_RECORDS;
 use super::execute::Execution;
+use super::memo::Memo;
 use super::state::{Entry, Key};
 use crate::beacon::generation::{Advance, BadRecord, Generation, Statement, VerifiedRecord};
 use crate::block::ValidatorIndex;
@@ -39,12 +40,12 @@ impl Execution<'_> {
 
     /// Brings the key generation forward at the end of the block. Rolls in the block were still
     /// under the key of the state below it.
-    pub(super) fn advance_generation(&mut self) {
+    pub(super) fn advance_generation(&mut self, memo: &mut Memo) {
         let Some(before) = self.writes.generation() else { return };
         let mut generation = before.clone();
         let deals = |version, dealer| self.writes.deal(version, dealer);
         let (version, dealers) = (generation.version, generation.deals.clone());
-        match generation.advance(self.slot.height, &deals) {
+        match generation.advance(self.slot.height, |closing| memo.sum(closing, &deals)) {
             Advance::Nothing | Advance::Dealt => {}
             Advance::Made(key) => {
                 let uncounted = dealers.into_keys().filter(|it| generation.excluded.contains(it));

@@ -158,7 +158,7 @@ impl<'a> Execution<'a> {
         for table in body.rolls.iter().copied() {
             self.roll(table, None).map_err(|why| Invalid::SystemRoll { table, why })?;
         }
-        Ok(self.finish(body.root()))
+        Ok(self.finish(body.root(), memo))
     }
 
     /// Settles every roll that waits for this coin.
@@ -244,8 +244,8 @@ impl<'a> Execution<'a> {
         self.operate(transaction.sender.peer, &transaction.operation).err()
     }
 
-    pub(super) fn finish(mut self, transactions: Hash) -> Outcome {
-        self.advance_generation();
+    pub(super) fn finish(mut self, transactions: Hash, memo: &mut Memo) -> Outcome {
+        self.advance_generation(memo);
         let meta = self.writes.meta();
         let (validators, dice_key) = (meta.validators, meta.dice_key_hash);
         let has_rolls = !self.effects.rolled.is_empty();

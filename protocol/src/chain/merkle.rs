@@ -21,6 +21,13 @@ pub struct Proof {
 }
 
 impl Proof {
+    /// That the leaf at `index` is among so many `leaves`, a power of two, with these nodes beside
+    /// its path to the top, from below.
+    pub(super) fn of(index: u16, leaves: u16, beside: Vec<Hash>) -> Self {
+        let siblings = List::new(beside).expect("fewer than 2^32 leaves have at most 32 levels");
+        Self { index: index.into(), leaves: leaves.into(), siblings }
+    }
+
     /// The leaf's place in the list.
     pub const fn index(&self) -> u32 {
         self.index

@@ -17,6 +17,8 @@ mod genesis;
 mod memo;
 mod mempool;
 mod merkle;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod model;
 mod overlay;
 mod propose;
 mod records;
@@ -34,8 +36,8 @@ use alloc::vec::Vec;
 
 use bytes::Bytes;
 
-use crate::beacon::generation::{BadRecord, Kind, SignedRecord, Untrue};
-use crate::beacon::{CoinProof, DiceKeyId};
+use crate::beacon::generation::{BadRecord, Kind, SignedRecord, Stage, Untrue};
+use crate::beacon::{CoinProof, CoinShare, DiceKeyId};
 use crate::block::{BlockHash, Commitments, Header, Height, ValidatorIndex, View};
 use crate::craps;
 use crate::hooks::Hooks;
@@ -312,6 +314,21 @@ impl Chain {
         waiting.is_some_and(|record| Some(record.record().version) == version)
     }
 
+    /// Does one piece of what the block that makes the dice key will take, a millisecond or two;
+    /// whether there was something to do. Who never does it pays for all in that block.
+    pub fn work_ahead(&mut self) -> bool {
+        let state = self.blocks.state();
+        let Some(generation) = state.generation() else { return false };
+        let Stage::Attesting { .. } = generation.stage else { return false };
+        self.memo.work_on_sum(generation, &|version, dealer| state.deal(version, dealer))
+    }
+
+    /// Learns that a share was checked as it arrived, for the coin of this view under this key and
+    /// the member with this public key, so that a block with the coin need not be checked for it.
+    pub fn vouch(&mut self, key: DiceKeyId, view: View, public: [u8; 32], share: CoinShare) {
+        self.memo.vouch(key, view, public, share);
+    }
+
     /// Under which key the rolls of this block were made, with that key's hash: another fork may
     /// know another key by the same name. `None` if the block has no rolls that still wait, or was
     /// not executed here.
@@ -340,6 +357,12 @@ impl Chain {
     /// Whether this transaction waits.
     pub fn contains(&self, id: &TransactionId) -> bool {
         self.mempool.contains(id)
+    }
+
+    /// Whether this very transaction was verified and waits, so that a relay may pass it on: an id
+    /// does not cover the signature.
+    pub fn vouches_for(&self, signed: &SignedTransaction) -> bool {
+        self.mempool.get(&signed.id()).is_some_and(|known| known.signed() == signed)
     }
 
     /// At most `count` waiting transactions to remind neighbours of; further calls go round all.

@@ -47,7 +47,7 @@ pub(super) fn propose(
         transactions: List::new(transactions).expect(fits),
         rolls: List::new(rolls).expect(fits),
     };
-    let outcome = block.finish(body.root());
+    let outcome = block.finish(body.root(), memo);
     (body.encode(), outcome.commitments)
 }
 

@@ -129,13 +129,13 @@ impl Tree {
 
     /// Proves that the entry at `key` is in the tree, if there is one.
     pub(super) fn prove(&self, key: &Key) -> Option<StateProof> {
-        let bucket = usize::from(bucket_of(key));
-        let leaves = &self.buckets[bucket];
+        let bucket = bucket_of(key);
+        let leaves = &self.buckets[usize::from(bucket)];
         let index = leaves.keys().position(|other| other == key)?;
         let hashes: Vec<Hash> = leaves.values().copied().collect();
         Some(StateProof {
             entry: merkle::prove(&hashes, index)?,
-            bucket: merkle::prove(&self.nodes[usize::from(BUCKETS)..], bucket)?,
+            bucket: Proof::of(bucket, BUCKETS, self.beside(BUCKETS + bucket)),
         })
     }
 }

@@ -3,6 +3,8 @@
 
 use alloc::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
+
 use super::{Statement, Vote};
 use crate::block::{BlockHash, View};
 use crate::hooks::{Flaw, Hooks};
@@ -10,13 +12,19 @@ use crate::hooks::{Flaw, Hooks};
 /// One validator's own votes.
 #[derive(Debug, Default)]
 pub(super) struct Ballot {
+    cast: Cast,
+    hooks: Hooks,
+}
+
+/// What a ballot remembers.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Cast {
     notarized: Option<(View, BlockHash)>,
     nullified: Option<(View, View)>,
     finalized: Option<(View, BlockHash)>,
     /// Ranges `(h, v]` in which a nullify promised never to finalize, by h. Overlapping promises
     /// of one h are one range, so there are at most as many as notarized views.
     promises: BTreeMap<View, View>,
-    hooks: Hooks,
 }
 
 impl Ballot {
@@ -28,17 +36,17 @@ impl Ballot {
     /// Whether S1 allows `notarize(view, ·)`: not twice, not after nullify or finalize of it or
     /// anything later.
     pub(super) fn may_notarize(&self, view: View) -> bool {
-        self.notarized.is_none_or(|(last, _)| last < view)
-            && self.nullified.is_none_or(|(last, _)| last < view)
-            && self.finalized.is_none_or(|(last, _)| last < view)
+        self.cast.notarized.is_none_or(|(last, _)| last < view)
+            && self.cast.nullified.is_none_or(|(last, _)| last < view)
+            && self.cast.finalized.is_none_or(|(last, _)| last < view)
     }
 
     /// Whether S1 and S2 allow `nullify(view, highest)`: not twice, and nothing in its range was
     /// finalized.
     pub(super) fn may_nullify(&self, view: View, highest: View) -> bool {
-        self.nullified.is_none_or(|(last, _)| last < view)
-            && self.notarized.is_none_or(|(last, _)| last <= view)
-            && (self.finalized.is_none_or(|(last, _)| last <= highest)
+        self.cast.nullified.is_none_or(|(last, _)| last < view)
+            && self.cast.notarized.is_none_or(|(last, _)| last <= view)
+            && (self.cast.finalized.is_none_or(|(last, _)| last <= highest)
                 || self.hooks.has(Flaw::NullifyAfterFinalize))
             && highest < view
     }
@@ -46,34 +54,44 @@ impl Ballot {
     /// Whether S1 and S3 allow `finalize(view, block)`: not twice, against no promise, and not after
     /// notarizing another block of that view.
     pub(super) fn may_finalize(&self, view: View, block: BlockHash) -> bool {
-        let promised_not_to = self.promises.range(..view).any(|(_, last)| view <= *last);
-        let other = self.notarized.is_some_and(|(of, voted)| of == view && voted != block)
+        let promised_not_to = self.cast.promises.range(..view).any(|(_, last)| view <= *last);
+        let other = self.cast.notarized.is_some_and(|(of, voted)| of == view && voted != block)
             && !self.hooks.has(Flaw::FinalizeOther);
-        self.finalized.is_none_or(|(last, _)| last < view) && !promised_not_to && !other
+        self.cast.finalized.is_none_or(|(last, _)| last < view) && !promised_not_to && !other
     }
 
     /// Remembers a vote of one's own.
     pub(super) fn record(&mut self, vote: &Vote) {
         match vote.statement {
-            Statement::Notarize { view, block, .. } => self.notarized = Some((view, block)),
+            Statement::Notarize { view, block, .. } => self.cast.notarized = Some((view, block)),
             Statement::Nullify { view, highest } => {
-                self.nullified = Some((view, highest));
+                self.cast.nullified = Some((view, highest));
                 if self.hooks.has(Flaw::PromiseForgotten) {
                     return;
                 }
                 if self.hooks.has(Flaw::PromiseReplaced) {
-                    self.promises.clear();
+                    self.cast.promises.clear();
                 }
-                let last = self.promises.entry(highest).or_insert(view);
+                let last = self.cast.promises.entry(highest).or_insert(view);
                 *last = view.max(*last);
             }
-            Statement::Finalize { view, block } => self.finalized = Some((view, block)),
+            Statement::Finalize { view, block } => self.cast.finalized = Some((view, block)),
         }
+    }
+
+    /// Goes on with what an earlier process remembered.
+    pub(super) fn resume(&mut self, cast: Cast) {
+        self.cast = cast;
+    }
+
+    /// What this ballot remembers.
+    pub(super) const fn cast(&self) -> &Cast {
+        &self.cast
     }
 
     /// Forgets promises about views that a final block has settled.
     pub(super) fn settle(&mut self, finalized: View) {
-        self.promises.retain(|_, last| *last > finalized);
+        self.cast.promises.retain(|_, last| *last > finalized);
     }
 }
 

@@ -67,11 +67,15 @@ impl Consensus {
     ///
     /// Nothing of it touches a promise: what this validator has voted, it has voted.
     pub(super) fn take_snapshot(&mut self, certified: Certified, parts: alloc::vec::Vec<Entry>) {
+        let is_ahead = certified.header.height > self.tree.root().height;
+        if is_ahead {
+            self.write_base(certified.header, false, &[]);
+        }
         for part in parts {
             self.persist(part);
         }
         self.persist(Entry::Snapshot(certified.clone()));
-        if certified.header.height > self.tree.root().height {
+        if is_ahead {
             let by = self.adopt(certified);
             if by.view().next() > self.view {
                 self.enter(by.view().next(), by, Ending::Notarized);

@@ -16,6 +16,7 @@
 //! into the next one, it asks.
 
 mod ballot;
+mod base;
 mod block;
 mod certificate;
 mod certified;
@@ -33,6 +34,8 @@ mod tree;
 mod validators;
 mod vote;
 mod voting;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod world;
 
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::string::String;
@@ -43,12 +46,14 @@ use core::time::Duration;
 
 use bytes::Bytes;
 
+pub use base::Promises;
 pub use block::{Block, Decided, Justification, Proposal};
 pub use certificate::{BadCertificate, Finalization, Notarization, Nullification};
 pub use certified::Certified;
 pub use evidence::Evidence;
 pub use lost::{Inquiry, Past, Testimony};
 pub use message::{Certificate, DECIDED_PER_REPLY, Message, Request, Status};
+pub use restore::Misplaced;
 pub use validators::ValidatorSet;
 pub use vote::{Statement, Verified, Vote};
 
@@ -284,6 +289,8 @@ pub struct Consensus {
     /// The block that the chain was asked to execute.
     validating: Option<BlockHash>,
     ballot: Ballot,
+    /// A base is written at every multiple of so many blocks.
+    base_every: u64,
     /// One's own finalize votes whose blocks are not final yet, by view.
     unfinal: BTreeMap<View, Vote>,
     /// One's own votes that are not durable yet, oldest first.
@@ -339,6 +346,7 @@ impl Consensus {
             tree: Tree::new(genesis, context.network),
             context,
             ballot: Ballot::new(validators.hooks().clone()),
+            base_every: u64::MAX,
             validators,
             signer,
             config,

@@ -39,6 +39,8 @@ impl Consensus {
         if view < self.oldest_kept_view() {
             return self.help(link);
         }
+        // Whoever knows the block need not know the vote: its time may be another, its signature
+        // bad.
         let round = self.rounds.get(&view);
         let is_known = round.is_some_and(|round| round.proposal == Some(hash));
         if is_known && self.is_counted(&proposal.vote) {
@@ -48,14 +50,7 @@ impl Consensus {
             return self.blame(link, Fault::BadSignature);
         };
         self.recognise(vote.get());
-        if is_known {
-            // The block that is here, under another vote: a leader that says two things.
-            if self.count(vote) {
-                self.outputs.push_back(Output::Relay);
-            }
-            return;
-        }
-        if !self.take_justification(&proposal.block) {
+        if !is_known && !self.take_justification(&proposal.block) {
             return self.blame(link, Fault::BadBlock);
         }
         let round = self.rounds.entry(view).or_default();
@@ -302,7 +297,7 @@ impl Consensus {
             .map(|child| child.justification.parent.clone())
             .chain([Some(notarization.clone())])
             .collect();
-        for (hash, own) in path.iter().zip(parents) {
+        for (at, (hash, own)) in path.iter().zip(parents).enumerate() {
             let block = self.tree.finalize(hash);
             let notarization = own.expect("a block's child carries the block's notarization");
             let finalization = self
@@ -313,6 +308,7 @@ impl Consensus {
             let own = finalization.clone();
             let decided = Decided { block: (*block).clone(), notarization, finalization };
             self.persist(Entry::Decided(decided));
+            self.write_base_if_due(&block.header, &path[at..]);
             self.outputs.push_back(Output::Decide(block, own));
         }
         self.settle(finalization.view);

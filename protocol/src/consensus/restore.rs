@@ -1,7 +1,9 @@
 //! After a crash: a fold over the journal. What it holds was verified before it was written and is
-//! protected by checksums, so nothing is verified again.
+//! protected by checksums, so nothing is verified again; but a journal from which something was
+//! taken, or that is another node's, is refused.
 
 use alloc::sync::Arc;
+use core::fmt;
 
 use super::lost::{Past, Standing};
 use super::pacemaker::Pacemaker;
@@ -9,23 +11,40 @@ use super::tree::Verdict;
 use super::{
     Block, Certificate, Consensus, Decided, Notarization, Output, Statement, Verified, Vote,
 };
-use crate::block::View;
+use crate::block::{Height, View};
 use crate::journal::{Entry, Journal};
 use crate::time::Time;
 
+/// Why a record cannot follow those before it in a journal of this node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Misplaced {
+    /// It is a vote of somebody else.
+    Vote,
+    /// It is the final block of this height, and does not stand on the final block before it.
+    Block(Height),
+}
+
 impl Consensus {
     /// Takes back one record of the journal, oldest first, before anything else is handled.
-    pub fn restore(&mut self, entry: Entry) {
+    ///
+    /// # Errors
+    ///
+    /// If no journal of this node goes on like this; nothing must be restored or handled after it.
+    pub fn restore(&mut self, entry: Entry) -> Result<(), Misplaced> {
         match entry {
             Entry::Block(block) => self.restore_block(block),
             Entry::Certificate(certificate) => self.restore_certificate(certificate),
-            Entry::Vote(vote) => self.restore_vote(vote),
-            Entry::Decided(decided) => self.restore_decided(decided),
-            Entry::Part { .. } => {}
+            Entry::Vote(vote) => self.restore_vote(vote)?,
+            Entry::Decided(decided) => self.restore_decided(decided)?,
+            // Where reading began was told before.
+            Entry::Part { .. } | Entry::Base { .. } => {}
+            Entry::Promises(promises) => self.restore_promises(promises)?,
             Entry::Snapshot(certified) => {
                 if certified.header.height > self.tree.root().height {
                     let by = self.adopt(certified);
                     self.restore_view(by.view().next(), Some(by));
+                } else if certified.header.height == self.tree.root().height {
+                    self.restore_certificate(Certificate::Notarization(certified.notarization));
                 }
             }
             Entry::Barred { maximum } => {
@@ -37,6 +56,7 @@ impl Consensus {
                 self.overridden = true;
             }
         }
+        Ok(())
     }
 
     /// Goes on where the journal, of `records` records, ends: says its last votes again.
@@ -56,7 +76,7 @@ impl Consensus {
         self.insert(block);
     }
 
-    fn restore_certificate(&mut self, certificate: Certificate) {
+    pub(super) fn restore_certificate(&mut self, certificate: Certificate) {
         match &certificate {
             Certificate::Notarization(notarization) => self.restore_notarization(notarization),
             Certificate::Nullification(nullification, highest) => {
@@ -79,9 +99,11 @@ impl Consensus {
         }
     }
 
-    fn restore_vote(&mut self, vote: Vote) {
+    pub(super) fn restore_vote(&mut self, vote: Vote) -> Result<(), Misplaced> {
         let is_own = self.signer.as_ref().is_some_and(|signer| signer.index == vote.voter);
-        assert!(is_own, "a journal holds the votes of its own node");
+        if !is_own {
+            return Err(Misplaced::Vote);
+        }
         self.ballot.record(&vote);
         let view = vote.view();
         self.rounds.entry(view).or_default().keep(Verified::from_journal(vote));
@@ -92,11 +114,15 @@ impl Consensus {
             // A vote in a view says that the node had entered it.
             Statement::Notarize { .. } | Statement::Nullify { .. } => self.restore_view(view, None),
         }
+        Ok(())
     }
 
-    fn restore_decided(&mut self, decided: Decided) {
+    fn restore_decided(&mut self, decided: Decided) -> Result<(), Misplaced> {
         let Decided { block, notarization, .. } = decided;
         let hash = block.hash();
+        if block.header.parent.hash != self.tree.root_hash() {
+            return Err(Misplaced::Block(block.header.height));
+        }
         self.restore_view(block.header.view.next(), None);
         if self.tree.block(&hash).is_none() {
             self.tree.insert(Arc::new(block));
@@ -107,9 +133,10 @@ impl Consensus {
         self.ballot.settle(view);
         self.rounds = self.rounds.split_off(&self.oldest_kept_view());
         self.unfinal = self.unfinal.split_off(&view.next());
+        Ok(())
     }
 
-    fn restore_view(&mut self, view: View, by: Option<Certificate>) {
+    pub(super) fn restore_view(&mut self, view: View, by: Option<Certificate>) {
         if view > self.view {
             self.view = view;
             self.entered_by = by;
@@ -119,3 +146,16 @@ impl Consensus {
         }
     }
 }
+
+impl fmt::Display for Misplaced {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Vote => formatter.write_str("is a vote of somebody else"),
+            Self::Block(height) => {
+                write!(formatter, "is a final block of height {height} on another than the last")
+            }
+        }
+    }
+}
+
+impl core::error::Error for Misplaced {}

@@ -403,7 +403,7 @@ impl Consensus {
         let Some(mut height) = asked.map(|fetch| fetch.from) else { return };
         let Some(first) = blocks.first() else { return self.pass_over() };
         if first.block.header.height != height {
-            // It answers a question that was given up for lost.
+            // The answer to an earlier question, which was given up since; this one's is to come.
             return;
         }
         self.sync.fetch = None;

@@ -56,6 +56,11 @@ impl Tree {
         }
     }
 
+    /// All blocks above the root.
+    pub(super) fn blocks(&self) -> impl Iterator<Item = &Arc<Block>> {
+        self.entries.values().map(|entry| &entry.block)
+    }
+
     pub(super) fn block(&self, hash: &BlockHash) -> Option<&Arc<Block>> {
         self.entries.get(hash).map(|entry| &entry.block)
     }

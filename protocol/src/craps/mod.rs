@@ -17,6 +17,8 @@ mod course;
 mod dice;
 pub mod hand;
 mod layout;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod model;
 pub mod odds;
 mod pays;
 mod ratio;

@@ -1,6 +1,7 @@
 //! What the mesh is told, what it wants, and how it shows its links.
 
 use alloc::collections::BTreeSet;
+use core::time::Duration;
 
 use bytes::Bytes;
 
@@ -223,4 +224,6 @@ pub struct PeerLink<'a> {
     pub endpoint: &'a Endpoint,
     /// Who opened the link.
     pub direction: Direction,
+    /// How long a frame and its answer took: on a datagram link lately, else when it came up.
+    pub round_trip: Option<Duration>,
 }

@@ -2,6 +2,7 @@
 
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
+use core::time::Duration;
 
 use bytes::Bytes;
 
@@ -53,6 +54,9 @@ pub(super) struct Link {
     /// What makes a stream of a datagram link.
     datagrams: Option<Datagrams>,
     peer: Option<Peer>,
+    /// How long the other side took to answer in the handshake, and since when it is waited for.
+    handshake: Option<Duration>,
+    asked: Time,
     up: Time,
     heard: Time,
     /// When a frame was last handed to the driver or left it.
@@ -79,6 +83,8 @@ impl Link {
             session,
             datagrams,
             peer: None,
+            handshake: None,
+            asked: now,
             up: now,
             heard: now,
             moved: now,
@@ -87,6 +93,11 @@ impl Link {
             in_flight_bytes: 0,
             budget: Budget::new(now, &config.allowance),
         }
+    }
+
+    /// Whether it carries datagrams.
+    pub(super) const fn is_radio(&self) -> bool {
+        self.datagrams.is_some()
     }
 
     /// Who is there, once the handshake is through.
@@ -98,8 +109,26 @@ impl Link {
         self.peer.as_mut()
     }
 
-    pub(super) fn admit(&mut self, address: Address, admission: u64) {
+    pub(super) fn admit(&mut self, now: Time, address: Address, admission: u64) {
+        if self.direction == Direction::Inbound {
+            self.handshake = Some(now.since(self.asked));
+        }
         self.peer = Some(Peer { address, admission, heard: 0, told: Bytes::new() });
+    }
+
+    /// Notes that an answer of the handshake leaves. The side that opened the link has its own by
+    /// now, the other one waits for it.
+    pub(super) fn answers(&mut self, now: Time) {
+        match self.direction {
+            Direction::Outbound => self.handshake = Some(now.since(self.asked)),
+            Direction::Inbound => self.asked = now,
+        }
+    }
+
+    /// How long a frame and its answer took.
+    pub(super) fn round_trip(&self) -> Option<Duration> {
+        let lately = self.datagrams.as_ref().and_then(Datagrams::round_trip);
+        lately.or(self.handshake)
     }
 
     pub(super) fn receive(&mut self, now: Time, frame: &Bytes) -> Result<Vec<Outcome>, Fault> {

@@ -6,8 +6,8 @@
 //! whom to be linked with (`membership`). Messages are opaque to it: upper layers verify what is [delivered](Output::Deliver) and hand back what is
 //! worth relaying.
 //!
-//! Of two links between the same peers the one opened by the lower key survives, and of several
-//! opened by the same peer the newest, so that nobody is locked out by a dead link of an earlier
+//! Of two links between the same peers a stream survives datagrams, which only a radio carries; of two
+//! alike the one opened by the lower key, and of several opened by the same peer the newest, so that nobody is locked out by a dead link of an earlier
 //! life. Only the *responder* of the better link closes the worse: it is the last to know that the
 //! better one is up, so there is never a moment without a link, and never two opinions. And it does
 //! so only after hearing from the peer on the better link since the worse came up: the better one
@@ -213,6 +213,7 @@ impl Mesh {
                 address: peer.address,
                 endpoint: &known.endpoint,
                 direction: known.direction,
+                round_trip: known.round_trip(),
             })
         })
     }
@@ -220,6 +221,11 @@ impl Mesh {
     /// How broadcasts have come here.
     pub const fn tally(&self) -> &Tally {
         self.plumtree.tally()
+    }
+
+    /// Whether one of the neighbours says that it is linked with `peer`.
+    pub fn is_near(&self, peer: PeerId) -> bool {
+        self.plumtree.neighbours_hear(peer)
     }
 
     /// Whether an established link leads to `peer`.
@@ -240,7 +246,11 @@ impl Mesh {
         if self.links.len() >= self.config.links + self.config.extra_links {
             return self.outputs.push_back(Output::Close { link, reason: CloseReason::Full });
         }
-        if mtu < Session::MIN_MTU {
+        let least = match kind {
+            LinkKind::Stream => Session::MIN_MTU,
+            LinkKind::Datagram => Datagrams::MIN_MTU,
+        };
+        if mtu < least {
             let reason = CloseReason::Fault(Fault::TooLarge);
             return self.outputs.push_back(Output::Close { link, reason });
         }
@@ -275,7 +285,12 @@ impl Mesh {
             Ok(outcomes) => {
                 for outcome in outcomes {
                     match outcome {
-                        Outcome::Reply(frame) => self.send(now, link, frame),
+                        Outcome::Reply(frame) => {
+                            if let Some(known) = self.links.get_mut(&link) {
+                                known.answers(now);
+                            }
+                            self.send(now, link, frame);
+                        }
                         Outcome::Established(address) => self.established(now, link, address),
                         Outcome::Message(bytes) => self.packet(now, link, &bytes),
                     }
@@ -292,7 +307,7 @@ impl Mesh {
             return self.close(now, link, CloseReason::Oneself);
         }
         let Some(known) = self.links.get_mut(&link) else { return };
-        known.admit(address, self.admissions);
+        known.admit(now, address, self.admissions);
         self.linked.entry(address.peer).or_default().insert(link);
         self.look_at(link);
         self.admissions += 1;
@@ -326,7 +341,8 @@ impl Mesh {
                     Direction::Inbound => peer,
                     Direction::Outbound => own,
                 };
-                Some(((initiator, Reverse(there.admission)), link, known.direction, there))
+                let rank = (known.is_radio(), initiator, Reverse(there.admission));
+                Some((rank, link, known.direction, there))
             })
             .collect();
         ranked.sort_unstable_by_key(|&(rank, ..)| rank);

@@ -53,6 +53,11 @@ impl Neighbourhoods {
         }
     }
 
+    /// Whether one of them hears `peer`.
+    pub(super) fn hear(&self, peer: PeerId) -> bool {
+        self.0.keys().any(|hears| hears.contains(Shorthand::of(peer)))
+    }
+
     /// The links whose peers may need a relay to hear `author`; all if it is not known.
     pub(super) fn without(&self, author: Option<PeerId>) -> impl Iterator<Item = LinkId> + '_ {
         let author = author.map(Shorthand::of);
@@ -115,6 +120,7 @@ mod tests {
         assert_eq!(without(&all, Some(peer(1))), [LinkId(3)]);
         assert_eq!(without(&all, Some(peer(3))), []);
         assert_eq!(without(&all, None).len(), 4);
+        assert!(all.hear(peer(4)) && !all.hear(peer(5)));
         all.remove(LinkId(3), &of(&[3, 4]));
         assert_eq!(without(&all, Some(peer(4))), [0, 1, 2].map(LinkId));
     }

@@ -32,6 +32,7 @@ fn a_handshake_brings_both_peers_up() {
         address: address(0),
         endpoint: &endpoint(far),
         direction: Direction::Inbound,
+        round_trip: Some(Duration::ZERO),
     };
     assert_eq!(seen, [expected]);
     assert!(world.meshes[0].is_linked(peer(1)) && !world.meshes[0].is_linked(peer(0)));

@@ -98,8 +98,12 @@ impl Node {
         share: CoinShare,
     ) -> bool {
         self.tell_beacon(key, beacon::Input::Share { link, index, view, share });
-        let beacon = self.beacons.get(&key);
-        beacon.is_some_and(|beacon| beacon.vouches_for(view, index, &share))
+        let Some(beacon) = self.beacons.get(&key) else { return false };
+        let is_sound = beacon.vouches_for(view, index, &share);
+        if let Some(public) = beacon.public_key(index).filter(|_| is_sound) {
+            self.chain.vouch(key, view, public, share);
+        }
+        is_sound
     }
 
     pub(super) fn known_shares(
@@ -140,6 +144,11 @@ impl Node {
             return;
         }
         self.work_at = None;
+        // Before the own attest: once all have attested, the key may be made in the next block.
+        if self.chain.work_ahead() {
+            self.expect_work();
+            return;
+        }
         let (chain, participant) = (&self.chain, &mut self.participant);
         let (Some(generation), Some(participant)) = (chain.state().generation(), participant)
         else {

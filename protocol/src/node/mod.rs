@@ -30,7 +30,7 @@ use crate::chain::{
 };
 use crate::consensus::{self, Consensus, Demand, ValidatorSet};
 use crate::craps::Dice;
-use crate::event::{Action, Command, CommandId, Event, LinkId, Notice, Record, Refusal};
+use crate::event::{Action, Command, CommandId, Event, LinkId, Notice, Position, Record, Refusal};
 use crate::hooks::Hooks;
 use crate::identity::{Address, Context, Epoch, Keypair, PeerId, ProofOfWork};
 use crate::journal::Entry;
@@ -43,7 +43,7 @@ use crate::wire::{Hash, List};
 
 pub use crate::consensus::Past;
 #[cfg(not(feature = "simulation"))]
-use packet::Packet;
+pub(crate) use packet::Packet;
 #[cfg(feature = "simulation")]
 pub use packet::Packet;
 pub use packet::{genesis_answer, genesis_request, read_genesis_answer};
@@ -51,7 +51,7 @@ pub use packet::{genesis_answer, genesis_request, read_genesis_answer};
 pub use simulated::{Heard, Incoming, Outgoing, To};
 pub use snapshots::SnapshotConfig;
 use snapshots::{Recovered, Snapshots};
-pub use status::{DiceStatus, PeerStatus, Status};
+pub use status::{DiceStatus, PeerStatus, RelayedStatus, Status};
 
 /// What a node is made of.
 #[derive(Debug)]
@@ -68,6 +68,8 @@ pub struct Setup {
     pub config: Config,
     /// Whether the journal holds all of this node's past.
     pub past: Past,
+    /// The position of the first record that is given: 0, or that of a base.
+    pub begins: Position,
 }
 
 /// Local policy. The defaults are right for a node on the internet.
@@ -160,18 +162,19 @@ pub struct Node {
 
 impl Node {
     /// A node that goes on where its journal ends. `records` is everything the journal holds,
-    /// oldest first; nothing for a new node.
+    /// oldest first, from its beginning or from a base on whose snapshot is whole; nothing for a
+    /// new node.
     pub fn new(
         setup: Setup,
         now: Time,
         records: impl IntoIterator<Item = Record>,
     ) -> Result<Self, CannotStart> {
-        let past = setup.past;
+        let (past, begins) = (setup.past, setup.begins);
         let Setup { genesis, keypair, proof, .. } = &setup;
         let identity =
             LocalIdentity::new(keypair, *proof, genesis.network(), genesis.proof_of_work_bits);
         let mut node = Self::assemble(setup, identity, Hooks::default(), now)?;
-        node.recover(now, past, records)?;
+        node.recover(now, past, begins, records)?;
         Ok(node)
     }
 
@@ -209,7 +212,8 @@ impl Node {
                 config.consensus,
                 now,
                 rng.fork("consensus"),
-            ),
+            )
+            .with_bases_every(config.snapshots.interval),
             chain,
             beacons: BTreeMap::new(),
             beacon_config: config.beacon,
@@ -245,20 +249,29 @@ impl Node {
         &mut self,
         now: Time,
         past: Past,
+        begins: Position,
         records: impl IntoIterator<Item = Record>,
     ) -> Result<(), CannotStart> {
-        let mut count = 0;
+        let Position(mut next) = begins;
         let mut recovered = Recovered::default();
         for record in records {
             let entry = Entry::from_bytes(&record.bytes).map_err(|malformed| {
-                CannotStart(format!("record {count} of the journal {malformed}"))
+                CannotStart(format!("record {next} of the journal {malformed}"))
             })?;
+            if Position(next) == begins
+                && let Entry::Base { header, .. } = entry
+            {
+                self.consensus.begin_at(header);
+                recovered.begin_at(header);
+            }
             self.recover_state(&mut recovered, &entry)?;
-            self.consensus.restore(entry);
-            count += 1;
+            self.consensus.restore(entry).map_err(|misplaced| {
+                CannotStart(format!("record {next} of the journal {misplaced}"))
+            })?;
+            next += 1;
         }
-        self.execute_recovered(&mut recovered, 0)?;
-        self.consensus.resume(now, count, past);
+        self.finish_recovery(recovered)?;
+        self.consensus.resume(now, next, past);
         self.expect_work();
         self.follow_keys();
         self.settle_down();

@@ -36,7 +36,9 @@ impl Node {
                         | Entry::Barred { .. }
                         | Entry::Overridden
                         | Entry::Part { .. }
-                        | Entry::Snapshot(_),
+                        | Entry::Snapshot(_)
+                        | Entry::Base { .. }
+                        | Entry::Promises(_),
                     )
                     | None => None,
                 };
@@ -82,8 +84,10 @@ impl Node {
             }
             self.follow_snapshots();
             self.offer();
+            // What was heard just now may have been that nobody has the state any more.
+            let fetches = self.snapshots.deadline().is_some_and(|it| it <= self.now);
             let demand = self.measure_demand();
-            if demand == self.demand {
+            if demand == self.demand && !fetches {
                 break;
             }
             self.demand = demand;
@@ -269,7 +273,7 @@ impl Node {
     }
 
     fn on_transaction(&mut self, link: LinkId, signed: SignedTransaction) {
-        if self.chain.contains(&signed.id()) {
+        if self.chain.vouches_for(&signed) {
             return self.relay();
         }
         let transaction = match self.chain.verify(signed) {

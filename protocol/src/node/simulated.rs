@@ -124,7 +124,7 @@ impl Node {
         now: Time,
         records: impl IntoIterator<Item = Record>,
     ) -> Result<Self, CannotStart> {
-        let past = setup.past;
+        let (past, begins) = (setup.past, setup.begins);
         let (genesis, network) = (&setup.genesis, setup.genesis.network());
         let bits = genesis.proof_of_work_bits;
         let identity = if simulation.clear_links {
@@ -150,7 +150,7 @@ impl Node {
         if simulation.observed {
             node.consensus.be_observed();
         }
-        node.recover(now, past, records)?;
+        node.recover(now, past, begins, records)?;
         Ok(node)
     }
 

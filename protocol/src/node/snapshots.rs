@@ -87,6 +87,15 @@ pub(super) struct Recovered {
     bytes: usize,
     parts: Vec<Part>,
     parts_of: BlockHash,
+    /// Where reading began, until the state of that block is here.
+    base: Option<Header>,
+}
+
+impl Recovered {
+    /// Reading began at the base that stands on this block.
+    pub(super) const fn begin_at(&mut self, header: Header) {
+        self.base = Some(header);
+    }
 }
 
 impl Snapshots {
@@ -181,9 +190,12 @@ impl Node {
         if self.snapshots.download.is_some() && gap <= config.threshold {
             self.end_download();
         }
+        let is_late = |download: &Download| download.deadline_passed(self.now);
+        if self.snapshots.download.as_ref().is_some_and(is_late) {
+            self.tell_download(download::Input::Tick);
+        }
         let Some(download) = &self.snapshots.download else { return };
-        let (has_sources, is_late) = (download.has_sources(), download.deadline_passed(self.now));
-        if !has_sources && self.now >= self.snapshots.ask_at {
+        if !download.has_sources() && self.now >= self.snapshots.ask_at {
             self.snapshots.ask_at = self.now + config.patience;
             self.snapshots.offered.clear();
             let links: Vec<LinkId> = self.mesh.peers().map(|known| known.link).collect();
@@ -191,9 +203,6 @@ impl Node {
             for link in links {
                 self.unicast(link, &Packet::AskSnapshot);
             }
-        }
-        if is_late {
-            self.tell_download(download::Input::Tick);
         }
         self.drain();
     }
@@ -328,12 +337,18 @@ impl Node {
                 recovered.parts.push(part.clone());
                 Ok(())
             }
+            Entry::Base { .. } => {
+                // Parts of a snapshot that a crash interrupted are written again.
+                recovered.parts.clear();
+                Ok(())
+            }
             Entry::Snapshot(certified) => self.recover_snapshot(recovered, certified),
             Entry::Block(_)
             | Entry::Certificate(_)
             | Entry::Vote(_)
             | Entry::Barred { .. }
-            | Entry::Overridden => Ok(()),
+            | Entry::Overridden
+            | Entry::Promises(_) => Ok(()),
         }
     }
 
@@ -344,6 +359,10 @@ impl Node {
     ) -> Result<(), CannotStart> {
         let header = &certified.header;
         let parts = core::mem::take(&mut recovered.parts);
+        if recovered.base.is_some_and(|base| header.height < base.height) {
+            // The one before, which had come about late.
+            return Ok(());
+        }
         let is_whole = recovered.parts_of == header.hash();
         let state = State::of_parts(parts)
             .filter(|state| is_whole && state.root() == header.commitments.state);
@@ -351,6 +370,9 @@ impl Node {
             let Height(height) = header.height;
             CannotStart(format!("the journal's snapshot of height {height} is not what it says"))
         })?;
+        if recovered.base.take().is_some_and(|base| base.hash() != header.hash()) {
+            return Err(no_base());
+        }
         if header.height > self.chain.finalized().1.height {
             recovered.blocks.retain(|it| it.block.header.height > header.height);
             recovered.bytes = recovered.blocks.iter().map(|it| it.block.body.len()).sum();
@@ -360,12 +382,21 @@ impl Node {
         Ok(())
     }
 
+    /// Everything was read: executes what still waits.
+    pub(super) fn finish_recovery(&mut self, mut recovered: Recovered) -> Result<(), CannotStart> {
+        self.execute_recovered(&mut recovered, 0)?;
+        if recovered.base.is_some() { Err(no_base()) } else { Ok(()) }
+    }
+
     /// Executes the oldest blocks until at most so many are left.
-    pub(super) fn execute_recovered(
+    fn execute_recovered(
         &mut self,
         recovered: &mut Recovered,
         most: usize,
     ) -> Result<(), CannotStart> {
+        if recovered.base.is_some() && recovered.blocks.len() > most {
+            return Err(no_base());
+        }
         while recovered.blocks.len() > most || recovered.bytes > HELD_BYTES {
             let Some(Decided { block, finalization, .. }) = recovered.blocks.pop_front() else {
                 break;
@@ -383,6 +414,10 @@ impl Node {
         }
         Ok(())
     }
+}
+
+fn no_base() -> CannotStart {
+    CannotStart("the journal lacks the snapshot of the block that it begins with".into())
 }
 
 fn slot(header: &Header) -> Slot {

@@ -3,6 +3,7 @@
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
+use core::time::Duration;
 
 use serde::Serialize;
 
@@ -48,6 +49,8 @@ pub struct Status {
     pub time: BlockTime,
     /// Established links.
     pub peers: Vec<PeerStatus>,
+    /// Validators to whom there is none, but a neighbour has one.
+    pub relayed: Vec<RelayedStatus>,
     /// Transactions waiting to be ordered.
     pub waiting_transactions: u32,
     /// Whether the dice key was made by a dealer, who could know every roll.
@@ -85,10 +88,24 @@ pub struct PeerStatus {
     pub peer: PeerId,
     /// The link.
     pub link: LinkId,
+    /// Which transport carries it; see [`Endpoint`](crate::event::Endpoint).
+    pub transport: u8,
     /// Where that is, as the transport names it.
     pub endpoint: String,
+    /// How long a frame and its answer took, if known: on a datagram link lately, else when it came
+    /// up.
+    pub round_trip: Option<Duration>,
     /// Its index among the validators, if it is one.
     pub validator: Option<u16>,
+}
+
+/// A validator that is reached through a neighbour.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct RelayedStatus {
+    /// Who.
+    pub peer: PeerId,
+    /// Its index among the validators.
+    pub validator: u16,
 }
 
 impl Node {
@@ -99,10 +116,19 @@ impl Node {
         let peers = self.mesh.peers().map(|known| PeerStatus {
             peer: known.address.peer,
             link: known.link,
+            transport: known.endpoint.transport,
+            round_trip: known.round_trip,
             endpoint: String::from_utf8_lossy(&known.endpoint.bytes).into_owned(),
             validator: validators.index(&known.address.peer).map(|index| index.0),
         });
+        let others = validators.indexes().filter_map(|index| {
+            let peer = validators.peer(index)?;
+            let relayed = peer != self.address.peer && !self.mesh.is_linked(peer);
+            let is_relayed = relayed && self.mesh.is_near(peer);
+            is_relayed.then_some(RelayedStatus { peer, validator: index.0 })
+        });
         Status {
+            relayed: others.collect(),
             address: self.address.to_string(),
             peer: self.address.peer,
             network: self.chain.network(),

@@ -13,10 +13,11 @@ use crate::block::Height;
 use crate::chain::{Genesis, Operation, Rejection, TableId, ValidatorCard};
 use crate::craps::{self, Chips, Dice, Round, Rules};
 use crate::event::{
-    Action, Command, CommandId, Direction, Endpoint, Event, Key, LinkId, LinkKind, Notice,
+    Action, Command, CommandId, Direction, Endpoint, Event, Key, Label, LinkId, LinkKind, Notice,
     Position, Record, Refusal,
 };
 use crate::identity::{Address, Keypair, ProofOfWork};
+use crate::journal::Beginnings;
 use crate::rng::Rng;
 use crate::time::{BlockTime, Time};
 use crate::wire::{Hash, Text};
@@ -136,9 +137,20 @@ impl World {
         }
     }
 
+    /// Where a start of this node begins to read its journal.
+    fn beginning(&self, index: usize) -> Position {
+        let mut beginnings = Beginnings::default();
+        for (position, record) in (0..).map(Position).zip(&self.places[index].journal) {
+            beginnings.note(position, record.label);
+        }
+        beginnings.newest().unwrap_or_default()
+    }
+
     fn start(&mut self, index: usize) {
         let place = &mut self.places[index];
         place.journal.truncate(place.durable);
+        let begins = self.beginning(index);
+        let place = &mut self.places[index];
         let setup = Setup {
             genesis: self.genesis.clone(),
             keypair: place.keypair.clone(),
@@ -146,8 +158,9 @@ impl World {
             seed: [index as u8; 32],
             config: self.config,
             past: place.past,
+            begins,
         };
-        let records = place.journal.clone();
+        let records = place.journal[begins.0 as usize..].to_vec();
         #[cfg(not(feature = "simulation"))]
         let node = Node::new(setup, self.now, records).unwrap();
         #[cfg(feature = "simulation")]
@@ -215,7 +228,8 @@ impl World {
                 }
                 Action::Load { key: Key::Block(height) } => {
                     let key = Key::Block(height);
-                    let found = self.places[index].journal.iter().find(|it| it.key == Some(key));
+                    let label = Label::Block(height);
+                    let found = self.places[index].journal.iter().find(|it| it.label == label);
                     let bytes = found.map(|record| record.bytes.clone());
                     self.give(index, Event::Loaded { key, bytes });
                 }

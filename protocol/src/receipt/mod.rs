@@ -18,6 +18,8 @@
 //! show. `verify.py`, beside this file, reads the same format with other hands.
 
 mod history;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod model;
 mod rolls;
 #[cfg(test)]
 mod tests;

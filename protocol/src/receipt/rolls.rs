@@ -117,7 +117,7 @@ impl Rolls {
                     false
                 }
                 Some(_) => true,
-                None => false,
+                None => unreachable!("what is forgotten is not awaited"),
             });
         }
         for (index, item) in body.items().enumerate() {
@@ -176,10 +176,23 @@ impl Rolls {
         self.kept.insert(roll, kept);
         self.order.push_back(roll);
         self.awaited.insert(roll);
-        while self.order.len() > ROLLS || self.bytes > BYTES {
-            let oldest = self.order.pop_front().and_then(|roll| self.kept.remove(&roll));
-            self.bytes -= oldest.expect("what is in the order is kept").evidence.len();
+        self.forget_beyond(ROLLS, BYTES);
+    }
+
+    /// Forgets the oldest until no more than so many rolls and bytes of proofs are left.
+    pub(super) fn forget_beyond(&mut self, rolls: usize, bytes: usize) {
+        while self.order.len() > rolls || self.bytes > bytes {
+            let oldest = self.order.pop_front().expect("there are more than allowed");
+            let kept = self.kept.remove(&oldest).expect("what is in the order is kept");
+            self.awaited.remove(&oldest);
+            self.bytes -= kept.evidence.len();
         }
+    }
+
+    /// Bytes of the proofs that it keeps.
+    #[cfg(test)]
+    pub(super) const fn bytes(&self) -> usize {
+        self.bytes
     }
 
     /// What proves this roll. Cheap; [`Material::receipt`] does the work.

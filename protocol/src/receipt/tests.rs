@@ -1,212 +1,14 @@
 //! A table on a chain whose blocks its validators sign, and the receipts of its rolls.
 
-use alloc::boxed::Box;
 use alloc::vec;
 
+use super::model::*;
 use super::*;
-use crate::beacon::{CoinId, SealingSecret};
-use crate::block::{Parent, View};
-use crate::chain::{
-    Body, Chain, Genesis, Nonce, Operation, Slot, Transaction, ValidatorCard, VerifiedTransaction,
-};
-use crate::consensus::{Finalization, Statement};
+use crate::block::View;
+use crate::chain::{Genesis, Operation};
 use crate::craps::Bet;
-use crate::identity::{Address, Context, Domain, Epoch, Keypair, ProofOfWork, Signature};
-use crate::rng::Rng;
-use crate::time::BlockTime;
-use crate::wire::{Hash, Text};
-
-const BITS: u8 = 4;
-const TABLE: TableId = TableId(1);
-
-/// Validators who also play: the first owns the table, the second and the third bet, the second
-/// throws first.
-struct Net {
-    genesis: Genesis,
-    keys: Vec<Keypair>,
-    chain: Chain,
-    rolls: Rolls,
-    tip: (Hash, Slot),
-    /// The next nonce of each player.
-    nonces: Vec<u64>,
-    /// Whether the next block bears signatures.
-    is_signed: bool,
-    /// The dice of all rolls, read from the blocks.
-    history: History,
-    dice: Vec<(TableId, Round, Dice)>,
-}
-
-fn keypair(index: u16) -> Keypair {
-    let mut seed = [7; 32];
-    seed[..2].copy_from_slice(&index.to_le_bytes());
-    Keypair::from_seed(seed)
-}
-
-fn address(keypair: &Keypair) -> Address {
-    let peer = keypair.peer();
-    Address { peer, proof: ProofOfWork::mine(peer, BITS) }
-}
-
-impl Net {
-    fn new(size: u16, name: &str) -> Self {
-        let keys: Vec<Keypair> = (0..size).map(keypair).collect();
-        let card = |key: &Keypair| ValidatorCard::new(key, address(key).proof);
-        let genesis = Genesis::insecure(
-            Text::new(name).unwrap(),
-            keys.iter().map(card).collect(),
-            keys.iter().map(|key| (address(key), Chips(100_000))).collect(),
-            BlockTime(1_000_000),
-            BITS,
-            &mut Rng::new([3; 32]),
-        )
-        .unwrap();
-        let slot = Slot { time: genesis.time, ..Slot::default() };
-        let peers = keys.iter().map(Keypair::peer).collect();
-        let key = genesis.dealt().unwrap().key.hash();
-        let mut history = History::new(key);
-        history.know(key, 0);
-        let mut net = Self {
-            chain: Chain::new(&genesis),
-            rolls: Rolls::new(List::new(peers).unwrap()),
-            tip: (genesis.network(), slot),
-            nonces: vec![0; keys.len()],
-            is_signed: true,
-            history,
-            dice: Vec::new(),
-            genesis,
-            keys,
-        };
-        let rules = Rules { window_ms: 0, ..Rules::default() };
-        let open = Operation::OpenTable { name: Text::new("t").unwrap(), rules, bank: Chips(9000) };
-        net.act(0, open);
-        net.advance();
-        for player in [1, 2] {
-            net.act(player, Operation::Sit { table: TABLE });
-            // Whose transaction comes first in a block depends on its parent's hash.
-            net.advance();
-        }
-        net
-    }
-
-    fn act(&mut self, player: usize, operation: Operation) {
-        self.nonces[player] += 1;
-        let transaction = Transaction {
-            sender: address(&self.keys[player]),
-            nonce: Nonce(self.nonces[player]),
-            expires: crate::block::Height(10_000),
-            operation,
-        };
-        let signed: VerifiedTransaction =
-            transaction.sign(&self.keys[player], self.genesis.network());
-        self.chain.submit(signed).unwrap();
-    }
-
-    fn bet(&mut self, player: usize, bet: Bet, chips: u64) {
-        let round = self.round();
-        self.act(player, Operation::Bet { table: TABLE, round, bet, amount: Chips(chips) });
-    }
-
-    fn round(&self) -> Round {
-        self.chain.state().table(TABLE).unwrap().table.round()
-    }
-
-    /// The next block, with every coin that a roll waits for.
-    fn advance(&mut self) {
-        let (parent, at) = self.tip;
-        let slot = Slot {
-            view: at.view.next(),
-            height: at.height.next(),
-            time: at.time.plus_millis(1000),
-        };
-        let coins = self.chain.unrecorded(&parent).into_iter();
-        let coins = coins.map(|view| self.coin(view)).collect();
-        let (body, commitments) = self.chain.build(&parent, slot, coins, false).unwrap();
-        let header = Header {
-            network: self.genesis.network(),
-            epoch: Epoch(0),
-            view: slot.view,
-            height: slot.height,
-            parent: Parent { view: at.view, hash: parent },
-            time: slot.time,
-            body: Header::body_hash(&body),
-            commitments,
-            justification: Hash::default(),
-        };
-        assert_eq!(self.chain.check(&header, &body), Ok(()));
-        self.chain.finalize(&header.hash());
-        self.dice.extend(self.history.note(&header, &Body::of(&header, &body).unwrap()));
-        let finalization = self.is_signed.then(|| self.sign(&header));
-        self.rolls.note(&header, &body, finalization.as_ref(), self.chain.state());
-        self.tip = (header.hash(), slot);
-    }
-
-    /// Bets, thrown by the shooter and settled; the round that it was.
-    fn roll(&mut self) -> Round {
-        let round = self.round();
-        let table = &self.chain.state().table(TABLE).unwrap().table;
-        let Player(shooter) = table.shooter().unwrap();
-        let has_line = table.bets().any(|(whose, bet, _)| (whose.0, bet) == (shooter, Bet::Pass));
-        let is_come_out = table.point().is_none();
-        let shooter = self.keys.iter().position(|key| key.peer().0 == shooter).unwrap();
-        if is_come_out && !has_line {
-            self.bet(shooter, Bet::Pass, 10);
-        }
-        self.bet(2, Bet::Field, 5);
-        self.bet(2, Bet::AnySeven, 1);
-        self.advance();
-        self.advance();
-        self.act(shooter, Operation::Roll { table: TABLE, round });
-        self.advance();
-        self.advance();
-        round
-    }
-
-    fn coin(&self, view: View) -> CoinProof {
-        let dealt = self.genesis.dealt().unwrap();
-        let id = CoinId { network: self.genesis.network(), epoch: Epoch(0), key_version: 0, view };
-        let input = id.input();
-        let shares = (0..self.genesis.dice_threshold()).map(ValidatorIndex).map(|index| {
-            let secret = SealingSecret::of(&self.keys[usize::from(index.0)]);
-            (index, dealt.open_share(index, &secret).unwrap().coin_share(&input))
-        });
-        CoinProof { view, shares: List::new(shares.collect()).unwrap() }
-    }
-
-    fn sign(&self, header: &Header) -> Finalization {
-        self.sign_with(header, self.genesis.dice_threshold())
-    }
-
-    /// The signatures of so many validators under a block.
-    fn sign_with(&self, header: &Header, voters: u16) -> Finalization {
-        let context = Context { network: self.genesis.network(), epoch: Epoch(0) };
-        let (view, block) = (header.view, header.hash());
-        let bytes = encode(&Statement::Finalize { view, block });
-        let votes: Vec<(ValidatorIndex, Signature)> = (0..voters)
-            .map(|voter| {
-                let key = &self.keys[usize::from(voter)];
-                (ValidatorIndex(voter), key.sign(Domain::Vote, &context, &bytes))
-            })
-            .collect();
-        decode(&encode(&(view, block, votes)), 1 << 20).unwrap()
-    }
-
-    fn receipt(&self, round: Round, player: Option<usize>) -> Receipt {
-        let player = player.map(|player| self.keys[player].peer());
-        self.rolls.material(TABLE, round).unwrap().receipt(player).unwrap()
-    }
-
-    fn verify(&self, receipt: &Receipt) -> Result<Box<Proven>, Failed> {
-        receipt.verify(Trust::Genesis(&self.genesis), &Asked::default()).end
-    }
-}
-
-/// One roll on a network of four, and its receipt for the third player.
-fn one() -> (Net, Receipt) {
-    let mut net = Net::new(4, "test");
-    let round = net.roll();
-    let receipt = net.receipt(round, Some(2));
-    (net, receipt)
-}
+use crate::identity::Epoch;
+use crate::wire::Hash;
 
 #[test]
 fn a_receipt_proves_the_roll_its_bets_and_what_they_paid() {
@@ -270,6 +72,131 @@ fn a_receipt_reads_back_and_every_single_changed_bit_is_refused() {
     wrong.push(0);
     let longer = NotAReceipt::Malformed(Malformed::NotCanonical);
     assert_eq!(Receipt::decode(&wrong), Err(longer));
+}
+
+/// A roll on which more is up, whose block became final as an ancestor, for whom it may concern.
+fn another() -> (Net, Receipt) {
+    let mut net = Net::new(4, "test");
+    net.is_signed = false;
+    for (bet, chips) in [("place:6", 12), ("hard:8", 5), ("big6", 3), ("boxcars", 1)] {
+        net.bet(1, bet.parse().unwrap(), chips);
+    }
+    let round = net.roll();
+    net.advance();
+    net.is_signed = true;
+    net.advance();
+    let receipt = net.receipt(round, None);
+    assert!(receipt.trail.len() > 1);
+    (net, receipt)
+}
+
+/// Where files are kept as they were written once: a genesis, and receipts of the network that it
+/// begins, of each version.
+const KEPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src/receipt/golden/");
+
+fn kept(name: &str) -> Vec<u8> {
+    std::fs::read(alloc::format!("{KEPT}{name}")).unwrap()
+}
+
+/// The kept files as they would be written now.
+fn written_now() -> [(&'static str, Vec<u8>); 3] {
+    let ((net, one), (_, another)) = (one(), another());
+    [
+        ("1.genesis", net.genesis.encode()),
+        ("1.receipt", one.encode()),
+        ("1-anybody.receipt", another.encode()),
+    ]
+}
+
+#[test]
+fn kept_receipts_are_written_as_before_and_hold() {
+    for (name, now) in written_now() {
+        assert!(kept(name) == now, "{name} is written differently: another version of the format");
+    }
+    let genesis = Genesis::decode(&kept("1.genesis")).unwrap();
+    for name in ["1.receipt", "1-anybody.receipt"] {
+        let receipt = Receipt::decode(&kept(name)).unwrap();
+        let end = receipt.verify(Trust::Genesis(&genesis), &Asked::default()).end;
+        assert_eq!(end.err(), None, "{name}");
+    }
+}
+
+/// It reads a table and its rules by position, so it must follow every change of them; here that
+/// cannot be overlooked even where there is no Python.
+#[test]
+fn the_verifier_in_python_was_tried_with_these_very_receipts() {
+    let kept = written_now().map(|(name, _)| Hash::of("bitcraps test kept", &kept(name)));
+    let tried = alloc::format!("TRIED = \"{}\"", Hash::of("bitcraps test tried", &kept));
+    let verifier = concat!(env!("CARGO_MANIFEST_DIR"), "/src/receipt/verify.py");
+    assert!(
+        std::fs::read_to_string(verifier).unwrap().lines().any(|line| line == tried),
+        "receipts have changed: see that verify.py follows, which tests of bitcraps-tokio do \
+         where there is a Python, and then say so in it: {tried}"
+    );
+}
+
+#[test]
+fn the_verifier_in_python_reads_every_field_of_the_rules_in_its_place() {
+    let between = |text: &'static str, from: &str, to: &str| {
+        let (_, text) = text.split_once(from).unwrap();
+        text.split_once(to).unwrap().0
+    };
+    let rules = between(include_str!("../craps/rules.rs"), "pub struct Rules {", "\n}");
+    let fields = rules.lines().filter_map(|line| line.trim().strip_prefix("pub ")?.split_once(':'));
+    let reader = between(include_str!("verify.py"), "def read_rules(r):", "\ndef ");
+    let read = between(reader, "return r.fields(", "\n\n");
+    let read = read.split([' ', '\n', '(']).filter_map(|word| word.split_once('='));
+    let names = |pairs: &mut dyn Iterator<Item = (&'static str, &'static str)>| -> Vec<_> {
+        pairs.map(|(name, _)| name).collect()
+    };
+    assert_eq!(names(&mut { read }), names(&mut { fields }));
+}
+
+/// `cargo test -p bitcraps-protocol write_the_kept_receipts -- --ignored`, with every change of the
+/// format.
+#[test]
+#[ignore = "writes into the sources"]
+fn write_the_kept_receipts() {
+    for (name, now) in written_now() {
+        std::fs::write(alloc::format!("{KEPT}{name}"), now).unwrap();
+    }
+}
+
+#[test]
+fn the_oldest_rolls_are_forgotten_and_the_others_can_still_be_proved() {
+    let mut net = Net::new(4, "test");
+    let rounds: Vec<Round> = (0..4).map(|_| net.roll()).collect();
+    let knows = |net: &Net| -> Vec<Round> {
+        let known = |round: &&Round| net.rolls.material(TABLE, **round).is_ok();
+        rounds.iter().filter(known).copied().collect()
+    };
+    assert_eq!(knows(&net), rounds);
+    net.rolls.forget_beyond(3, BYTES);
+    assert_eq!((net.rolls.len(), knows(&net)), (3, rounds[1..].to_vec()));
+    let each = net.rolls.bytes() / 3;
+    net.rolls.forget_beyond(ROLLS, 2 * each + each / 2);
+    assert_eq!(knows(&net), rounds[2..]);
+    assert!(net.rolls.bytes() <= 2 * each + each / 2);
+    assert_eq!(net.rolls.material(TABLE, rounds[0]).err(), Some(NoReceipt::Unknown));
+    for round in &rounds[2..] {
+        assert!(net.verify(&net.receipt(*round, Some(2))).is_ok());
+    }
+
+    // One that is forgotten before its dice are known is not waited for either.
+    let round = net.round();
+    net.bet(2, Bet::Field, 5);
+    net.advance();
+    net.advance();
+    let Player(shooter) = net.chain.state().table(TABLE).unwrap().table.shooter().unwrap();
+    let shooter = net.keys.iter().position(|key| key.peer().0 == shooter).unwrap();
+    net.act(shooter, Operation::Roll { table: TABLE, round });
+    net.advance();
+    net.rolls.forget_beyond(0, BYTES);
+    assert_eq!((net.rolls.len(), net.rolls.bytes()), (0, 0));
+    net.advance();
+    assert_eq!(net.rolls.material(TABLE, round).err(), Some(NoReceipt::Unknown));
+    let next = net.roll();
+    assert!(net.verify(&net.receipt(next, None)).is_ok());
 }
 
 #[test]
@@ -439,35 +366,26 @@ fn the_history_is_read_from_the_blocks() {
     assert_eq!(expected.len(), 5);
 }
 
-/// Answers: how large is a receipt, and how long do making and checking it take?
+/// Answers: how large is a receipt, and how much processor time do making and checking it take?
 ///
 /// `cargo test --release -p bitcraps-protocol receipt::tests::figures -- --ignored --nocapture`
 #[test]
 #[ignore = "prints figures"]
-#[expect(clippy::print_stdout, clippy::disallowed_types, reason = "measures, for reading")]
+#[expect(clippy::print_stdout, reason = "measures, for reading")]
 fn figures() {
-    use std::time::Instant;
+    use crate::cpu_time::least;
 
     for size in [4, 31, 100] {
         let mut net = Net::new(size, "figures");
         let round = net.roll();
         let material = net.rolls.material(TABLE, round).unwrap();
         let peer = net.keys[2].peer();
-        // The least of many: what else the machine does only ever adds.
-        let least = |work: &dyn Fn()| {
-            let once = |_| {
-                let begun = Instant::now();
-                work();
-                begun.elapsed()
-            };
-            (0..30).map(once).min().unwrap()
-        };
-        let receipt = material.clone().receipt(Some(peer)).unwrap();
+        let (receipt, made) = least(20, || material.clone().receipt(Some(peer)).unwrap());
         let bytes = receipt.encode();
-        let made = least(&|| drop(material.clone().receipt(Some(peer)).unwrap()));
-        let verified = least(&|| assert!(net.verify(&Receipt::decode(&bytes).unwrap()).is_ok()));
+        let (holds, verified) = least(20, || net.verify(&Receipt::decode(&bytes).unwrap()).is_ok());
+        assert!(holds);
         std::println!(
-            "n = {size:>3}: receipt {} bytes, made in {made:?}, verified in {verified:?}",
+            "n = {size:>3}: receipt {} bytes, {made:.2?} to make, {verified:.2?} to verify",
             bytes.len()
         );
     }

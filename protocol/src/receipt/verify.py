@@ -29,6 +29,8 @@ from nacl.exceptions import BadSignatureError
 from nacl.signing import VerifyKey
 
 MAGIC = b"bitcraps receipt 1\n"
+# The kept receipts with which this was last tried; a test compares, for the rules are read by position.
+TRIED = "c2fae9fa047f5a709a63ee8baab3cc91302f3eebce2a2596686dc84266b04788"
 
 
 class Refused(Exception):
@@ -242,12 +244,14 @@ def read_state_proof(r):
 
 
 def read_rules(r):
+    """A table's rules: every field of `Rules` (craps/rules.rs) by its name and in its place, for
+    that is how they are written; a few groups of which nothing is used are read as lists."""
     def ratio():
         over, under = r.text().split(":")
         return Fraction(int(over), int(under))
 
-    def ratios(count):
-        return [ratio() for _ in range(count)]
+    def ratios(count=5):  # five are for 2 and 12, 3 and 11, 4 and 10, 5 and 9, 6 and 8
+        return lambda: [ratio() for _ in range(count)]
 
     def ladder():
         return r.list(lambda: (r.take(1), ratio()))
@@ -255,20 +259,28 @@ def read_rules(r):
     def repeat():
         return r.take(1), ratio()
 
-    def bools(*names):
-        return {name: r.bool() for name in names}
+    def bools(names):
+        return lambda: {name: r.bool() for name in names.split()}
 
-    rules = {"crapless": r.bool(), "bar": r.tag(4)}
-    ratios(10)  # how high odds may be
-    rules |= {"place": ratios(5), "place_to_lose": ratios(5), "big": ratio()}
-    r.tag(2), ratio(), r.tag(4), r.int(), r.bool()  # commissions; put bets
-    rules |= {"two": ratio(), "twelve": ratio(), "five_for_nine": r.bool(), "hard": ratios(2), "props": ratios(8)}
-    ratios(2), ladder(), r.bool(), ratios(3), ladder(), ratios(2), [repeat() for _ in range(8)]
-    [ladder() for _ in range(9)], ratios(5), r.tag(3), ratio(), r.bool()  # hops; the bets that remember
-    rules["works"] = bools("come", "dont_come", "put", "place", "buy", "lay", "hard", "big", "yes_no")
-    rules["stays"] = bools("place", "buy", "lay", "hard", "big", "yes_no")
-    [r.int() for _ in range(28)], r.bool(), r.int(32), r.int(), r.int(), r.int(16), r.int(16)  # limits
-    return rules
+    def each(*reads):
+        return lambda: [read() for read in reads]
+
+    bar, vig_when, rounding, twice_on = (functools.partial(r.tag, choices) for choices in (4, 2, 4, 3))
+    return r.fields(
+        crapless=r.bool, bar=bar, odds=ratios(), dont_odds=ratios(), place=ratios(), place_to_lose=ratios(),
+        big=ratio, vig=each(vig_when, ratio, rounding, r.int), put_is_contract=r.bool,
+        field=each(ratio, ratio, r.bool), hardways=ratios(2), props=ratios(8), hops=ratios(2),
+        sides=each(
+            ladder, r.bool,  # fire
+            ratio, ratio, ratio, ladder, ratio, ratio,  # small to sizzling_six
+            *[repeat] * 8, ladder, *[ladder] * 5, ladder, ladder, ladder,  # repeater to hot_shooter
+            ratio, ratio, ratio, ratio, ratio, twice_on, ratio),  # muggsy to twice_as_hard
+        exact_units=r.bool,
+        works_on_come_out=bools("come dont_come put place buy lay hard big yes_no"),
+        stays_after_win=bools("place buy lay hard big yes_no"),
+        limits=each(*[r.int] * 28), allow_player_edge=r.bool,
+        window_blocks=lambda: r.int(32), window_ms=r.int, shooter_ms=r.int,
+        max_seats=lambda: r.int(16), max_bets=lambda: r.int(16))
 
 
 def read_table(r):
@@ -382,10 +394,10 @@ def terms(bet, rules, point):
 
     def rests(name):
         """Returned, or left standing, by a roll that would decide it while it does not work."""
-        return ("returns" if "come" in name else "stands"), rules["works"][name] or point is not None
+        return ("returns" if "come" in name else "stands"), rules["works_on_come_out"][name] or point is not None
 
     def stays(name):
-        return rests(name), rules["stays"][name]
+        return rests(name), rules["stays_after_win"][name]
 
     if stem in ("pass", "dont_pass"):
         return flat(point, stem == "dont_pass")
@@ -401,10 +413,11 @@ def terms(bet, rules, point):
         return waits(int(stem[3]), False, rules["big"], *stays("big"))
     if stem == "hard":
         double = {(number // 2, number // 2)}
-        return [(double, rules["hard"][number in (6, 8)])], totals(7, number) - double, nothing, *stays("hard")
+        return [(double, rules["hardways"][number in (6, 8)])], totals(7, number) - double, nothing, *stays("hard")
     if stem == "field":
-        evens = totals(3, 4, 5 if rules["five_for_nine"] else 9, 10, 11)
-        return once((evens, Fraction(1)), (totals(2), rules["two"]), (totals(12), rules["twelve"]))
+        two, twelve, five_for_nine = rules["field"]
+        evens = totals(3, 4, 5 if five_for_nine else 9, 10, 11)
+        return once((evens, Fraction(1)), (totals(2), two), (totals(12), twelve))
     props = {"any7": (seven, any7), "any_craps": (totals(2, 3, 12), craps), "two": (totals(2), ends),
              "three": (totals(3), middle), "yo": (totals(11), middle), "boxcars": (totals(12), ends)}
     if stem in props:

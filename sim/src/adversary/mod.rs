@@ -46,6 +46,9 @@ const HISTORY: usize = 128;
 /// Messages that wait to be said late; when there are more, they are said at once.
 const WAITING: usize = 1_024;
 
+/// The strategy of two nodes with one key.
+const TWINS: &str = "equivocate";
+
 /// The pause between two attempts to say something about a dice key.
 const WORK_PAUSE: Duration = Duration::from_millis(300);
 
@@ -82,7 +85,8 @@ pub struct Hostile {
     /// The node with the links; and, as a twin, one that shares its key and its ears.
     inner: Vec<Node>,
     forger: Forger,
-    rules: Vec<Rule>,
+    /// What it does when, and by which of its strategies.
+    rules: Vec<(&'static str, Rule)>,
     /// Whether it has no strategy, and says nothing at all.
     is_silent: bool,
     scenario: Option<Scenario>,
@@ -100,8 +104,10 @@ pub struct Hostile {
     participant: Option<Participant>,
     /// When it works on the key next.
     works_at: Time,
-    /// How often each rule was followed.
-    followed: BTreeMap<&'static str, u64>,
+    /// The strategy that it follows just now.
+    following: &'static str,
+    /// How often it did what by which strategy.
+    followed: BTreeMap<(&'static str, &'static str), u64>,
 }
 
 impl Hostile {
@@ -135,9 +141,12 @@ impl Hostile {
         let participant = deals.then(|| Participant::new(context.network, index, &parts.keypair));
         let twins = strategies.iter().any(|strategy| strategy.how == How::Twins);
         let scenario = scenario.or_else(|| twins.then_some(Scenario::Drawn));
-        let rules = strategies.iter().flat_map(|strategy| match strategy.how {
-            How::Rules(rules) => rules,
-            How::Twins | How::Faults(_) | How::Absent(_) => &[],
+        let rules = strategies.iter().flat_map(|strategy| {
+            let rules: &[Rule] = match strategy.how {
+                How::Rules(rules) => rules,
+                How::Twins | How::Faults(_) | How::Absent(_) => &[],
+            };
+            rules.iter().map(|rule| (strategy.name, *rule))
         });
         let count = if scenario.is_some() { 2 } else { 1 };
         let inner = (0..count)
@@ -147,7 +156,7 @@ impl Hostile {
             place,
             inner,
             forger: Forger { keypair, index, context, validators },
-            rules: rules.copied().collect(),
+            rules: rules.collect(),
             is_silent: strategies.is_empty() && scenario.is_none(),
             scenario,
             rounds: BTreeMap::new(),
@@ -159,6 +168,7 @@ impl Hostile {
             attempt: Attempt(128),
             participant,
             works_at: now + WORK_PAUSE,
+            following: TWINS,
             followed: BTreeMap::new(),
         })
     }
@@ -236,8 +246,8 @@ impl Hostile {
         &self.inner[0]
     }
 
-    /// How often it did what since it was last asked, by name.
-    pub fn take_followed(&mut self) -> BTreeMap<&'static str, u64> {
+    /// How often it did what since it was last asked, by strategy and by what it did.
+    pub fn take_followed(&mut self) -> BTreeMap<(&'static str, &'static str), u64> {
         std::mem::take(&mut self.followed)
     }
 
@@ -319,17 +329,21 @@ impl Hostile {
         decisions: &mut Decisions,
     ) -> Option<(Rule, Rng)> {
         let rules = &self.rules;
-        if !rules.iter().any(|rule| matching(rule.on)) {
+        if !rules.iter().any(|(_, rule)| matching(rule.on)) {
             return None;
         }
         let choice = decisions.choose(self.place, &mut self.rng, |rng| {
-            let taken = (1..)
-                .zip(rules)
-                .find(|(_, rule)| matching(rule.on) && rng.below(1_000) < u64::from(rule.permille));
+            let taken = (1..).zip(rules).find(|(_, (_, rule))| {
+                matching(rule.on) && rng.below(1_000) < u64::from(rule.permille)
+            });
             taken.map_or(0, |(number, _)| number | (rng.below(1 << 24) as u32) << 8)
         });
-        let rule = *rules.get((choice as usize & 0xff).checked_sub(1)?)?;
-        matching(rule.on).then(|| (rule, details(choice)))
+        let (strategy, rule) = *rules.get((choice as usize & 0xff).checked_sub(1)?)?;
+        if !matching(rule.on) {
+            return None;
+        }
+        self.following = strategy;
+        Some((rule, details(choice)))
     }
 
     fn act(&mut self, now: Time, act: Act, outgoing: Outgoing, packet: &Packet, mut rng: Rng) {
@@ -459,6 +473,7 @@ impl Hostile {
             }
             return;
         }
+        self.following = TWINS;
         self.followed("spoke as twins");
         for (nth, link) in self.links.keys().copied().enumerate().collect::<Vec<_>>() {
             if round.hears(copy, nth) {
@@ -559,7 +574,7 @@ impl Hostile {
     }
 
     fn followed(&mut self, what: &'static str) {
-        *self.followed.entry(what).or_default() += 1;
+        *self.followed.entry((self.following, what)).or_default() += 1;
     }
 }
 

@@ -12,6 +12,9 @@ pub(super) struct Agreement {
     blocks: Known<Height, (View, BlockHash)>,
     /// The newest final height of each place.
     newest: Vec<Height>,
+    /// Places that went on from a height without the blocks before it, and have not written down
+    /// yet that they fetched its state.
+    leaps: Known<usize, (Height, Height)>,
     /// Views with a finalization of their own.
     certified: Known<View, BlockHash>,
     /// Nullified views, and the highest notarization their voters held.
@@ -23,12 +26,14 @@ impl Agreement {
         Self {
             blocks: [(Height(0), (View(0), network))].into(),
             newest: vec![Height(0); places],
+            leaps: Known::new(),
             certified: Known::new(),
             nullified: Known::new(),
         }
     }
 
-    /// A place says that a block is final; each says so in the order of heights.
+    /// A place says that a block is final; each says so in the order of heights, and of all of them
+    /// unless it fetches a state.
     pub(super) fn finalized(
         &mut self,
         place: usize,
@@ -36,17 +41,32 @@ impl Agreement {
         view: View,
         hash: BlockHash,
     ) -> Verdict {
-        if height != self.newest[place].next() {
-            let message = format!("height {height} is final after {}", self.newest[place]);
-            return Err((Check::Linkage, message));
+        let newest = core::mem::replace(&mut self.newest[place], height);
+        if height <= newest {
+            return Err(out_of_order(height, newest));
         }
-        self.newest[place] = height;
+        if height > newest.next() {
+            self.leaps.insert(place, (newest, height));
+        }
         self.agree(height, view, hash)
+    }
+
+    /// A place begins to write the state after the block of this height, which it fetched.
+    pub(super) fn fetched(&mut self, place: usize, height: Height) {
+        if self.leaps.get(&place).is_some_and(|(_, to)| *to == height) {
+            self.leaps.remove(&place);
+        }
+    }
+
+    /// A place has done all that an event led to.
+    pub(super) fn came_to_rest(&self, place: usize) -> Verdict {
+        self.leaps.get(&place).map_or(Ok(()), |(from, to)| Err(out_of_order(*to, *from)))
     }
 
     /// A place goes on from this height: some of what it said may not have been durable.
     pub(super) fn restarted(&mut self, place: usize, height: Height) {
         self.newest[place] = height;
+        self.leaps.remove(&place);
     }
 
     /// A place writes a final block down.
@@ -103,6 +123,10 @@ impl Agreement {
     }
 }
 
+fn out_of_order(height: Height, after: Height) -> (Check, String) {
+    (Check::Linkage, format!("height {height} is final after {after}"))
+}
+
 fn broken_promise(certified: View, nullified: View, highest: View) -> (Check, String) {
     let message = format!(
         "view {certified} is finalized, and view {nullified} is nullified down to {highest}"
@@ -148,9 +172,16 @@ mod tests {
     }
 
     #[test]
-    fn a_height_may_not_be_skipped() {
-        let verdict = agreement().finalized(0, Height(2), View(2), A);
-        assert_eq!(check(verdict), Some(Check::Linkage));
+    fn heights_rise_and_none_is_skipped_but_by_who_fetches_a_state() {
+        let mut agreement = agreement();
+        assert_eq!(check(agreement.finalized(0, Height(2), View(2), A)), None);
+        assert_eq!(check(agreement.came_to_rest(1)), None);
+        assert_eq!(check(agreement.came_to_rest(0)), Some(Check::Linkage));
+        agreement.fetched(0, Height(3));
+        assert_eq!(check(agreement.came_to_rest(0)), Some(Check::Linkage), "another state");
+        agreement.fetched(0, Height(2));
+        assert_eq!(check(agreement.came_to_rest(0)), None);
+        assert_eq!(check(agreement.finalized(0, Height(2), View(2), A)), Some(Check::Linkage));
     }
 
     #[test]

@@ -15,8 +15,8 @@ use std::fmt;
 use bitcraps_protocol::block::{BlockHash, Height, ValidatorIndex, View};
 use bitcraps_protocol::chain::{Body, Genesis, Operation, PendingRoll, State, TableId};
 use bitcraps_protocol::consensus::{
-    Certificate, Decided, Finalization, Justification, Notarization, Nullification, ValidatorSet,
-    Vote,
+    Certificate, Certified, Decided, Finalization, Justification, Notarization, Nullification,
+    ValidatorSet, Vote,
 };
 use bitcraps_protocol::craps::{Dice, Round};
 use bitcraps_protocol::event::Fault;
@@ -221,6 +221,18 @@ impl Checks {
         self.evidences.restarted(place);
     }
 
+    /// A node begins to write the state after the block of this height, which it fetched.
+    pub fn fetched(&mut self, place: usize, height: Height) {
+        self.agreement.fetched(place, height);
+        self.reach("state fetched");
+    }
+
+    /// A node has done all that an event led to.
+    pub fn came_to_rest(&mut self, now: Time, place: usize) {
+        let verdict = self.agreement.came_to_rest(place);
+        self.judge(now, place, verdict);
+    }
+
     /// A node is in this view.
     pub fn entered(&mut self, view: View) {
         self.tally.view = self.tally.view.max(view.0);
@@ -262,7 +274,9 @@ impl Checks {
             | Entry::Barred { .. }
             | Entry::Overridden
             | Entry::Part { .. }
-            | Entry::Snapshot(_) => Ok(()),
+            | Entry::Promises(_) => Ok(()),
+            Entry::Base { header, .. } => self.agreement.decided(header),
+            Entry::Snapshot(certified) => self.certified(certified),
             Entry::Decided(decided) => self.decided(decided),
         };
         self.judge(now, place, verdict);
@@ -345,6 +359,22 @@ impl Checks {
     fn justification(&mut self, justification: &Justification) -> Verdict {
         justification.parent.iter().try_for_each(|parent| self.notarization(parent))?;
         justification.skipped.iter().try_for_each(|skipped| self.nullification(skipped))
+    }
+
+    fn certified(&mut self, certified: &Certified) -> Verdict {
+        let Certified { header, notarization, descendants, finalization } = certified;
+        let mut tip = header;
+        self.agreement.decided(tip)?;
+        for descendant in descendants.iter() {
+            tip = descendant;
+            self.agreement.decided(tip)?;
+        }
+        if (notarization.block, finalization.block) != (header.hash(), tip.hash()) {
+            let message = format!("the snapshot of height {} is of another block", header.height);
+            return Err((Check::Certificate, message));
+        }
+        self.notarization(notarization)?;
+        self.finalization(finalization)
     }
 
     fn decided(&mut self, decided: &Decided) -> Verdict {

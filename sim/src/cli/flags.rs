@@ -15,6 +15,13 @@ use clap::Args;
 /// each, and what is sealed for one cannot be sent to another.
 const SEALED_PLACES: usize = 64;
 
+/// Nodes up to which things go wrong for as long as by default: what a second costs grows with the
+/// square of their number.
+const LASTING_PLACES: u64 = 100;
+
+/// How long things go wrong among more nodes at least, in milliseconds: several views.
+const SHORTEST_MS: u64 = 1_000;
+
 /// What to run.
 #[derive(Clone, Debug, Default, Args)]
 pub(crate) struct RunFlags {
@@ -36,7 +43,7 @@ pub(crate) struct RunFlags {
     /// How many validators are hostile.
     #[arg(long)]
     byzantine: Option<u16>,
-    /// What they do; several are shared out among them.
+    /// What they do; several are shared out among them. Drawn from the seed if not given.
     #[arg(long = "strategy", value_name = "NAME")]
     strategies: Vec<String>,
     /// Breaks every node's core in this way; see `canary`.
@@ -63,7 +70,7 @@ pub(crate) struct RunFlags {
     /// Votes and transactions carry keyed hashes instead of signatures.
     #[arg(long)]
     stand_in: bool,
-    /// How long things go wrong: `60s`, `5m`.
+    /// How long things go wrong: `60s`, `5m`. By default 5 s, and less among more than 100 nodes.
     #[arg(long, value_parser = duration)]
     until: Option<Duration>,
     /// K, how many blocks everybody must see final once all is healed.
@@ -133,9 +140,17 @@ impl RunFlags {
         config.stand_in |= self.stand_in;
         if !self.strategies.is_empty() {
             config.strategies.clone_from(&self.strategies);
+        } else if config.strategies.is_empty() && self.config.is_none() {
+            config.draw_strategies();
         }
         if !self.flaws.is_empty() {
             config.flaws.clone_from(&self.flaws);
+        }
+        let places = config.places() as u64;
+        if places > LASTING_PLACES && !ready_made {
+            let lasts = config.faulty_ms * LASTING_PLACES.pow(2) / places.pow(2);
+            config.faulty_ms = lasts.max(SHORTEST_MS);
+            config.stabilises_ms = config.faulty_ms;
         }
         if let Some(until) = self.until {
             config.faulty_ms = u64::try_from(until.as_millis()).context("too long")?;
@@ -203,5 +218,15 @@ mod tests {
         let flags = RunFlags { nodes: Some(9), draw: true, ..RunFlags::default() };
         let config = flags.config(5).unwrap();
         assert_eq!((config.seed, config.nodes), (5, 9));
+    }
+
+    #[test]
+    fn among_hundreds_things_go_wrong_for_a_shorter_time_unless_asked_for_otherwise() {
+        let lasts = |nodes, until| {
+            let flags = RunFlags { nodes: Some(nodes), until, ..RunFlags::default() };
+            flags.config(1).unwrap().faulty_ms
+        };
+        assert_eq!([100, 200, 300].map(|nodes| lasts(nodes, None)), [5_000, 1_250, 1_000]);
+        assert_eq!(lasts(300, Some(Duration::from_secs(7))), 7_000);
     }
 }

@@ -227,10 +227,15 @@ impl Cli {
             Command::Shrink { file, out, attempts } => {
                 let failure = Failure::read(&file)?;
                 let before = failure.decisions.len();
-                let mut progress = Progress::new(0);
-                let smaller = shrink::shrink(failure, attempts, |best| progress.shrinks(best));
+                let (mut progress, mut kept) = (Progress::new(0), Ok(()));
+                let out = out.as_ref().unwrap_or(&file);
+                let smaller = shrink::shrink(failure, attempts, |best| {
+                    progress.shrinks(best);
+                    // Whoever loses patience has the best so far.
+                    kept = best.write(out);
+                });
                 progress.end();
-                smaller.write(out.as_ref().unwrap_or(&file))?;
+                kept.and_then(|()| smaller.write(out))?;
                 say(&format!("{before} decisions before, {} now", smaller.decisions.len()))?;
                 say(&print::decisions(&smaller))?;
                 Ok(0)

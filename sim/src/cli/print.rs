@@ -50,6 +50,9 @@ pub(crate) fn report(report: &Report, kept: &Path) -> String {
     }
     let _ = writeln!(text, "{}", gossip(&report.gossip));
     let _ = writeln!(text, "{}", counters(report.counters.iter()));
+    if !report.followed.is_empty() {
+        let _ = writeln!(text, "strategies: {}", counters(report.followed.iter()));
+    }
     if let Some(liveness) = report.liveness {
         let _ = writeln!(
             text,
@@ -106,6 +109,9 @@ pub(crate) fn summary(summary: &Summary) -> String {
     );
     for (name, count) in &summary.counters {
         let _ = writeln!(text, "  {name:<40} {count:>10}");
+    }
+    for (name, count) in &summary.followed {
+        let _ = writeln!(text, "  strategy {name:<31} {count:>10}");
     }
     if let Some((permille, seed)) = summary.slowest {
         let _ = writeln!(text, "slowest progress: {permille} ‰ of what is allowed, seed {seed}");

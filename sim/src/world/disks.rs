@@ -1,6 +1,6 @@
 //! Journals: what is written, when it is durable, and what a crash leaves of it.
 
-use bitcraps_protocol::event::{Event, Position, Record};
+use bitcraps_protocol::event::{Event, Label, Position, Record};
 use bitcraps_protocol::journal::Entry;
 use bitcraps_protocol::time::Time;
 
@@ -31,6 +31,9 @@ impl World {
                     self.violate(Check::Recovery, place, "a record cannot be read back".into());
                 }
             }
+        }
+        if let Label::Base { height, follows: false } = record.label {
+            self.checks.fetched(place, height);
         }
         let it = &mut self.places[place];
         let Some(count) = it.disk.append(position, record) else {

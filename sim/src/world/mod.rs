@@ -1,10 +1,14 @@
 //! One world: nodes in places, links between them, a queue of what happens next. It owns time,
 //! disks, clocks and links, and does to them what the [decisions](crate::decision) say.
 
+mod actions;
 mod choice;
 mod disks;
 mod founding;
 mod links;
+mod steps;
+#[cfg(test)]
+mod tests;
 mod written;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -12,22 +16,21 @@ use std::collections::{BTreeMap, VecDeque};
 use bitcraps_protocol::block::{Height, ValidatorIndex};
 use bitcraps_protocol::chain::{Genesis, Operation};
 use bitcraps_protocol::consensus::{ValidatorSet, Vote};
-use bitcraps_protocol::event::{Action, Command, CommandId, Endpoint, Event, Notice, Refusal};
+use bitcraps_protocol::event::{Command, CommandId, Event, Position, Refusal};
 use bitcraps_protocol::identity::{Address, Context, Epoch, Keypair, ProofOfWork};
-use bitcraps_protocol::node::{self, Node, Past, Setup};
+use bitcraps_protocol::node::{self, Node, Past, Setup, SnapshotConfig};
 use bitcraps_protocol::rng::Rng;
-use bitcraps_protocol::simulation::{Flaws, Observation, Signatures, Simulation};
+use bitcraps_protocol::simulation::{Flaws, Signatures, Simulation};
 use bitcraps_protocol::time::Time;
-use bytes::Bytes;
 
 use crate::adversary::{Hostile, Part};
 use crate::canary;
-use crate::checks::{Check, Checks, Heard, Violation};
+use crate::checks::{Check, Checks, Violation};
 use crate::clock::Clock;
 use crate::config::{Config, root};
 use crate::decision::{Decisions, TimedFault};
 use crate::digest::Digest;
-use crate::disk::{Crash, Disk};
+use crate::disk::Disk;
 use crate::network::Network;
 use crate::plan::{self, Roles};
 use crate::process::Process;
@@ -36,6 +39,7 @@ use crate::recorder::{Kind, Recorder};
 use crate::topology::Links;
 use crate::workload::Player;
 use founding::found;
+use steps::Step;
 use written::Written;
 
 /// Nodes above which each is given less memory than a process of its own would have.
@@ -43,12 +47,6 @@ const MANY_PLACES: usize = 64;
 
 /// Gossip messages that each of many nodes remembers: several views' worth.
 const MANY_SEEN: usize = 2_048;
-
-/// How often a driver tells the wall clock.
-const WALL_CLOCK_MICROS: u64 = 10_000_000;
-
-/// Actions that one event may give rise to, besides a few for each link.
-const ACTIONS_PER_EVENT: usize = 4_096;
 
 /// Validators in whose networks every vote that is heard is looked at: with more, that would take
 /// much of the time.
@@ -87,21 +85,6 @@ pub struct Place {
     pub height: Height,
 }
 
-/// What happens next.
-#[derive(Clone, Debug)]
-enum Step {
-    Deliver { edge: u32, generation: u32, frame: Bytes },
-    Sent { edge: u32, generation: u32 },
-    Synced { place: u32, life: u32, count: u32 },
-    Wake { place: u32 },
-    Dial { pair: u32 },
-    Dialled { place: u32, life: u32, endpoint: Endpoint },
-    WallClock { place: u32, life: u32 },
-    Timed { index: u32 },
-    Play,
-    Pause,
-}
-
 /// Counters of faults that happened and of rare states that were reached, by name.
 pub type Counters = BTreeMap<&'static str, u64>;
 
@@ -130,6 +113,8 @@ pub struct World {
     pub recorder: Recorder,
     /// Faults and rare states.
     pub counters: Counters,
+    /// How often hostile nodes followed each strategy.
+    pub followed: Counters,
     /// Events so far.
     pub events: u64,
     /// Records that were checked before, when another node wrote the same.
@@ -165,6 +150,10 @@ impl World {
         let (genesis, identities) = (*found(&config, &rng)).clone();
         let degree = (0..config.places()).map(|place| network.pairs_of(place).len()).max();
         let mut settings = node::Config::default();
+        if config.snapshot_blocks > 0 {
+            let (interval, threshold) = (config.snapshot_blocks, 2 * config.snapshot_blocks);
+            settings.snapshots = SnapshotConfig { interval, threshold, ..settings.snapshots };
+        }
         match config.views {
             Some(most) => {
                 let most = usize::from(most);
@@ -221,6 +210,7 @@ impl World {
             digest: Digest::default(),
             recorder: Recorder::default(),
             counters: Counters::new(),
+            followed: Counters::new(),
             events: 0,
             written: Written::default(),
             timed,
@@ -322,12 +312,12 @@ impl World {
         if it.process.is_some() || it.gone {
             return;
         }
-        let records = it.disk.image().unwrap_or_else(|_| {
+        let (begins, records) = it.disk.image().unwrap_or_else(|_| {
             // The driver refuses; an operator puts the journal away, and says that it is lost.
             *self.counters.entry("damaged journal refused").or_default() += 1;
             it.disk.wipe();
             it.lost = true;
-            Vec::new()
+            (Position(0), Vec::new())
         });
         it.life += 1;
         let (life, local) = (it.life, it.clock.local(self.now));
@@ -339,6 +329,7 @@ impl World {
             seed,
             config: self.settings,
             past: if it.lost { Past::Lost } else { Past::Known },
+            begins,
         };
         let process = if self.roles.byzantine.contains(&place) {
             let nth = self.roles.byzantine.range(..place).count();
@@ -362,6 +353,9 @@ impl World {
         it.process = Some(process);
         if life > 1 {
             self.count("restarted");
+        }
+        if begins > Position(0) {
+            self.count("restarted from a base");
         }
         self.checks.restarted(place, height);
         self.note(Kind::Start, place, u64::from(life));
@@ -397,287 +391,12 @@ impl World {
         }
     }
 
-    fn carry_out(&mut self, place: usize) {
-        let mut actions = 0;
-        let before = self.places[place].height;
-        while let Some(action) = self.places[place].process.as_mut().and_then(Process::poll) {
-            actions += 1;
-            self.execute(place, action);
-        }
-        match &mut self.places[place].process {
-            Some(Process::Hostile(hostile)) => {
-                for (what, times) in hostile.take_followed() {
-                    *self.counters.entry(what).or_default() += times;
-                }
-                while let Some(observation) = hostile.observation() {
-                    if let Observation::Vote(vote) = observation {
-                        let leads = self.leaders.leader(vote.view()) == vote.voter;
-                        self.recorder.vote(self.now, place, &vote, leads);
-                    }
-                }
-            }
-            Some(Process::Honest(node)) => {
-                let faulty = self.roles.is_faulty(place);
-                let liar = self.roles.liars.contains(&place);
-                while let Some(observation) = node.observation() {
-                    match observation {
-                        Observation::Share { view, with, .. } if !faulty => {
-                            self.checks.shared(self.now, place, view, with);
-                        }
-                        Observation::Heard { vote, justification, window } if !liar => {
-                            let heard = Heard { vote, justification, window };
-                            self.checks.heard(self.now, place, heard);
-                        }
-                        Observation::Vote(vote) => {
-                            let leads = self.leaders.leader(vote.view()) == vote.voter;
-                            self.recorder.vote(self.now, place, &vote, leads);
-                        }
-                        Observation::Notarization(_)
-                        | Observation::Nullification(_)
-                        | Observation::Finalization(_)
-                        | Observation::Share { .. }
-                        | Observation::Heard { .. } => {}
-                    }
-                }
-            }
-            None => {}
-        }
-        if actions > ACTIONS_PER_EVENT + 64 * self.network.pairs_of(place).len() {
-            self.violate(Check::Bounds, place, format!("one event led to {actions} actions"));
-        }
-        if self.places[place].height > before
-            && self.is_sound(place)
-            && let Some(node) = self.places[place].process.as_ref().and_then(Process::node)
-        {
-            self.checks.state(self.now, place, self.places[place].height, node.state());
-        }
-        self.rearm(place);
-    }
-
-    fn execute(&mut self, place: usize, action: Action) {
-        match action {
-            Action::Send { link, frame } => self.send(place, link, frame),
-            Action::Persist { position, record } => self.persist(place, position, record),
-            Action::Load { key } => {
-                self.digest.word(6);
-                let Ok(bytes) = self.places[place].disk.load(&key) else {
-                    // A driver that cannot read must stop.
-                    self.count("read error");
-                    self.lose_unsynced(place, Crash::default());
-                    return self.stop(place);
-                };
-                let now = self.places[place].clock.local(self.now);
-                if let Some(process) = &mut self.places[place].process {
-                    process.handle(now, Event::Loaded { key, bytes }, &mut self.decisions);
-                }
-            }
-            Action::Dial { endpoint } => self.dials(place, endpoint),
-            Action::Close { link, reason } => {
-                self.count(choice::what_closes(reason));
-                self.note(Kind::Close, place, link.0);
-                self.recorder.say(self.now, place, || format!("closes a link: {reason:?}"));
-                let pair = links::edge_of(link) / 2;
-                if self.network.is_up(links::edge_of(link), links::generation_of(link)) {
-                    self.disconnect(pair, Some(place));
-                    self.dial_later(pair);
-                }
-            }
-            Action::Notify(notice) => self.on_notice(place, notice),
-        }
-    }
-
-    fn on_notice(&mut self, place: usize, notice: Notice) {
-        let sound = self.is_sound(place);
-        match notice {
-            Notice::Finalized { height, view, hash, transactions, .. } => {
-                self.note(Kind::Finalized, place, view.0);
-                self.digest.bytes(&hash.0);
-                self.places[place].height = height;
-                if sound {
-                    self.checks.finalized(self.now, place, height, view, hash);
-                    self.checks.tally.transactions += u64::from(transactions);
-                }
-            }
-            Notice::Entered { view } => {
-                self.note(Kind::Entered, place, view.0);
-                if sound {
-                    self.checks.entered(view);
-                }
-            }
-            Notice::Evidence { validator, what } => {
-                self.count("evidence found");
-                self.recorder.say(self.now, place, || format!("accuses {validator}: it {what}"));
-                if sound {
-                    self.checks.accused(self.now, place, validator, what);
-                }
-            }
-            Notice::Misbehaved { peer, fault, .. } => {
-                self.count("peer blamed");
-                self.recorder.say(self.now, place, || format!("blames {peer:?}: {fault:?}"));
-                let culprit = peer
-                    .and_then(|peer| self.places.iter().position(|it| it.keypair.peer() == peer));
-                if sound && let Some(culprit) = culprit {
-                    self.checks.blamed(self.now, place, culprit, fault);
-                }
-            }
-            Notice::Done { id, .. } => {
-                self.count("command done");
-                self.places[place].commands.remove(&id);
-            }
-            Notice::Failed { id, rejection } => {
-                self.count("command failed");
-                self.recorder.say(self.now, place, || format!("command fails: {rejection}"));
-                self.places[place].commands.remove(&id);
-            }
-            Notice::Rolled { table, round, dice, .. } => {
-                self.note(Kind::Rolled, place, u64::from(dice.total()));
-                if sound {
-                    self.checks.rolled(self.now, place, table, round, dice);
-                }
-            }
-            Notice::Settled { table, round, dice } => {
-                if sound {
-                    self.checks.settled(self.now, place, table, round, dice);
-                }
-            }
-            Notice::Halted { reason } => {
-                self.count("halted");
-                if sound {
-                    self.violate(Check::Halted, place, reason);
-                }
-            }
-            Notice::Abstains { .. } => self.count("validator abstained"),
-            Notice::PeerUp { .. } | Notice::PeerDown { .. } => {}
-        }
-    }
-
-    fn step(&mut self, step: Step) {
-        match step {
-            Step::Deliver { edge, generation, frame } => {
-                self.deliver(edge as usize, generation, frame);
-            }
-            Step::Sent { edge, generation } => {
-                if self.network.is_up(edge as usize, generation) {
-                    let place = self.network.sender(edge as usize);
-                    self.note(Kind::Sent, place, u64::from(edge));
-                    let link = links::link_id(edge as usize, generation);
-                    self.give(place, Event::Sent { link });
-                }
-            }
-            Step::Synced { place, life, count } => self.synced(place as usize, life, count),
-            Step::Wake { place } => self.wake(place as usize),
-            Step::Dial { pair } => self.dial(pair as usize),
-            Step::Dialled { place, life, endpoint } => {
-                self.dialled(place as usize, life, endpoint);
-            }
-            Step::WallClock { place, life } => {
-                let it = &self.places[place as usize];
-                if it.life == life && it.process.is_some() {
-                    let unix_ms = it.clock.unix_ms(self.now);
-                    self.note(Kind::WallClock, place as usize, unix_ms);
-                    self.give(place as usize, Event::WallClock { unix_ms });
-                    let at = Time::from_micros(self.now.as_micros() + WALL_CLOCK_MICROS);
-                    self.queue.push(at, Step::WallClock { place, life });
-                }
-            }
-            Step::Timed { index } => {
-                let (_, fault) = self.timed[index as usize].clone();
-                if self.network.faulty {
-                    self.inflict(fault);
-                }
-            }
-            Step::Play => {
-                let wait = self.play();
-                let at = Time::from_micros(self.now.as_micros() + wait);
-                self.queue.push(at, Step::Play);
-            }
-            Step::Pause => self.paused = true,
-        }
-    }
-
-    fn wake(&mut self, place: usize) {
-        let it = &mut self.places[place];
-        if it.wake != Some(self.now) {
-            return;
-        }
-        it.wake = None;
-        let local = it.clock.local(self.now);
-        let due = it.process.as_ref().and_then(Process::deadline).is_some_and(|at| at <= local);
-        if due {
-            self.note(Kind::Tick, place, 0);
-            self.give(place, Event::Tick);
-        } else {
-            self.rearm(place);
-        }
-    }
-
-    /// Makes sure that the place is woken up by its deadline.
-    fn rearm(&mut self, place: usize) {
-        let it = &mut self.places[place];
-        let Some(deadline) = it.process.as_ref().and_then(Process::deadline) else { return };
-        let local = it.clock.local(self.now);
-        // A refusal changes nothing; what is due at the same moment has its turn after it.
-        if deadline <= local && it.wake.is_some_and(|wake| wake <= self.now) {
-            return;
-        }
-        if deadline <= local {
-            let message = format!("its deadline {deadline:?} is not after {local:?}");
-            return self.violate(Check::Deadline, place, message);
-        }
-        let at = it.clock.simulated(deadline);
-        if it.wake.is_none_or(|wake| at < wake) {
-            it.wake = Some(at);
-            self.queue.push(at, Step::Wake { place: place as u32 });
-        }
-    }
-
-    /// Lets the players do something; how long until the next time, in microseconds.
-    fn play(&mut self) -> u64 {
-        let mut player = std::mem::take(&mut self.player);
-        let wait = player.play(self);
-        self.player = player;
-        wait
-    }
-
     /// Enters an event into the digest, and tells whoever watches.
     fn note(&mut self, kind: Kind, place: usize, what: u64) {
         self.digest.time(self.now);
         self.digest.word((place as u64) << 8 | kind as u64);
         self.digest.word(what);
         self.recorder.note(self.now, kind, place, what, self.digest);
-    }
-
-    /// Does what a timed decision says.
-    fn inflict(&mut self, fault: TimedFault) {
-        self.digest.bytes(format!("{fault:?}").as_bytes());
-        self.recorder.inflict(self.now, &fault);
-        match fault {
-            TimedFault::Crash { place, kept_permille, lied } => {
-                self.crash(usize::from(place), kept_permille, lied);
-            }
-            TimedFault::Wipe { place } => self.wipe(usize::from(place)),
-            TimedFault::Full { place } => {
-                self.places[usize::from(place)].disk.full = true;
-            }
-            TimedFault::Unreadable { place } => {
-                self.places[usize::from(place)].disk.unreadable = true;
-            }
-            TimedFault::Rot { place, permille } => {
-                self.count("sector rotted");
-                self.places[usize::from(place)].disk.rot(permille);
-            }
-            TimedFault::Restart { place } => self.start(usize::from(place)),
-            TimedFault::Cut { id, left, right, one_way, breaks } => {
-                self.cut(id, crate::network::Cut { left, right, one_way, breaks });
-            }
-            TimedFault::Heal { id } => self.heal(id),
-            TimedFault::Jump { place, by_ms } => {
-                self.count("wall clock jumped");
-                self.places[usize::from(place)].clock.wall_error_ms += by_ms;
-                let unix_ms = self.places[usize::from(place)].clock.unix_ms(self.now);
-                self.give(usize::from(place), Event::WallClock { unix_ms });
-            }
-        }
     }
 }
 

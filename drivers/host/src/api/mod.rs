@@ -1,16 +1,26 @@
 //! The local API: what programs on this machine may ask a node, as plain functions from the node's
-//! state and a request to an answer. A driver binds them to HTTP; nothing here knows of it.
+//! state and a request to an answer. [`Route`] says which path leads to which of them and
+//! [`Service`] answers for one running node; a driver carries requests and answers over HTTP.
 //!
 //! The types of requests and answers serve both ends. Keys, hashes and ids are texts, chips and
 //! heights numbers, times Unix milliseconds.
 
+mod answer;
+pub(crate) mod ask;
 mod blocks;
+mod elsewhere;
 mod failure;
+mod hand_file;
 mod hands;
+mod hub;
+mod invite;
 mod odds;
+mod odds_memory;
 mod outcome;
 mod receipt;
 mod request;
+pub mod route;
+mod service;
 mod view;
 
 use bitcraps_protocol::chain::{State, TableId};
@@ -19,18 +29,22 @@ use bitcraps_protocol::identity::{Address, PeerId};
 use bitcraps_protocol::node::{Node, Status};
 use bitcraps_protocol::wire::Hash;
 
+pub use answer::{Answer, Body, FailureBody, Lines};
 pub use blocks::{
     BlockView, BlocksView, DiceKeyView, PAGE_BLOCKS, PAGE_BYTES, blocks, blocks_frame,
 };
 pub use failure::{Code, Failure};
 pub use hands::{BANKROLL, HandLine, Hands};
+pub use hub::Hub;
 pub use odds::{OddsView, Share};
 pub use outcome::{Outcome, Outcomes};
 pub use receipt::{DecidedView, HeaderView, ReceiptView, header, receipt, receipt_material};
 pub use request::{InvitationRequest, OperationRequest, TransactionRequest};
+pub use route::Route;
+pub use service::{SOCKET_NAME, Service, listen};
 pub use view::{
-    AccountView, BetView, DiceView, EventView, InvitationView, PeerView, SeatView, StatusView,
-    SupplyView, TableSummary, TableView, TransactionState, TransactionView,
+    AccountView, BetView, DiceView, EventView, InvitationView, Path, PeerView, SeatView,
+    StatusView, SupplyView, TableSummary, TableView, TransactionState, TransactionView,
 };
 
 /// `GET /v1/status`: the node's condition.

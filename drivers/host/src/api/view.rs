@@ -41,7 +41,7 @@ pub struct StatusView {
     pub state_root: String,
     /// Its agreed time, in Unix milliseconds.
     pub time_ms: u64,
-    /// Who is connected.
+    /// Who is connected, and validators that are reached through them.
     pub peers: Vec<PeerView>,
     /// Transactions waiting to be ordered.
     pub waiting_transactions: u64,
@@ -77,10 +77,29 @@ pub struct DiceView {
 pub struct PeerView {
     /// Its key.
     pub peer: String,
-    /// Where it is.
+    /// How it is reached.
+    pub path: Path,
+    /// Where it is; empty if relayed.
     pub endpoint: String,
+    /// Microseconds that a frame and its answer took, if known: over Bluetooth lately, over TCP when
+    /// the link came up.
+    pub round_trip_us: Option<u64>,
     /// Its index among the validators, if it is one.
     pub validator: Option<u16>,
+}
+
+/// How a peer is reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Path {
+    /// Over a network.
+    Tcp,
+    /// Over Bluetooth LE.
+    Ble,
+    /// Through another peer, which is linked with it.
+    Relayed,
+    /// Over a transport that this program does not know by name.
+    Other,
 }
 
 /// An account.
@@ -279,13 +298,33 @@ pub enum EventView {
     Missed { events: u64 },
 }
 
+impl Path {
+    const fn of(transport: u8) -> Self {
+        match transport {
+            0 => Self::Tcp,
+            1 => Self::Ble,
+            _ => Self::Other,
+        }
+    }
+}
+
 impl StatusView {
     pub(super) fn of(status: &Status) -> Self {
-        let peers = status.peers.iter().map(|peer| PeerView {
+        let linked = status.peers.iter().map(|peer| PeerView {
             peer: peer.peer.to_string(),
+            path: Path::of(peer.transport),
             endpoint: peer.endpoint.clone(),
+            round_trip_us: peer.round_trip.map(|it| it.as_micros() as u64),
             validator: peer.validator,
         });
+        let relayed = status.relayed.iter().map(|peer| PeerView {
+            peer: peer.peer.to_string(),
+            path: Path::Relayed,
+            endpoint: String::new(),
+            round_trip_us: None,
+            validator: Some(peer.validator),
+        });
+        let peers = linked.chain(relayed);
         Self {
             address: status.address.clone(),
             peer: status.peer.to_string(),

@@ -17,6 +17,7 @@
 //! The sum tells a damaged file from a wrong passphrase. Version 1, without `key` and `sum` and
 //! never sealed, is still read.
 
+mod given;
 mod seal;
 mod text;
 
@@ -31,6 +32,7 @@ use zeroize::Zeroizing;
 use crate::files;
 use crate::journal;
 use crate::lock::{Lock, LockError};
+pub use given::{GivenError, given_passphrase};
 pub use seal::{BadPassphrase, Cost, Passphrase};
 use seal::{CannotOpen, NONCE_BYTES, SALT_BYTES, Sealed};
 use text::{Secret, Stored};

@@ -10,7 +10,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use bitcraps_protocol::block::Height;
-use bitcraps_protocol::event::{Position, Record};
+use bitcraps_protocol::event::{Label, Position, Record};
 
 use super::format::Reader;
 use super::{Journal, JournalError, Opened, Origin, Recovery, segment_path, segments};
@@ -80,10 +80,10 @@ pub fn check(directory: &Path, mut visit: impl FnMut(&Record)) -> Result<Finding
     findings.origin = Some(recovery.origin);
     findings.after_loss = recovery.opened.journal_lost;
     for record in recovery.by_ref() {
-        findings.blocks += u64::from(record.key.is_some());
+        findings.blocks += u64::from(matches!(record.label, Label::Block(_)));
         visit(&record);
     }
-    findings.records = recovery.next.0;
+    findings.records = recovery.next.0 - recovery.begins.0;
     findings.newest_block = recovery.blocks.newest();
     if let Some(failure) = recovery.failure.take() {
         return tell_damage(findings, failure);
@@ -143,7 +143,7 @@ fn save_blocks(damaged: &Path, fresh: &Path) -> Result<(), JournalError> {
 
 /// Blocks, and the snapshots on which the first of them may stand.
 fn keeps(record: &Record) -> bool {
-    record.key.is_some() || crate::backup::proves_itself(record)
+    matches!(record.label, Label::Block(_)) || crate::backup::proves_itself(record)
 }
 
 /// A new journal at `directory` that says that an earlier one was lost.
@@ -157,7 +157,7 @@ fn begin(directory: &Path) -> Result<Recovery, JournalError> {
     // The first segment names the origin; if another one is missing, reading will tell.
     let first = segments(directory).map_err(JournalError::io(directory, "read"))?.first().copied();
     let header = Reader::open(&segment_path(directory, first.unwrap_or_default()))?.header;
-    Recovery::open(directory, header.origin)
+    Recovery::open_whole(directory, header.origin)
 }
 
 /// An error of the operating system is no finding.

@@ -15,15 +15,18 @@ use std::io::{self, BufRead as _, BufReader, Read as _, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use bitcraps_protocol::block::Height;
-use bitcraps_protocol::event::{Key, Position, Record};
+use bitcraps_protocol::event::{Label, Position, Record};
 use bitcraps_protocol::identity::{NetworkId, PeerId};
 use bitcraps_protocol::wire::{Hash, Hasher};
 
 use super::JournalError;
 
 const MAGIC: [u8; 8] = *b"BITCRAPS";
-/// The version of this format. Readers refuse any other.
-pub(super) const VERSION: u32 = 1;
+/// The version in which segments are begun: 2, which has bases.
+pub(super) const VERSION: u32 = 2;
+/// The oldest version that is read. Nothing is converted: in a journal that grows, older segments
+/// stay as they are.
+const OLDEST: u32 = 1;
 /// Bytes of a segment's header.
 pub(super) const HEADER_BYTES: usize = SEALED_BYTES + CHECKSUM_BYTES;
 const SEALED_BYTES: usize = 8 + 4 + 32 + 32 + 1 + 8 + 16;
@@ -45,6 +48,8 @@ pub struct Origin {
 /// What a segment's header says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Header {
+    /// The format of the segment.
+    pub(super) version: u32,
     pub(super) origin: Origin,
     /// Whether this journal was begun after an earlier one was lost.
     pub(super) after_loss: bool,
@@ -72,6 +77,12 @@ enum Kind {
     Plain = 0,
     Block = 1,
     Mark = 2,
+    /// A base that follows the block of its height.
+    Base = 3,
+    /// A base whose state was fetched.
+    FetchedBase = 4,
+    /// The end of a snapshot.
+    Whole = 5,
 }
 
 /// An entry before its payload, as yet unverified.
@@ -87,7 +98,7 @@ impl Header {
     pub(super) fn encode(&self) -> [u8; HEADER_BYTES] {
         let mut bytes = Vec::with_capacity(HEADER_BYTES);
         bytes.extend_from_slice(&MAGIC);
-        bytes.extend_from_slice(&VERSION.to_le_bytes());
+        bytes.extend_from_slice(&self.version.to_le_bytes());
         bytes.extend_from_slice(&self.origin.network.0);
         bytes.extend_from_slice(&self.origin.peer.0);
         bytes.push(u8::from(self.after_loss));
@@ -105,10 +116,10 @@ impl Header {
         if fields.take::<8>() != MAGIC {
             return Err(damaged());
         }
-        let found = u32::from_le_bytes(fields.take());
+        let version = u32::from_le_bytes(fields.take());
         let is_intact = header_checksum(&bytes[..SEALED_BYTES]) == bytes[SEALED_BYTES..];
-        if found != VERSION {
-            return Err(JournalError::Version { path: path.to_owned(), found });
+        if !(OLDEST..=VERSION).contains(&version) {
+            return Err(JournalError::Version { path: path.to_owned(), found: version });
         }
         if !is_intact {
             return Err(damaged());
@@ -116,7 +127,7 @@ impl Header {
         let origin = Origin { network: Hash(fields.take()), peer: PeerId(fields.take()) };
         let [after_loss] = fields.take();
         let first = Position(u64::from_le_bytes(fields.take()));
-        Ok(Self { origin, after_loss: after_loss != 0, first, salt: fields.take() })
+        Ok(Self { version, origin, after_loss: after_loss != 0, first, salt: fields.take() })
     }
 
     pub(super) fn key(&self) -> SegmentKey {
@@ -139,9 +150,12 @@ pub(super) fn encode_record(
     record: &Record,
     buffer: &mut Vec<u8>,
 ) {
-    let (kind, height) = match record.key {
-        None => (Kind::Plain, Height(0)),
-        Some(Key::Block(height)) => (Kind::Block, height),
+    let (kind, height) = match record.label {
+        Label::Plain => (Kind::Plain, Height(0)),
+        Label::Block(height) => (Kind::Block, height),
+        Label::Base { height, follows: true } => (Kind::Base, height),
+        Label::Base { height, follows: false } => (Kind::FetchedBase, height),
+        Label::Whole(height) => (Kind::Whole, height),
     };
     encode(key, kind, position, height, &record.bytes, buffer);
 }
@@ -186,6 +200,9 @@ impl Prefix {
             [0] => Kind::Plain,
             [1] => Kind::Block,
             [2] => Kind::Mark,
+            [3] => Kind::Base,
+            [4] => Kind::FetchedBase,
+            [5] => Kind::Whole,
             _ => return None,
         };
         let length = u32::from_le_bytes(fields.take()) as usize;
@@ -279,14 +296,17 @@ impl Reader {
             return Ok(Found::Damage);
         }
         self.offset += (ENTRY_BYTES + prefix.length) as u64;
-        let position = prefix.position;
-        let record =
-            |key| Entry::Record { position, record: Record { key, bytes: payload.into() } };
-        Ok(Found::Entry(match prefix.kind {
-            Kind::Plain => record(None),
-            Kind::Block => record(Some(Key::Block(prefix.height))),
-            Kind::Mark => Entry::Mark { position },
-        }))
+        let Prefix { position, height, .. } = prefix;
+        let label = match prefix.kind {
+            Kind::Plain => Label::Plain,
+            Kind::Block => Label::Block(height),
+            Kind::Base => Label::Base { height, follows: true },
+            Kind::FetchedBase => Label::Base { height, follows: false },
+            Kind::Whole => Label::Whole(height),
+            Kind::Mark => return Ok(Found::Entry(Entry::Mark { position })),
+        };
+        let record = Record { label, bytes: payload.into() };
+        Ok(Found::Entry(Entry::Record { position, record }))
     }
 
     /// Whether any mark after `offset` says that the record at `position` had been durable.

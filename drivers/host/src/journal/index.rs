@@ -5,6 +5,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use bitcraps_protocol::block::Height;
+use bitcraps_protocol::event::{Label, Position};
 
 use super::Place;
 
@@ -15,11 +16,15 @@ const PLACES: usize = 65_536;
 #[derive(Debug)]
 pub(super) struct Index {
     places: BTreeMap<Height, Place>,
+    /// Where the bases are, by the height of the first block behind each. As many as segments.
+    bases: BTreeMap<Height, Place>,
     stride: u64,
     most: usize,
     /// The first and last heights of blocks without a gap between. There is a gap where a node
     /// fetched a state instead of blocks. The oldest is forgotten when there are too many.
     runs: VecDeque<(Height, Height)>,
+    /// The next block begins a run: what came last was the base of a state that was fetched.
+    anew: Option<Height>,
 }
 
 /// Runs that are remembered at most.
@@ -31,7 +36,23 @@ impl Index {
     }
 
     fn with_room_for(most: usize) -> Self {
-        Self { places: BTreeMap::new(), stride: 1, most, runs: VecDeque::new() }
+        Self {
+            places: BTreeMap::new(),
+            bases: BTreeMap::new(),
+            stride: 1,
+            most,
+            runs: VecDeque::new(),
+            anew: None,
+        }
+    }
+
+    /// Remembers what a record's label says of the blocks.
+    pub(super) fn note_record(&mut self, label: Label, place: Place) {
+        match label {
+            Label::Block(height) => self.note(height, place),
+            Label::Base { height, follows } => self.note_base(height, follows, place),
+            Label::Plain | Label::Whole(_) => {}
+        }
     }
 
     /// Remembers where a block is, if its height is a multiple of the stride. When too many are
@@ -49,10 +70,46 @@ impl Index {
         }
     }
 
+    /// Remembers where a base of this height is, and that all blocks since the last one are here
+    /// if it `follows` its block.
+    pub(super) fn note_base(&mut self, height: Height, follows: bool, place: Place) {
+        match (follows, self.anew, self.runs.back_mut()) {
+            (true, Some(first), _) if first <= height => {
+                self.anew = None;
+                self.begin_run(first, height);
+            }
+            (true, None, Some((_, last))) => *last = height.max(*last),
+            (true, Some(_), _) => {}
+            (true, None, None) | (false, _, _) => self.anew = Some(height.next()),
+        }
+        self.bases.insert(height.next(), place);
+    }
+
     /// Where to begin to look for a block. `None` if there is no such block, or if only the
     /// journal's beginning lies before it.
     pub(super) fn before(&self, height: Height) -> Option<(Height, Place)> {
-        self.places.range(..=height).next_back().map(|(height, place)| (*height, *place))
+        let block = self.places.range(..=height).next_back();
+        let base = self.bases.range(..=height).next_back();
+        let nearest = block.into_iter().chain(base).max_by_key(|(height, _)| **height);
+        nearest.map(|(height, place)| (*height, *place))
+    }
+
+    /// The newest base from which on at least so many of the newest blocks are kept.
+    pub(super) fn base_below(&self, height: Height, keep: u64) -> Option<Place> {
+        let most = Height(height.0.saturating_sub(keep));
+        self.bases.range(..=most).next_back().map(|(_, place)| *place)
+    }
+
+    /// Forgets everything that was before `first`, where a base is.
+    pub(super) fn forget_before(&mut self, first: Position) {
+        self.places.retain(|_, place| place.segment >= first);
+        self.bases.retain(|_, place| place.segment >= first);
+        let Some((oldest, _)) = self.bases.first_key_value() else { return };
+        let oldest = *oldest;
+        self.runs.retain(|(_, last)| *last >= oldest);
+        if let Some((begin, _)) = self.runs.front_mut() {
+            *begin = oldest.max(*begin);
+        }
     }
 
     /// The highest block that was noted.
@@ -67,16 +124,19 @@ impl Index {
     }
 
     fn extend_run(&mut self, height: Height) {
+        let begins_anew = self.anew.take().is_some();
         match self.runs.back_mut() {
             Some((_, last)) if height <= *last => {}
-            Some((_, last)) if height == last.next() => *last = height,
-            Some(_) | None => {
-                if self.runs.len() == RUNS {
-                    self.runs.pop_front();
-                }
-                self.runs.push_back((height, height));
-            }
+            Some((_, last)) if !begins_anew && height == last.next() => *last = height,
+            Some(_) | None => self.begin_run(height, height),
         }
+    }
+
+    fn begin_run(&mut self, first: Height, last: Height) {
+        if self.runs.len() == RUNS {
+            self.runs.pop_front();
+        }
+        self.runs.push_back((first, last));
     }
 }
 

@@ -8,17 +8,19 @@
 //!
 //! The journal knows nothing of what records mean.
 
+mod bases;
 mod check;
 mod format;
 mod index;
+mod power;
 mod recovery;
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 use bitcraps_protocol::block::Height;
-use bitcraps_protocol::event::{Key, Position, Record};
+use bitcraps_protocol::event::{Key, Label, Position, Record};
 use bytes::Bytes;
 
 use crate::files;
@@ -27,6 +29,7 @@ pub use check::{Findings, Repaired, check, repair};
 pub use format::Origin;
 use format::{Entry, Found, Header, Reader, SegmentKey};
 use index::Index;
+pub use power::cut_power;
 pub use recovery::{Opened, Recovery};
 
 /// Bytes after which a new segment is begun: 64 MiB, some days of play.
@@ -53,6 +56,10 @@ pub struct Journal {
     next: Position,
     /// All records before this are durable.
     durable: Position,
+    /// How many of the newest blocks are kept; all, if nothing is said.
+    keep: Option<u64>,
+    /// The height of a snapshot that became whole since the last sync.
+    whole: Option<Height>,
     blocks: Index,
 }
 
@@ -216,7 +223,7 @@ pub fn is_unused(directory: &Path) -> io::Result<bool> {
 
 /// The first positions of all segments at `directory`, in order.
 fn segments(directory: &Path) -> io::Result<Vec<Position>> {
-    let entries = match std::fs::read_dir(directory) {
+    let entries = match fs::read_dir(directory) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
         entries => entries?,
     };
@@ -244,16 +251,18 @@ impl Journal {
     /// sequence is a bug of ours.
     pub fn append(&mut self, position: Position, record: &Record) -> Result<(), JournalError> {
         assert_eq!(position, self.next, "journal positions are consecutive");
+        if matches!(record.label, Label::Base { .. }) && self.length > format::HEADER_BYTES as u64 {
+            self.sync()?;
+            self.begin_segment()?;
+        }
         let place = Place { segment: self.header.first, offset: self.length };
         let before = self.buffer.len();
         format::encode_record(&self.key, position, record, &mut self.buffer);
         self.length += (self.buffer.len() - before) as u64;
         self.next = Position(position.0 + 1);
-        match record.key {
-            None => {}
-            Some(Key::Block(height)) => {
-                self.blocks.note(height, place);
-            }
+        self.blocks.note_record(record.label, place);
+        if let Label::Whole(height) = record.label {
+            self.whole = Some(height);
         }
         if self.buffer.len() > BUFFER_BYTES { self.write() } else { Ok(()) }
     }
@@ -278,6 +287,9 @@ impl Journal {
             self.begin_segment()?
         } else {
             self.mark()?
+        }
+        if let (Some(height), Some(keep)) = (self.whole.take(), self.keep) {
+            self.remove_history(height, keep)?;
         }
         Ok(Some(newest))
     }
@@ -321,10 +333,10 @@ impl Journal {
                         return Err(JournalError::DamagedBlock { path, offset: at, height });
                     }
                 };
-                match found.key {
-                    Some(Key::Block(at)) if at == height => return Ok(Some(found.bytes)),
-                    Some(Key::Block(at)) if at > height => return Ok(None),
-                    Some(Key::Block(_)) | None => {}
+                match found.label {
+                    Label::Block(at) if at == height => return Ok(Some(found.bytes)),
+                    Label::Block(at) if at > height => return Ok(None),
+                    Label::Block(_) | Label::Plain | Label::Base { .. } | Label::Whole(_) => {}
                 }
             }
         }
@@ -345,8 +357,34 @@ impl Journal {
         self.write()
     }
 
+    /// A snapshot of this height is whole and durable: nothing before its base is needed for a
+    /// start. Removes the segments of which not even the newest `keep` blocks are part.
+    fn remove_history(&mut self, height: Height, keep: u64) -> Result<(), JournalError> {
+        let Some(base) = self.blocks.base_below(height, keep) else { return Ok(()) };
+        self.remove_before(base.segment)?;
+        self.blocks.forget_before(base.segment);
+        Ok(())
+    }
+
+    /// Removes the segments before the one that begins with `first`, the oldest first.
+    fn remove_before(&self, first: Position) -> Result<(), JournalError> {
+        let reading = JournalError::io(&self.directory, "read");
+        for old in segments(&self.directory).map_err(reading)? {
+            if old < first {
+                let path = segment_path(&self.directory, old);
+                fs::remove_file(&path).map_err(JournalError::io(&path, "remove"))?;
+            }
+        }
+        Ok(())
+    }
+
     fn begin_segment(&mut self) -> Result<(), JournalError> {
-        let header = Header { first: self.next, salt: draw_salt()?, ..self.header };
+        let header = Header {
+            version: format::VERSION,
+            first: self.next,
+            salt: draw_salt()?,
+            ..self.header
+        };
         let (path, file) = create_segment(&self.directory, &header)?;
         self.path = path;
         self.file = file;

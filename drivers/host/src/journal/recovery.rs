@@ -4,9 +4,10 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use bitcraps_protocol::event::{Key, Position, Record};
+use bitcraps_protocol::event::{Position, Record};
 
-use super::format::{Entry, Found, HEADER_BYTES, Header, Origin, Reader};
+use super::bases;
+use super::format::{Entry, Found, HEADER_BYTES, Header, Origin, Reader, VERSION};
 use super::index::Index;
 use super::{
     Journal, JournalError, Place, SEGMENT_BYTES, UNUSED, append_to, create_segment, draw_salt,
@@ -14,14 +15,20 @@ use super::{
 };
 use crate::files;
 
-/// A journal being read back: iterate over all its records, oldest first, then
-/// [`finish`](Self::finish). Iteration ends early at the first error, which `finish` reports.
+/// A journal being read back: iterate over its records, oldest first, from the newest place at
+/// which reading may begin, then [`finish`](Self::finish). Iteration ends early at the first
+/// error, which `finish` reports.
 #[derive(Debug)]
 pub struct Recovery {
     directory: PathBuf,
     pub(super) origin: Origin,
     pub(super) opened: Opened,
     segment_bytes: u64,
+    keep: Option<u64>,
+    /// The position of the first record that is read.
+    pub(super) begins: Position,
+    /// The first segment that is of use.
+    oldest: Position,
     /// Segments not yet begun, last first.
     waiting: Vec<Position>,
     pub(super) current: Option<Reader>,
@@ -44,35 +51,53 @@ pub struct Opened {
 }
 
 impl Recovery {
-    /// Begins to read the journal at `directory`. If the key's journal is missing, a new one that
-    /// says so is begun.
+    /// Begins to read the journal at `directory`, as late in it as can be. If the key's journal is
+    /// missing, a new one that says so is begun.
     pub fn open(directory: &Path, origin: Origin) -> Result<Self, JournalError> {
+        Self::open_at(directory, origin, bases::beginning)
+    }
+
+    /// Begins to read the journal at `directory` where it begins; else like [`open`](Self::open).
+    pub fn open_whole(directory: &Path, origin: Origin) -> Result<Self, JournalError> {
+        Self::open_at(directory, origin, |_, _| 0)
+    }
+
+    fn open_at(
+        directory: &Path,
+        origin: Origin,
+        beginning: impl FnOnce(&Path, &[bases::Outline]) -> usize,
+    ) -> Result<Self, JournalError> {
         let reading = || JournalError::io(directory, "read");
-        let mut waiting = segments(directory).map_err(reading())?;
+        let firsts = segments(directory).map_err(reading())?;
         let was_prepared = directory.join(UNUSED).try_exists().map_err(reading())?;
-        let fresh = waiting.is_empty() && was_prepared;
-        let mut opened = Opened { fresh, journal_lost: false };
-        match waiting.first() {
-            Some(Position(0)) => {
-                let header = Reader::open(&segment_path(directory, Position(0)))?.header;
-                opened.journal_lost = header.after_loss;
-            }
-            Some(_) => {
-                let directory = directory.to_owned();
-                return Err(JournalError::MissingSegment { directory, position: Position(0) });
-            }
-            None => opened.journal_lost = !fresh,
+        let fresh = firsts.is_empty() && was_prepared;
+        let mut opened = Opened { fresh, journal_lost: firsts.is_empty() && !fresh };
+        let outlines = bases::outline(directory, &firsts);
+        let outlines = bases::without_leftovers(&outlines);
+        if let Some(first) = outlines.first() {
+            let header = Reader::open(&segment_path(directory, first.first))?.header;
+            opened.journal_lost = header.after_loss;
+        } else if !firsts.is_empty() {
+            let directory = directory.to_owned();
+            return Err(JournalError::MissingSegment { directory, position: Position(0) });
         }
-        waiting.reverse();
+        let beginning = beginning(directory, outlines);
+        let mut blocks = Index::new();
+        bases::index(directory, outlines, beginning, &mut blocks);
+        let waiting: Vec<_> = outlines[beginning..].iter().rev().map(|it| it.first).collect();
+        let begins = waiting.last().copied().unwrap_or_default();
         Ok(Self {
             directory: directory.to_owned(),
             origin,
             opened,
             segment_bytes: SEGMENT_BYTES,
+            keep: None,
+            begins,
+            oldest: outlines.first().map(|it| it.first).unwrap_or_default(),
             waiting,
             current: None,
-            next: Position(0),
-            blocks: Index::new(),
+            next: begins,
+            blocks,
             is_marked: false,
             is_at_end: false,
             failure: None,
@@ -82,6 +107,16 @@ impl Recovery {
     /// Begins new segments after `bytes` instead of [`SEGMENT_BYTES`].
     pub fn with_segment_bytes(self, bytes: u64) -> Self {
         Self { segment_bytes: bytes, ..self }
+    }
+
+    /// Removes blocks when so many newer ones are there, and a snapshot that stands on them.
+    pub fn keeping(self, blocks: Option<u64>) -> Self {
+        Self { keep: blocks, ..self }
+    }
+
+    /// The position of the first record that is read: 0, or that of a base.
+    pub fn begins(&self) -> Position {
+        self.begins
     }
 
     /// Why iteration ended early, if it did; for who only reads.
@@ -122,11 +157,16 @@ impl Recovery {
             buffer: Vec::new(),
             next: self.next,
             durable: self.next,
+            keep: self.keep,
+            whole: None,
             blocks: self.blocks,
         };
-        journal.tidy()?;
+        journal.tidy(self.oldest)?;
         if !self.is_marked {
             journal.mark()?;
+        }
+        if last.header.version != VERSION {
+            journal.begin_segment()?;
         }
         Ok(journal)
     }
@@ -135,6 +175,7 @@ impl Recovery {
         let creating = || JournalError::io(&self.directory, "create");
         files::create_private_directory(&self.directory).map_err(creating())?;
         let header = Header {
+            version: VERSION,
             origin: self.origin,
             after_loss: self.opened.journal_lost,
             first: Position(0),
@@ -154,9 +195,11 @@ impl Recovery {
             buffer: Vec::new(),
             next: Position(0),
             durable: Position(0),
+            keep: self.keep,
+            whole: None,
             blocks: self.blocks,
         };
-        journal.tidy()?;
+        journal.tidy(self.oldest)?;
         Ok(journal)
     }
 
@@ -172,12 +215,7 @@ impl Recovery {
                 Found::Entry(Entry::Record { position, record }) if position == self.next => {
                     self.next = Position(position.0 + 1);
                     self.is_marked = false;
-                    match record.key {
-                        None => {}
-                        Some(Key::Block(height)) => {
-                            self.blocks.note(height, place);
-                        }
-                    }
+                    self.blocks.note_record(record.label, place);
                     return Ok(Some(record));
                 }
                 Found::Entry(Entry::Mark { position }) if position == self.next => {
@@ -238,8 +276,8 @@ impl Iterator for Recovery {
 }
 
 impl Journal {
-    /// Removes what earlier starts left behind.
-    fn tidy(&self) -> Result<(), JournalError> {
+    /// Removes what earlier starts, and removals of old segments, left behind.
+    fn tidy(&self, oldest: Position) -> Result<(), JournalError> {
         let removing = || JournalError::io(&self.directory, "tidy");
         match fs::remove_file(self.directory.join(UNUSED)) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(removing()(error)),
@@ -251,6 +289,7 @@ impl Journal {
                 fs::remove_file(&path).map_err(removing())?;
             }
         }
+        self.remove_before(oldest)?;
         files::sync_directory(&self.directory).map_err(removing())
     }
 }

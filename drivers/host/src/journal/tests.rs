@@ -11,11 +11,11 @@ use super::*;
 const ORIGIN: Origin = Origin { network: Hash([1; 32]), peer: PeerId([2; 32]) };
 
 fn plain(bytes: &[u8]) -> Record {
-    Record { key: None, bytes: Bytes::copy_from_slice(bytes) }
+    Record { label: Label::Plain, bytes: Bytes::copy_from_slice(bytes) }
 }
 
 fn block(height: u64, bytes: &[u8]) -> Record {
-    Record { key: Some(Key::Block(Height(height))), bytes: Bytes::copy_from_slice(bytes) }
+    Record { label: Label::Block(Height(height)), bytes: Bytes::copy_from_slice(bytes) }
 }
 
 fn prepared() -> TempDir {
@@ -257,18 +257,50 @@ fn a_full_disk_is_told_apart() {
 
 #[test]
 fn the_format_does_not_change_unnoticed() {
-    let header = Header { origin: ORIGIN, after_loss: false, first: Position(3), salt: [4; 16] };
-    let mut bytes = header.encode().to_vec();
-    encode_record(&header.key(), Position(3), &plain(b"promise"), &mut bytes);
-    encode_record(&header.key(), Position(4), &block(5, b"block"), &mut bytes);
-    encode_mark(&header.key(), Position(5), &mut bytes);
-    let lines: Vec<String> =
-        bytes.chunks(32).map(|line| data_encoding::HEXLOWER.encode(line)).collect();
-    assert_eq!(lines.join("\n"), include_str!("golden-1.hex").trim_end());
+    let goldens = [(1, include_str!("golden-1.hex")), (2, include_str!("golden-2.hex"))];
+    for (version, golden) in goldens {
+        let (first, salt) = (Position(3), [4; 16]);
+        let header = Header { version, origin: ORIGIN, after_loss: false, first, salt };
+        let mut bytes = header.encode().to_vec();
+        encode_record(&header.key(), Position(3), &plain(b"promise"), &mut bytes);
+        encode_record(&header.key(), Position(4), &block(5, b"block"), &mut bytes);
+        encode_mark(&header.key(), Position(5), &mut bytes);
+        if version == 2 {
+            encode_record(&header.key(), Position(5), &base(5, true), &mut bytes);
+            encode_record(&header.key(), Position(6), &base(9, false), &mut bytes);
+            encode_record(&header.key(), Position(7), &whole(9), &mut bytes);
+        }
+        let lines: Vec<String> =
+            bytes.chunks(32).map(|line| data_encoding::HEXLOWER.encode(line)).collect();
+        assert_eq!(lines.join("\n"), golden.trim_end(), "version {version}");
+    }
 }
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
+
+    #[test]
+    fn whatever_a_power_cut_leaves_holds_everything_that_was_synced(
+        synced in 0_u8..5,
+        written in 0_u8..5,
+        chances in prop::collection::vec(any::<u64>(), 1..16),
+    ) {
+        let directory = prepared();
+        let (_, mut journal) = recover(directory.path()).unwrap();
+        let batches: Vec<_> = (0..synced).map(|n| vec![plain(&[n; 30])]).collect();
+        write(&mut journal, &batches);
+        // What waits in memory is lost anyway: one more sync whose end nobody heard of.
+        let late: Vec<_> = (0..written).map(|n| plain(&[n; 30])).collect();
+        late.iter().for_each(|record| journal.append(journal.next(), record).unwrap());
+        journal.write().unwrap();
+        drop(journal);
+        let mut chances = chances.into_iter().cycle();
+        cut_power(directory.path(), |most| chances.next().unwrap() % most).unwrap();
+        let (found, _) = recover(directory.path()).unwrap();
+        let all = [batches.concat(), late].concat();
+        prop_assert!(found.len() >= usize::from(synced));
+        prop_assert_eq!(&found, &all[..found.len()]);
+    }
 
     #[test]
     fn any_records_survive_any_tear(
@@ -281,7 +313,8 @@ proptest! {
         let batches: Vec<Vec<Record>> = batches
             .into_iter()
             .map(|batch| batch.into_iter().map(|(key, bytes)| Record {
-                key: key.map(|height| Key::Block(Height(u64::from(height)))),
+                label: key
+                    .map_or(Label::Plain, |height| Label::Block(Height(u64::from(height)))),
                 bytes: bytes.into(),
             }).collect())
             .collect();
@@ -298,6 +331,128 @@ proptest! {
         let (found, _) = recover(with_files(&files).path()).unwrap();
         prop_assert_eq!(&found, &records[..found.len()]);
     }
+}
+
+fn base(height: u64, follows: bool) -> Record {
+    let label = Label::Base { height: Height(height), follows };
+    Record { label, bytes: Bytes::from(format!("base {height}")) }
+}
+
+fn whole(height: u64) -> Record {
+    Record { label: Label::Whole(Height(height)), bytes: Bytes::from(format!("whole {height}")) }
+}
+
+/// Blocks `1..=last`, a base after every tenth, whose snapshot is whole three blocks later.
+fn with_bases(last: u64) -> Vec<Vec<Record>> {
+    let mut batches = Vec::new();
+    for height in 1..=last {
+        let mut batch = vec![plain(b"vote"), block(height, &height.to_le_bytes())];
+        if height.is_multiple_of(10) {
+            batch.push(base(height, true));
+        }
+        if height > 10 && height % 10 == 3 {
+            batch.push(whole(height - 3));
+        }
+        batches.push(batch);
+    }
+    batches
+}
+
+fn first_read(directory: &Path) -> Record {
+    Recovery::open(directory, ORIGIN).unwrap().next().unwrap()
+}
+
+#[test]
+fn a_start_reads_from_the_newest_base_whose_snapshot_is_whole() {
+    let directory = prepared();
+    let (_, mut journal) = recover(directory.path()).unwrap();
+    write(&mut journal, &with_bases(62));
+    let next = journal.next();
+    drop(journal);
+    assert_eq!(first_read(directory.path()), base(50, true));
+
+    let (records, mut journal) = recover(directory.path()).unwrap();
+    let all = with_bases(62).concat();
+    let begins = all.iter().position(|record| *record == base(50, true)).unwrap();
+    assert_eq!(records, all[begins..]);
+    assert_eq!(journal.next(), next);
+    // What was not read is there all the same.
+    assert_eq!(journal.heights(Height(1), 100).len(), 62);
+    for height in 1..=62_u64 {
+        let loaded = journal.load(Key::Block(Height(height))).unwrap();
+        assert_eq!(loaded, Some(Bytes::copy_from_slice(&height.to_le_bytes())), "{height}");
+    }
+    write(&mut journal, &[vec![whole(60)]]);
+    drop(journal);
+    assert_eq!(first_read(directory.path()), base(60, true));
+    let whole = Recovery::open_whole(directory.path(), ORIGIN).unwrap();
+    assert_eq!(whole.count(), all.len() + 1);
+}
+
+#[test]
+fn a_fetched_state_leaves_a_gap_that_is_known_without_reading() {
+    let directory = prepared();
+    let (_, mut journal) = recover(directory.path()).unwrap();
+    write(&mut journal, &[vec![block(1, b"1"), block(2, b"2")]]);
+    write(&mut journal, &[vec![base(40, false), whole(40)], vec![block(41, b"41")]]);
+    write(&mut journal, &[vec![block(42, b"42"), base(42, true)], vec![whole(42)]]);
+    drop(journal);
+    let (records, mut journal) = recover(directory.path()).unwrap();
+    assert_eq!(records, [base(42, true), whole(42)]);
+    let heights = |from, journal: &Journal| journal.heights(Height(from), 100);
+    assert_eq!(heights(1, &journal), [1, 2].map(Height));
+    assert_eq!(heights(3, &journal), [41, 42].map(Height));
+    assert_eq!(journal.load(Key::Block(Height(41))).unwrap(), Some(Bytes::from_static(b"41")));
+    assert_eq!(journal.load(Key::Block(Height(30))).unwrap(), None);
+}
+
+#[test]
+fn history_is_removed_once_a_snapshot_stands_on_what_is_kept() {
+    let directory = prepared();
+    let recovery = Recovery::open(directory.path(), ORIGIN).unwrap().keeping(Some(25));
+    let mut journal = recovery.finish().unwrap();
+    for (height, batch) in (1..).zip(with_bases(99)) {
+        write(&mut journal, &[batch]);
+        let kept = journal.heights(Height(1), 1_000);
+        let least = u64::min(height, 25);
+        assert!(kept.len() as u64 >= least, "{} of {height}", kept.len());
+        assert!(kept.len() < 25 + 25, "{} of {height}", kept.len());
+        assert_eq!(kept.last(), Some(&Height(height)));
+        let oldest = Key::Block(kept[0]);
+        assert!(journal.load(oldest).unwrap().is_some());
+    }
+    drop(journal);
+    let (records, mut journal) = recover(directory.path()).unwrap();
+    assert_eq!(records[0], base(90, true));
+    assert_eq!(journal.heights(Height(1), 1)[0], Height(61));
+    assert_eq!(journal.load(Key::Block(Height(60))).unwrap(), None);
+    assert!(journal.load(Key::Block(Height(61))).unwrap().is_some());
+    drop(journal);
+
+    // A removal that a crash interrupted leaves a part of the oldest segments.
+    let segments = segments(directory.path()).unwrap();
+    assert!(segments[0] > Position(0));
+    let leftover = segment_path(directory.path(), Position(segments[0].0 - 1));
+    fs::copy(segment_path(directory.path(), *segments.last().unwrap()), &leftover).unwrap();
+    assert!(recover(directory.path()).is_ok());
+}
+
+#[test]
+fn segments_of_the_first_version_are_read_and_followed_by_new_ones() {
+    let directory = prepared();
+    let header =
+        Header { version: 1, origin: ORIGIN, after_loss: false, first: Position(0), salt: [4; 16] };
+    let mut bytes = header.encode().to_vec();
+    encode_record(&header.key(), Position(0), &block(1, b"one"), &mut bytes);
+    encode_mark(&header.key(), Position(1), &mut bytes);
+    fs::write(segment_path(directory.path(), Position(0)), bytes).unwrap();
+    let (records, mut journal) = recover(directory.path()).unwrap();
+    assert_eq!(records, [block(1, b"one")]);
+    write(&mut journal, &[vec![block(2, b"two")]]);
+    drop(journal);
+    assert_eq!(segments(directory.path()).unwrap(), [Position(0), Position(1)]);
+    let (records, _) = recover(directory.path()).unwrap();
+    assert_eq!(records, [block(1, b"one"), block(2, b"two")]);
 }
 
 /// A journal of several segments with ten blocks, a promise before each.

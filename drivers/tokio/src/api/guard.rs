@@ -5,17 +5,9 @@ use std::fmt::Write as _;
 use std::io::{self, Read as _, Write as _};
 use std::net::IpAddr;
 use std::path::Path;
-use std::sync::Arc;
 
-use axum::Router;
-use axum::extract::{Request, State};
-use axum::http::header::{AUTHORIZATION, HOST, ORIGIN};
-use axum::http::{HeaderMap, HeaderName};
-use axum::middleware::{Next, from_fn_with_state};
-use axum::response::{IntoResponse as _, Response};
 use bitcraps_host::api::{Code, Failure};
-
-use super::wire::Refused;
+use hyper::header::{AUTHORIZATION, HOST, HeaderMap, HeaderName, ORIGIN};
 
 const TOKEN_BYTES: usize = 32;
 
@@ -48,18 +40,8 @@ pub(super) fn token(path: &Path) -> io::Result<String> {
     }
 }
 
-/// `router`, for those who hold the token and come directly.
-pub(super) fn guarded(router: Router, token: String) -> Router {
-    let check = async |State(token): State<Arc<str>>, request: Request, next: Next| -> Response {
-        match admit(request.headers(), &token) {
-            Ok(()) => next.run(request).await,
-            Err(failure) => Refused(failure).into_response(),
-        }
-    };
-    router.layer(from_fn_with_state(Arc::<str>::from(token), check))
-}
-
-fn admit(headers: &HeaderMap, token: &str) -> Result<(), Failure> {
+/// Whether these are the headers of somebody who holds the token and comes directly.
+pub(super) fn admit(headers: &HeaderMap, token: &str) -> Result<(), Failure> {
     // A page of another site may lead a browser here by a host name of its own.
     let host = only(headers, &HOST)?.unwrap_or_default();
     if !is_loopback(host) {
@@ -112,7 +94,7 @@ fn is_same(one: &[u8], other: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use axum::http::HeaderValue;
+    use hyper::header::HeaderValue;
 
     use super::*;
 

@@ -2,26 +2,18 @@
 
 use std::io;
 use std::sync::Arc;
-use std::time::Duration;
 
-use axum::Router;
+use bitcraps_host::api::route::{ACCEPT_PAUSE, CONNECTIONS, GRACE, HEAD_TIMEOUT};
 use hyper::server::conn::http1;
+use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
-/// Connections of one listener; the next one waits in the system's queue.
-const CONNECTIONS: usize = 64;
-/// How long a connection may take for a request's head, or sit idle.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
-/// How long open requests may go on after the end.
-const GRACE: Duration = Duration::from_secs(2);
-/// Pause after a failed accept, which usually means that file descriptors have run out.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+use super::serve::Server;
 
 /// The listeners of one API.
 pub(super) struct Listeners {
@@ -34,14 +26,14 @@ impl Listeners {
         Self { stop, tasks: JoinSet::new() }
     }
 
-    pub(super) fn serve_unix(&mut self, listener: UnixListener, router: Router) {
+    pub(super) fn serve_unix(&mut self, listener: UnixListener, server: Server) {
         let accept = async move || listener.accept().await.map(|(stream, _)| stream);
-        self.tasks.spawn(serve(accept, router, self.stop.clone()));
+        self.tasks.spawn(serve(accept, server, self.stop.clone()));
     }
 
-    pub(super) fn serve_tcp(&mut self, listener: TcpListener, router: Router) {
+    pub(super) fn serve_tcp(&mut self, listener: TcpListener, server: Server) {
         let accept = async move || listener.accept().await.map(|(stream, _)| stream);
-        self.tasks.spawn(serve(accept, router, self.stop.clone()));
+        self.tasks.spawn(serve(accept, server, self.stop.clone()));
     }
 
     /// Waits until all have ended after the stop signal.
@@ -52,7 +44,7 @@ impl Listeners {
 
 async fn serve<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
     mut accept: impl AsyncFnMut() -> io::Result<S>,
-    router: Router,
+    server: Server,
     mut stop: watch::Receiver<bool>,
 ) {
     let slots = Arc::new(Semaphore::new(CONNECTIONS));
@@ -68,7 +60,7 @@ async fn serve<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
         };
         match accepted {
             Ok(stream) => {
-                let connection = serve_connection(stream, router.clone(), stop.clone());
+                let connection = serve_connection(stream, server.clone(), stop.clone());
                 connections.spawn(async move {
                     connection.await;
                     drop(slot);
@@ -88,12 +80,12 @@ async fn serve<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
 
 async fn serve_connection<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
     stream: S,
-    router: Router,
+    server: Server,
     mut stop: watch::Receiver<bool>,
 ) {
     let mut builder = http1::Builder::new();
     builder.timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT);
-    let service = TowerToHyperService::new(router);
+    let service = service_fn(move |request| server.clone().answer(request));
     let mut connection = std::pin::pin!(builder.serve_connection(TokioIo::new(stream), service));
     let stopping = async { stop.wait_for(|stopping| *stopping).await.is_ok() };
     let ended = tokio::select! {

@@ -1,32 +1,24 @@
-//! The local API over HTTP: one router, served on a Unix socket in the data directory, whose file
-//! permissions are the right to use it, and if configured on loopback TCP with a token. What is
-//! answered is decided in [`bitcraps_host::api`]; this only binds it to paths and status codes.
+//! The local API over HTTP, on a Unix socket in the data directory, whose file permissions are the
+//! right to use it, and if configured on loopback TCP with a token. What is answered to which
+//! request is decided in [`bitcraps_host::api`]; this only carries it.
 
 mod guard;
-mod hands;
-mod hub;
-mod invite;
 mod listen;
-mod odds;
-mod rolls;
-mod routes;
-mod wire;
+mod serve;
 
 use std::io;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use bitcraps_host::Handle;
+use bitcraps_host::api::{Hub, SOCKET_NAME, Service};
 use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::watch;
 
-pub(crate) use self::hub::Hub;
 use self::listen::Listeners;
-pub(crate) use self::wire::FailureBody;
+use self::serve::Server;
 
-/// The Unix socket's name in the data directory.
-pub const SOCKET_NAME: &str = "api.sock";
 /// The name of the file with the TCP token in the data directory.
 pub const TOKEN_NAME: &str = "api.token";
 
@@ -42,7 +34,7 @@ pub struct ApiOptions {
 
 /// The API of one running node.
 pub struct Api {
-    hub: Arc<Hub>,
+    service: Arc<Service>,
     tcp: Option<SocketAddr>,
     stop: watch::Sender<bool>,
     listeners: Listeners,
@@ -64,47 +56,34 @@ pub enum ApiError {
     NotLoopback(SocketAddr),
 }
 
-/// What every request can use.
-struct Context {
-    handle: Handle,
-    hub: Arc<Hub>,
-    inviter: invite::Inviter,
-    odds: odds::OddsMemory,
-    stop: watch::Receiver<bool>,
-}
-
 impl Api {
     /// Serves the API of the node behind `handle`. Replaces a socket that an earlier process left
     /// behind: the caller holds the data directory's lock.
     pub async fn start(handle: Handle, options: ApiOptions) -> Result<Self, ApiError> {
-        let hub = Hub::new();
-        handle.subscribe(Hub::listener(&hub));
+        let ApiOptions { data_dir, tcp: wanted, hints } = options;
+        let service = Arc::new(Service::new(handle, &data_dir, hints));
         let (stop, stopped) = watch::channel(false);
-        let router = routes::router(Arc::new(Context {
-            handle,
-            hub: Arc::clone(&hub),
-            inviter: invite::Inviter::new(&options),
-            odds: odds::OddsMemory::default(),
-            stop: stopped.clone(),
-        }));
         let mut listeners = Listeners::new(stopped);
 
-        let path = options.data_dir.join(SOCKET_NAME);
+        let path = data_dir.join(SOCKET_NAME);
         let at = |source| ApiError::Io { at: path.display().to_string(), source };
-        listeners.serve_unix(bind_unix(&path).map_err(at)?, router.clone());
+        let socket = bitcraps_host::api::listen(&path).and_then(UnixListener::from_std);
+        let server = Server { service: Arc::clone(&service), token: None };
+        listeners.serve_unix(socket.map_err(at)?, server.clone());
 
         let mut tcp = None;
-        if let Some(address) = options.tcp {
+        if let Some(address) = wanted {
             if !address.ip().is_loopback() {
                 return Err(ApiError::NotLoopback(address));
             }
             let at = |source| ApiError::Io { at: address.to_string(), source };
-            let token = guard::token(&options.data_dir.join(TOKEN_NAME)).map_err(at)?;
+            let token = guard::token(&data_dir.join(TOKEN_NAME)).map_err(at)?;
             let listener = TcpListener::bind(address).await.map_err(at)?;
             tcp = Some(listener.local_addr().map_err(at)?);
-            listeners.serve_tcp(listener, guard::guarded(router, token));
+            let token = Some(Arc::from(token));
+            listeners.serve_tcp(listener, Server { token, ..server });
         }
-        Ok(Self { hub, tcp, stop, listeners })
+        Ok(Self { service, tcp, stop, listeners })
     }
 
     /// The TCP address on which it is served, if it is.
@@ -113,27 +92,14 @@ impl Api {
     }
 
     /// Follows outcomes and events.
-    pub(crate) fn hub(&self) -> &Arc<Hub> {
-        &self.hub
+    pub(crate) fn hub(&self) -> &Hub {
+        self.service.hub()
     }
 
     /// Ends all streams, lets requests finish for a moment, and closes the sockets.
     pub async fn stop(self) {
+        self.service.end();
         self.stop.send_replace(true);
         self.listeners.finish().await;
     }
-}
-
-/// Binds under another name first, so that nobody can connect before the permissions are right.
-fn bind_unix(path: &Path) -> io::Result<UnixListener> {
-    use std::os::unix::fs::PermissionsExt as _;
-    let fresh = path.with_extension("new");
-    match std::fs::remove_file(&fresh) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        Ok(()) | Err(_) => {}
-    }
-    let listener = UnixListener::bind(&fresh)?;
-    std::fs::set_permissions(&fresh, std::fs::Permissions::from_mode(0o600))?;
-    std::fs::rename(&fresh, path)?;
-    Ok(listener)
 }

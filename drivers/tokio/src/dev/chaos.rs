@@ -282,6 +282,7 @@ impl Chaos {
             Fault::Kill => "kill",
             Fault::Pause => "pause",
             Fault::Partition => "partition",
+            Fault::Power => "cut the power of",
         };
         let note = if halts { "   more than tolerated: nothing may be final" } else { "" };
         let height = self.watched.lock().height;
@@ -308,19 +309,28 @@ impl Chaos {
                 }
             }
             Fault::Partition => self.proxies.separate(victims, separation),
+            Fault::Power => {
+                for victim in victims {
+                    self.cluster.kill(*victim).await?;
+                    let directory = journal::directory(&self.cluster.data_dirs()[*victim]);
+                    let lost = journal::cut_power(&directory, |most| self.rng.below(most))?;
+                    self.verdict.lost_bytes += lost;
+                }
+            }
         }
         let counts = &mut self.verdict.faults;
         match fault {
             Fault::Kill => counts.kill += 1,
             Fault::Pause => counts.pause += 1,
             Fault::Partition => counts.partition += 1,
+            Fault::Power => counts.power += 1,
         }
         Ok(())
     }
 
     async fn heal(&mut self, fault: Fault, victims: &[usize]) -> anyhow::Result<()> {
         match fault {
-            Fault::Kill => {
+            Fault::Kill | Fault::Power => {
                 for victim in victims {
                     let took = self.cluster.restart(*victim).await?;
                     self.measurements.lock().start.add(took);

@@ -129,7 +129,8 @@ impl Cluster {
         let read = |directory: &PathBuf| {
             let flags = Flags { data_dir: Some(directory.clone()), ..Flags::default() };
             let config = config::load(flags, [])?.config;
-            Ok((config.listen.value, config.peers.value))
+            let listen = config.listen.value.context("a node of `dev` listens")?;
+            Ok((listen, config.peers.value))
         };
         self.nodes.iter().map(read).collect()
     }

@@ -20,6 +20,8 @@ pub(super) struct Verdict {
     #[serde(skip)]
     wanted: u64,
     pub(super) faults: Counts,
+    /// Bytes of journals that power cuts took or spoilt.
+    pub(super) lost_bytes: u64,
     pub(super) seconds: f64,
     pub(super) rolls: u64,
     /// Longest time between two final blocks while there was a quorum.
@@ -45,6 +47,7 @@ pub(super) struct Counts {
     pub(super) kill: u64,
     pub(super) pause: u64,
     pub(super) partition: u64,
+    pub(super) power: u64,
 }
 
 impl Verdict {
@@ -57,6 +60,7 @@ impl Verdict {
             rounds: 0,
             wanted: arguments.rounds,
             faults: Counts::default(),
+            lost_bytes: 0,
             seconds: 0.0,
             rolls: 0,
             longest_pause_ms: 0.0,
@@ -92,7 +96,7 @@ impl Verdict {
 
     pub(super) fn words(&self) -> String {
         let yes = |holds| if holds { "yes" } else { "NO" };
-        let Counts { kill, pause, partition } = self.faults;
+        let Counts { kill, pause, partition, power } = self.faults;
         let restart = self.restart.map_or("-".into(), |figure| {
             format!("{:.1} ms, 95% within {:.1} ms", figure.median_ms, figure.p95_ms)
         });
@@ -100,10 +104,12 @@ impl Verdict {
             (
                 "rounds",
                 format!(
-                    "{} of {} in {:.1} s: {kill} kills, {pause} pauses, {partition} partitions",
+                    "{} of {} in {:.1} s: {kill} kills, {pause} pauses, {partition} partitions, \
+                     {power} power cuts ({} bytes lost)",
                     grouped(self.rounds),
                     grouped(self.wanted),
-                    self.seconds
+                    self.seconds,
+                    grouped(self.lost_bytes)
                 ),
             ),
             ("rolls settled", grouped(self.rolls)),

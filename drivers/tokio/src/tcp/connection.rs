@@ -1,29 +1,20 @@
 //! One TCP connection as one link of the node.
 
 use std::io;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::Instant;
 
-use bitcraps_host::{LinkInbound, LinkSink, Links};
-use bitcraps_protocol::event::{CloseReason, Direction, Endpoint, LinkKind};
+use bitcraps_host::tcp::{
+    Batch, FRAME_BYTES, Limits, OUTGOING_FRAMES, READ_BYTES, Sink, frame, prepare,
+};
+use bitcraps_host::{LinkInbound, Links};
+use bitcraps_protocol::event::{Direction, Endpoint, LinkKind};
 use bytes::{Bytes, BytesMut};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::net::tcp::{ReadHalf, WriteHalf};
 use tokio::sync::{Notify, mpsc};
 use tokio::time::timeout;
-
-use super::Limits;
-use super::frame::{self, BadLength, FRAME_BYTES};
-
-/// Frames between the node's thread and the connection. The node itself allows fewer in flight.
-const OUTGOING_FRAMES: usize = 64;
-
-/// Bytes after which waiting frames are no longer added to one write.
-const COALESCED_BYTES: usize = 32 * 1024;
-
-/// Bytes for which there is room when a connection is read.
-const READ_BYTES: usize = 16 * 1024;
 
 /// Carries `stream` as a link until one of the two ends.
 pub(super) async fn serve(
@@ -35,15 +26,14 @@ pub(super) async fn serve(
 ) {
     let began = Instant::now();
     let (outgoing, frames) = mpsc::channel(OUTGOING_FRAMES);
-    let reason = Arc::new(OnceLock::new());
-    let sink = Box::new(Sink { outgoing: Some(outgoing), reason: reason.clone() });
+    let sink = Box::new(Sink::new(move |frame| outgoing.try_send(frame).is_ok()));
+    let reason = sink.reason();
     let credit = Arc::new(Notify::new());
     let on_credit = credit.clone();
     let mtu = u32::try_from(FRAME_BYTES).expect("a frame's length is a u32");
     let on_credit = move || on_credit.notify_one();
     let inbound = links.open(LinkKind::Stream, mtu, direction, endpoint, sink, on_credit);
-    // The node sends small frames, and waits for the answers.
-    let result = match stream.set_nodelay(true) {
+    let result = match prepare(&stream) {
         Err(error) => Err(error),
         Ok(()) => {
             let (reader, writer) = stream.split();
@@ -90,47 +80,11 @@ async fn send(
     limits: &Limits,
 ) -> io::Result<()> {
     while let Some(first) = frames.recv().await {
-        let mut bytes = Vec::with_capacity(first.len() + 4);
-        frame::put(&mut bytes, &first);
-        let mut count = 1;
-        while bytes.len() < COALESCED_BYTES
-            && let Ok(next) = frames.try_recv()
-        {
-            frame::put(&mut bytes, &next);
-            count += 1;
-        }
-        timeout(limits.write_timeout, writer.write_all(&bytes)).await??;
-        for _ in 0..count {
+        let batch = Batch::of(&first, || frames.try_recv().ok());
+        timeout(limits.write_timeout, writer.write_all(&batch.bytes)).await??;
+        for _ in 0..batch.frames {
             inbound.sent();
         }
     }
     timeout(limits.write_timeout, writer.shutdown()).await?
-}
-
-/// The node's end of a connection.
-struct Sink {
-    /// `None` once the connection is given up.
-    outgoing: Option<mpsc::Sender<Bytes>>,
-    reason: Arc<OnceLock<CloseReason>>,
-}
-
-impl LinkSink for Sink {
-    fn send(&mut self, frame: Bytes) {
-        let Some(outgoing) = &self.outgoing else { return };
-        if outgoing.try_send(frame).is_err() {
-            // A lost frame would be a hole in the stream: better no link than that.
-            self.outgoing = None;
-        }
-    }
-
-    fn close(&mut self, reason: CloseReason) {
-        // Set once: the sink is dropped after this.
-        let _ = self.reason.set(reason);
-    }
-}
-
-impl From<BadLength> for io::Error {
-    fn from(BadLength(length): BadLength) -> Self {
-        Self::new(io::ErrorKind::InvalidData, format!("no frame is {length} bytes long"))
-    }
 }

@@ -1,13 +1,7 @@
-//! TCP links: listening, telling the node of configured peers, and dialling what it asks for.
-//!
-//! A connection is a link whose frames follow their lengths. Everything that a stranger can make
-//! this hold is bounded: connections in total and by source, bytes read and not yet handled (the
-//! host's credit), bytes written and not yet gone, and the time that a write may take. Who the
-//! other side is, and how long it may take to say so, is the node's affair.
+//! TCP links on tokio: listening, telling the node of configured peers, and dialling what it asks
+//! for. How much is too much is decided in [`bitcraps_host::tcp`].
 
 mod connection;
-pub(crate) mod frame;
-mod seats;
 #[cfg(test)]
 mod tests;
 
@@ -15,76 +9,15 @@ use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use bitcraps_host::Links;
+use bitcraps_host::tcp::{ACCEPT_PAUSE, REMIND, Seats, no_address, peer_of};
+pub use bitcraps_host::tcp::{FRAME_BYTES, Limits, TRANSPORT, TcpConfig, endpoint_of};
 use bitcraps_protocol::event::{Direction, Endpoint};
-use bytes::Bytes;
-use tokio::net::{TcpListener, TcpSocket, TcpStream, lookup_host};
+use tokio::net::{TcpListener, TcpStream, lookup_host};
 use tokio::runtime::Handle as Runtime;
 use tokio::sync::{Semaphore, watch};
 use tokio::time::{sleep, timeout};
-
-pub use frame::FRAME_BYTES;
-use seats::Seats;
-
-/// TCP's tag in an [`Endpoint`].
-pub const TRANSPORT: u8 = 0;
-
-/// How often the node is told of configured peers, in case it was too busy to listen.
-const REMIND: Duration = Duration::from_secs(30);
-
-/// Connections that the operating system may hold before they are accepted.
-const BACKLOG: u32 = 256;
-
-/// The pause after a connection could not be accepted, which is mostly for want of file
-/// descriptors: somebody must give one back first.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
-
-/// Bytes that the operating system takes from us before they leave. More would let old frames
-/// pile up in front of the newest vote; less would slow the catch-up over long distances.
-const SEND_BUFFER_BYTES: u32 = 256 * 1024;
-
-/// Where to listen and whom to dial.
-#[derive(Clone, Debug, Default)]
-pub struct TcpConfig {
-    /// Where to listen; port 0 lets the system choose. `None`: nobody can dial this node.
-    pub listen: Option<SocketAddr>,
-    /// Peers that the node is told of, again and again, as `host:port`.
-    pub peers: Vec<String>,
-    /// How much is too much.
-    pub limits: Limits,
-}
-
-/// How much is too much.
-#[derive(Clone, Debug)]
-pub struct Limits {
-    /// Connections that others opened. 256: more than a node's mesh uses, and about 100 MB at
-    /// the very worst.
-    pub inbound: usize,
-    /// Connections from one IPv4 address or one IPv6 network of 64 bits. 64: a whole test network
-    /// on one machine.
-    pub inbound_per_source: usize,
-    /// Connections that the node asked for, being made or made. 80, as many links as a node has.
-    pub dials: usize,
-    /// How long finding and reaching a peer may take.
-    pub connect_timeout: Duration,
-    /// How long the other side may take to make room for a write of at most two frames. 20 s: a
-    /// bad mobile connection.
-    pub write_timeout: Duration,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self {
-            inbound: 256,
-            inbound_per_source: 64,
-            dials: 80,
-            connect_timeout: Duration::from_secs(5),
-            write_timeout: Duration::from_secs(20),
-        }
-    }
-}
 
 /// The TCP links of one node. Dropping it ends them all.
 pub struct Tcp {
@@ -107,7 +40,8 @@ impl Tcp {
     /// runtime with I/O and time. Fails if it cannot listen.
     pub fn start(links: Links, config: TcpConfig) -> io::Result<Self> {
         let TcpConfig { listen, peers, limits } = config;
-        let listener = listen.map(bind).transpose()?;
+        let listener = listen.map(bitcraps_host::tcp::listen).transpose()?;
+        let listener = listener.map(TcpListener::from_std).transpose()?;
         let local_addr = listener.as_ref().map(TcpListener::local_addr).transpose()?;
         let shared = Arc::new(Shared {
             links,
@@ -165,22 +99,6 @@ async fn until(mut stop: watch::Receiver<()>, work: impl Future<Output = ()>) {
     }
 }
 
-fn bind(address: SocketAddr) -> io::Result<TcpListener> {
-    let socket = socket_for(address)?;
-    // A restarted node must not wait for its former connections to be forgotten.
-    #[cfg(unix)]
-    socket.set_reuseaddr(true)?;
-    socket.bind(address)?;
-    socket.listen(BACKLOG)
-}
-
-fn socket_for(address: SocketAddr) -> io::Result<TcpSocket> {
-    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
-    // Accepted connections inherit this.
-    socket.set_send_buffer_size(SEND_BUFFER_BYTES)?;
-    Ok(socket)
-}
-
 async fn accept(listener: TcpListener, shared: Arc<Shared>, stop: watch::Receiver<()>) {
     loop {
         let (stream, source) = match listener.accept().await {
@@ -213,7 +131,7 @@ async fn remind(peers: Vec<String>, shared: Arc<Shared>) {
 }
 
 async fn dial_once(endpoint: Endpoint, shared: &Shared) {
-    let peer = String::from_utf8_lossy(&endpoint.bytes);
+    let peer = peer_of(&endpoint);
     match connect(&peer, &shared.limits).await {
         Ok(stream) => {
             shared.serve(stream, Direction::Outbound, endpoint.clone()).await;
@@ -228,9 +146,9 @@ async fn dial_once(endpoint: Endpoint, shared: &Shared) {
 /// Connects with the first of the addresses of `peer` that answers.
 pub(crate) async fn connect(peer: &str, limits: &Limits) -> io::Result<TcpStream> {
     timeout(limits.connect_timeout, async {
-        let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
+        let mut last = no_address();
         for address in lookup_host(peer).await? {
-            match socket_for(address)?.connect(address).await {
+            match TcpStream::connect(address).await {
                 Ok(stream) => return Ok(stream),
                 Err(error) => last = error,
             }
@@ -238,10 +156,6 @@ pub(crate) async fn connect(peer: &str, limits: &Limits) -> io::Result<TcpStream
         Err(last)
     })
     .await?
-}
-
-pub(crate) fn endpoint_of(peer: &str) -> Endpoint {
-    Endpoint { transport: TRANSPORT, bytes: Bytes::copy_from_slice(peer.as_bytes()) }
 }
 
 impl Shared {

@@ -1,6 +1,8 @@
 //! Validators as processes of the real program over loopback TCP, made with the real commands.
 //! Whatever any of them says is compared with what the others say at the same height.
 
+#![allow(dead_code, reason = "each test of several uses what it needs")]
+
 use std::collections::BTreeMap;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
@@ -18,6 +20,8 @@ use tokio::process::{Child, Command};
 use tokio::time::{sleep, timeout};
 
 const BITCRAPS: &str = env!("CARGO_BIN_EXE_bitcraps");
+/// Names another program that runs the nodes, so that it is put to the same tests.
+const NODE: &str = "BITCRAPS_TEST_NODE";
 /// How long anything that must happen may take; a machine may be very busy.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 /// How often a condition is looked at.
@@ -37,6 +41,7 @@ pub(crate) struct Member {
     /// Where it listens.
     pub(crate) place: String,
     pub(crate) client: Client,
+    program: PathBuf,
     peers: String,
     flags: Vec<String>,
     pub(crate) process: Option<Child>,
@@ -44,7 +49,6 @@ pub(crate) struct Member {
 
 impl Cluster {
     /// A running network of so many validators that all know one another.
-    #[allow(dead_code, reason = "not every test that uses this module starts such a network")]
     pub(crate) async fn start(size: usize) -> Self {
         let others = |index| (0..size).filter(|other| *other != index).collect();
         Self::wired(size, others, &[]).await
@@ -57,6 +61,17 @@ impl Cluster {
         peers: impl Fn(usize) -> Vec<usize>,
         flags: &[&str],
     ) -> Self {
+        let program = std::env::var_os(NODE).map_or_else(|| BITCRAPS.into(), PathBuf::from);
+        Self::made_of(&vec![program; size], peers, flags).await
+    }
+
+    /// Such a network with a node for each of these programs.
+    pub(crate) async fn made_of(
+        programs: &[PathBuf],
+        peers: impl Fn(usize) -> Vec<usize>,
+        flags: &[&str],
+    ) -> Self {
+        let size = programs.len();
         let directory = tempfile::tempdir().unwrap();
         let homes: Vec<_> =
             (1..=size).map(|n| directory.path().join(format!("node-{n}"))).collect();
@@ -73,6 +88,7 @@ impl Cluster {
                 let others: Vec<_> =
                     peers(index).into_iter().map(|it| places[it].clone()).collect();
                 Member {
+                    program: programs[index].clone(),
                     flags: flags.iter().map(|flag| (*flag).to_owned()).collect(),
                     name: data_dir.file_name().unwrap().to_str().unwrap().to_owned(),
                     client: Client::new(&data_dir),
@@ -146,7 +162,8 @@ impl Member {
         let mut appending = std::fs::OpenOptions::new();
         appending.append(true).create(true);
         let log = appending.open(self.data_dir.join("log")).unwrap();
-        let mut command = command(&self.data_dir, &["node", "--log", "warn", "--genesis"]);
+        let arguments = ["node", "--log", "warn", "--genesis"];
+        let mut command = command(&self.program, &self.data_dir, &arguments);
         command.arg(genesis).args(["--listen", &self.place]);
         if !self.peers.is_empty() {
             command.args(["--peers", &self.peers]);
@@ -274,14 +291,14 @@ pub(crate) async fn until<T>(what: &str, mut condition: impl AsyncFnMut() -> Opt
     }
 }
 
-fn command(data_dir: &Path, arguments: &[&str]) -> Command {
-    let mut command = Command::new(BITCRAPS);
+fn command(program: &Path, data_dir: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new(program);
     command.env_clear().arg("--data-dir").arg(data_dir).args(arguments).kill_on_drop(true);
     command
 }
 
 async fn answer(data_dir: &Path, arguments: &[&str]) -> String {
-    let output = command(data_dir, arguments).output().await.unwrap();
+    let output = command(Path::new(BITCRAPS), data_dir, arguments).output().await.unwrap();
     let error = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{arguments:?}: {error}");
     String::from_utf8(output.stdout).unwrap().trim_end().to_owned()

@@ -15,7 +15,6 @@ use zeroize::Zeroizing;
 use super::MEMBERS;
 use crate::beacon::dleq::Dleq;
 use crate::beacon::group::Element;
-use crate::beacon::key::DiceKey;
 use crate::beacon::sealing::{
     Letter, Possession, Purpose, SealedShare, SealingKey, SealingSecret, reveals,
 };
@@ -206,7 +205,7 @@ impl Deal {
         shamir::evaluate_hidden(&points, receiver) == RistrettoPoint::mul_base(share)
     }
 
-    fn points(&self) -> Option<Vec<RistrettoPoint>> {
+    pub(super) fn points(&self) -> Option<Vec<RistrettoPoint>> {
         self.commitments.iter().map(|bytes| Some(*Element::decode(bytes)?.point())).collect()
     }
 }
@@ -250,26 +249,6 @@ impl Complaint {
         let share = sealed.open(&revealed, deal.one_time, key, &letter).ok()?;
         deal.fits(receiver, &share).then_some(share)
     }
-}
-
-/// The key that these deals add up to. They passed [`Deal::check`] with this threshold.
-pub(super) fn add_up<'a>(
-    version: u32,
-    threshold: u16,
-    members: u16,
-    deals: impl Iterator<Item = &'a Deal>,
-) -> DiceKey {
-    let mut sum = Vec::new();
-    for points in deals.filter_map(Deal::points) {
-        sum.resize(points.len(), RistrettoPoint::default());
-        for (total, point) in sum.iter_mut().zip(points) {
-            *total += point;
-        }
-    }
-    let members = (0..members)
-        .map(|index| shamir::evaluate_hidden(&sum, ValidatorIndex(index)).compress().to_bytes());
-    let members = List::new(members.collect()).expect("not more than a run has members");
-    DiceKey { version, threshold, members }
 }
 
 /// An endless stream of `keypair`'s secrets for one run.

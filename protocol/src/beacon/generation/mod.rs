@@ -12,9 +12,12 @@
 //! their heights. [`Participant`] is one validator's part: pure, too, but for its secrets. Neither
 //! knows blocks, links or other validators' minds. Nobody is left out for being away.
 
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod ceremony;
 mod deal;
 mod participant;
 mod record;
+mod sum;
 #[cfg(test)]
 mod tests;
 
@@ -35,6 +38,7 @@ pub use participant::{Participant, Step};
 pub use record::{
     Attest, Kind, RECORD_BYTES, Record, SignedRecord, Statement, Untrue, VerifiedRecord,
 };
+pub use sum::Sum;
 
 /// Members of a key generation. A network of more validators cannot make its key so: every member
 /// deals to every other, which 128 can still do in a megabyte of blocks and a second of work.
@@ -299,8 +303,13 @@ impl Generation {
         Ok(())
     }
 
-    /// Brings the run forward at the end of the block at `height`. At most one step a block.
-    pub fn advance(&mut self, height: Height, deals: &Deals<'_>) -> Advance {
+    /// Brings the run forward at the end of the block at `height`. At most one step a block. `sum`
+    /// gives what a [`Sum`] of the present deals comes to, which may have been worked out before.
+    pub fn advance(
+        &mut self,
+        height: Height,
+        sum: impl FnOnce(&Self) -> Option<DiceKey>,
+    ) -> Advance {
         let enough = usize::from(self.threshold());
         match self.stage {
             Stage::Dealing { until } => {
@@ -320,7 +329,7 @@ impl Generation {
                 if count < self.members.len() && (height < until || count < enough) {
                     return Advance::Nothing;
                 }
-                self.close(height, deals)
+                self.close(height, sum)
             }
             Stage::Active => {
                 if self.counted.is_disjoint(&self.excluded) {
@@ -348,18 +357,10 @@ impl Generation {
         forgotten
     }
 
-    fn close(&mut self, height: Height, deals: &Deals<'_>) -> Advance {
-        let dealers: BTreeSet<ValidatorIndex> = self.qualified().collect();
-        let of = |dealer| deals(self.version, dealer).expect("every deal of the run is kept");
-        let members = u16::try_from(self.members.len()).expect("at most 128");
-        let added = dealers.iter().copied().map(of);
-        let key = deal::add_up(self.version, self.threshold(), members, added);
-        // A member's sum can be the identity only by an accident that nobody can bring about.
-        if key.table().is_err() {
-            return self.restart(height);
-        }
+    fn close(&mut self, height: Height, sum: impl FnOnce(&Self) -> Option<DiceKey>) -> Advance {
+        let Some(key) = sum(self) else { return self.restart(height) };
         self.stage = Stage::Active;
-        self.counted = dealers;
+        self.counted = self.qualified().collect();
         Advance::Made(key)
     }
 

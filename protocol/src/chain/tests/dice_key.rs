@@ -150,6 +150,29 @@ fn the_key_is_in_the_state_and_in_the_headers_once_it_is_made() {
 }
 
 #[test]
+fn whoever_worked_ahead_and_whoever_did_not_judge_the_block_that_makes_the_key_alike() {
+    let attesting = || {
+        let mut making = Making::new(7);
+        assert!(!making.chain.work_ahead(), "there are no deals to add");
+        making.work(0..7);
+        making.advance();
+        making.work(0..7);
+        making
+    };
+    let (mut eager, lazy) = (attesting(), attesting());
+    assert!(eager.chain.work_ahead(), "seven deals and seven members are one piece");
+    assert!(!eager.chain.work_ahead(), "there is no more to do");
+    let slot = next(eager.tip, 1000);
+    let (header, body) = eager.net.propose(&mut eager.chain, eager.tip, slot);
+    for mut chain in [eager.chain, lazy.chain] {
+        assert_eq!(chain.check(&header, &body), Ok(()));
+        chain.finalize(&header.hash());
+        assert_eq!(chain.state().meta().dice_key, Some(0));
+        assert!(!chain.work_ahead(), "the key is made");
+    }
+}
+
+#[test]
 fn everything_but_the_dice_goes_on_while_the_key_is_made() {
     let mut making = Making::new(4);
     making.seat();

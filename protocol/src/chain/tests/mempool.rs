@@ -1,5 +1,5 @@
 use super::*;
-use crate::wire::limits;
+use crate::wire::{decode, encode, limits};
 
 #[test]
 fn what_waits_is_bounded_for_each_account() {
@@ -18,6 +18,24 @@ fn what_waits_is_bounded_for_each_account() {
     assert_eq!(chain.mempool_len(), 64);
     assert!(chain.contains(&net.transfer(0, 3, 1, 1).id()));
     assert_eq!(chain.next_nonce(&Keypair::from_seed([77; 32]).peer()), None);
+}
+
+#[test]
+fn who_knows_a_transaction_does_not_vouch_for_it_under_another_signature() {
+    let net = Net::new(1, 2);
+    let mut chain = net.chain();
+    let transaction = net.transfer(0, 1, 1, 1);
+    let signed = transaction.signed().clone();
+    assert!(!chain.vouches_for(&signed));
+    chain.submit(transaction).unwrap();
+    assert!(chain.vouches_for(&signed));
+
+    let mut bytes = encode(&signed);
+    *bytes.last_mut().unwrap() ^= 1;
+    let forged: SignedTransaction = decode(&bytes, limits::TRANSACTION_BYTES).unwrap();
+    assert_eq!(forged.id(), signed.id());
+    assert!(!chain.vouches_for(&forged));
+    assert_eq!(chain.verify(forged), Err(NotAuthentic::BadSignature));
 }
 
 #[test]

@@ -4,34 +4,8 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::chain::model::{Step, What, World};
 use crate::craps::Bet;
-
-#[derive(Clone, Debug)]
-enum Step {
-    /// Somebody asks for something, perhaps something silly.
-    Ask { player: usize, skip: u64, what: What },
-    /// A leader proposes, after so many milliseconds; perhaps the block comes to nothing.
-    Block { millis: u64, lost: bool },
-    /// All blocks but the newest so many become final.
-    Finalize { keep: usize },
-}
-
-#[derive(Clone, Debug)]
-enum What {
-    Transfer { to: usize, amount: u64 },
-    Open { bank: u64 },
-    Close { table: u32 },
-    Sit { table: u32 },
-    Stand { table: u32 },
-    Bet { table: u32, late: u64, bet: Bet, amount: u64 },
-    TakeDown { table: u32, bet: Bet, amount: Option<u64> },
-    Call { table: u32, bet: Bet, on: bool },
-    Fund { table: u32, amount: u64 },
-    Draw { table: u32, amount: u64 },
-    Ready { table: u32 },
-    PassDice { table: u32 },
-    Roll { table: u32 },
-}
 
 fn bets() -> impl Strategy<Value = Bet> {
     prop::sample::select(Bet::all().collect::<Vec<_>>())
@@ -70,123 +44,6 @@ fn steps() -> impl Strategy<Value = Step> {
             .prop_map(|(millis, lost)| Step::Block { millis, lost }),
         2 => (0usize..3).prop_map(|keep| Step::Finalize { keep }),
     ]
-}
-
-struct World {
-    net: Net,
-    leader: Chain,
-    follower: Chain,
-    /// The blocks above the finalized one that stand on each other, oldest first.
-    branch: Vec<Tip>,
-    finalized: Tip,
-    view: View,
-    settled: usize,
-}
-
-impl World {
-    fn new() -> Self {
-        let net = Net::new(1, 4);
-        let (leader, follower) = (net.chain(), net.chain());
-        let (finalized, branch) = (net.tip(), Vec::new());
-        let mut world =
-            Self { net, leader, follower, branch, finalized, view: View(0), settled: 0 };
-        // A table and a shooter, so that most of what follows is not refused.
-        world.ask(0, 0, &What::Open { bank: 6000 });
-        world.block(1, false);
-        for player in 1..4 {
-            world.ask(player, 0, &What::Sit { table: 1 });
-        }
-        world.block(1, false);
-        world.finalize(0);
-        world
-    }
-
-    fn step(&mut self, step: &Step) {
-        match step {
-            Step::Ask { player, skip, what } => self.ask(*player, *skip, what),
-            Step::Block { millis, lost } => self.block(*millis, *lost),
-            Step::Finalize { keep } => self.finalize(*keep),
-        }
-    }
-
-    fn ask(&mut self, player: usize, skip: u64, what: &What) {
-        let round = |table: u32| {
-            let entry = self.leader.state().table(TableId(table));
-            entry.map_or(Round(1), |entry| entry.table.round())
-        };
-        let operation = match *what {
-            What::Transfer { to, amount } => {
-                let to = address(&self.net.players[to]);
-                Operation::Transfer { to, amount: Chips(amount) }
-            }
-            What::Open { bank } => open(bank),
-            What::Close { table } => Operation::CloseTable { table: TableId(table) },
-            What::Sit { table } => Operation::Sit { table: TableId(table) },
-            What::Stand { table } => Operation::Stand { table: TableId(table) },
-            What::Bet { table, late, bet, amount } => {
-                let round = Round(round(table).0 - late.min(1));
-                let (table, amount) = (TableId(table), Chips(amount));
-                Operation::Bet { table, round, bet, amount }
-            }
-            What::TakeDown { table, bet, amount } => Operation::TakeDown {
-                table: TableId(table),
-                round: round(table),
-                bet,
-                amount: amount.map(Chips),
-            },
-            What::Call { table, bet, on } => {
-                Operation::SetWorking { table: TableId(table), round: round(table), bet, on }
-            }
-            What::Fund { table, amount } => {
-                Operation::Fund { table: TableId(table), amount: Chips(amount) }
-            }
-            What::Draw { table, amount } => {
-                Operation::Draw { table: TableId(table), amount: Chips(amount) }
-            }
-            What::Ready { table } => {
-                Operation::Ready { table: TableId(table), round: round(table) }
-            }
-            What::PassDice { table } => {
-                Operation::PassDice { table: TableId(table), round: round(table) }
-            }
-            What::Roll { table } => Operation::Roll { table: TableId(table), round: round(table) },
-        };
-        let nonce = self.leader.next_nonce(&self.net.players[player].peer()).unwrap();
-        let transaction = self.net.sign(player, nonce.0 + skip, operation);
-        let _ = self.leader.submit(transaction);
-    }
-
-    fn tip(&self) -> Tip {
-        self.branch.last().copied().unwrap_or(self.finalized)
-    }
-
-    fn block(&mut self, millis: u64, lost: bool) {
-        let tip = self.tip();
-        self.view = self.view.next();
-        let slot = Slot { view: self.view, ..next(tip, millis) };
-        let (header, body) = self.net.propose(&mut self.leader, tip, slot);
-        assert_eq!(self.leader.check(&header, &body), Ok(()), "what it built itself");
-        assert_eq!(self.follower.check(&header, &body), Ok(()), "what another built");
-        if !lost {
-            self.branch.push(Tip { hash: header.hash(), slot });
-        }
-    }
-
-    fn finalize(&mut self, keep: usize) {
-        let count = self.branch.len().saturating_sub(keep);
-        for tip in self.branch.drain(..count) {
-            let finalized = self.leader.finalize(&tip.hash);
-            self.settled += finalized.effects.settled.len();
-            assert_eq!(self.follower.finalize(&tip.hash).effects, finalized.effects);
-            assert_eq!(self.leader.state().root(), self.follower.state().root());
-            assert_eq!(self.leader.state().supply(), Chips(4 * CHIPS));
-            assert!(self.leader.state().conserved());
-            self.finalized = tip;
-        }
-        for tip in [self.finalized].iter().chain(&self.branch) {
-            assert!(self.leader.knows(&tip.hash) && self.follower.knows(&tip.hash));
-        }
-    }
 }
 
 proptest! {

@@ -6,4 +6,5 @@ mod rules;
 mod schedules;
 mod steps;
 mod wire;
-mod world;
+
+use super::world;

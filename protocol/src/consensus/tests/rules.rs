@@ -87,7 +87,7 @@ fn a_block_that_skips_a_view_without_its_nullification_is_nullified() {
 fn a_barred_validator_votes_above_the_bar_and_is_done_with_a_notarization_from_there() {
     let me = leader(4);
     let mut node = machine(4, me, Time::ZERO);
-    node.restore(Entry::Barred { maximum: View(1) });
+    node.restore(Entry::Barred { maximum: View(1) }).unwrap();
     node.resume(Time::ZERO, 1, Past::Lost);
     node.handle(Time::ZERO, Input::LinkUp { link: LINK, peer: key(9).peer() });
     drain(&mut node);
@@ -181,7 +181,7 @@ fn a_restarted_leader_says_its_journalled_proposal_again_and_makes_no_other() {
     assert_eq!(written.collect::<Vec<_>>(), journal);
 
     let mut node = machine(4, me, Time::ZERO);
-    journal.into_iter().for_each(|entry| node.restore(entry));
+    journal.into_iter().for_each(|entry| node.restore(entry).unwrap());
     node.resume(Time::ZERO, 2, Past::Known);
     node.handle(Time::ZERO, content);
     let outputs = drain(&mut node);

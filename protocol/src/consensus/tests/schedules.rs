@@ -150,7 +150,7 @@ fn with_more_than_f_journals_lost_nobody_votes_without_a_human() {
 }
 
 /// Delays, losses, reorderings and crashes for a while, then a network that behaves.
-fn storm(n: usize, twins: &[usize], seed: u64) -> World {
+fn storm(n: usize, twins: &[usize], seed: u64) -> World<'static> {
     let mut world = World::new(n, twins, seed);
     let mut rng: Rng = world.rng.fork("network");
     let mut sides = alloc::vec![0u64; world.nodes.len()];

@@ -268,20 +268,25 @@ fn a_leader_that_proposes_twice_is_accused_and_its_view_not_finalized() {
 }
 
 #[test]
-fn a_block_that_is_here_under_another_vote_is_judged_by_that_vote() {
-    let node = &mut ready(follower(1));
+fn a_known_block_under_another_vote_is_passed_on_only_after_a_look_at_that_vote() {
+    let mut node = ready(follower(1));
     let first = first_proposal();
-    accept_proposal(node, &first);
-    let under = |vote| Message::Proposal(Proposal { vote, block: first.block.clone() });
-    let forged = Vote { signature: Signature([7; 64]), ..first.vote };
-    let blame = Output::Blame { link: LINK, fault: Fault::BadSignature };
-    assert_eq!(receive(node, under(forged)), vec![blame]);
-    let Statement::Notarize { view, block, time } = first.vote.statement else { panic!() };
-    let time = BlockTime(time.0 + 1);
-    let second = vote(leader(1), Statement::Notarize { view, block, time });
-    let evidence = Evidence { first: first.vote, second };
-    assert_eq!(receive(node, under(second)), vec![Output::Accuse(evidence), Output::Relay]);
-    assert_eq!(receive(node, under(first.vote)), vec![Output::Relay]);
+    accept_proposal(&mut node, &first);
+    let again = receive(&mut node, Message::Proposal(first.clone()));
+    assert_eq!(again, vec![Output::Relay]);
+
+    // Who passes this on would be blamed for it.
+    let signature = Signature([1; 64]);
+    let forged = Proposal { vote: Vote { signature, ..first.vote }, ..first.clone() };
+    let outputs = receive(&mut node, Message::Proposal(forged));
+    assert_eq!(outputs, vec![Output::Blame { link: LINK, fault: Fault::BadSignature }]);
+
+    let (view, block, time) = (View(1), first.block.hash(), BlockTime(6_000));
+    let restated = vote(leader(1), Statement::Notarize { view, block, time });
+    let evidence = Evidence { first: first.vote, second: restated };
+    let restated = Proposal { vote: restated, ..first };
+    let outputs = receive(&mut node, Message::Proposal(restated));
+    assert_eq!(outputs, vec![Output::Accuse(evidence), Output::Relay]);
 }
 
 #[test]
@@ -437,7 +442,7 @@ fn a_vote_of_ones_own_that_is_not_in_the_journal_ends_voting_however_it_comes() 
     }
     // After a loss that is known of, what was voted before it is no news.
     let mut node = machine(4, me, Time::ZERO);
-    node.restore(Entry::Barred { maximum: View(1) });
+    node.restore(Entry::Barred { maximum: View(1) }).unwrap();
     node.resume(Time::ZERO, 1, Past::Lost);
     node.handle(Time::ZERO, Input::LinkUp { link: LINK, peer: key(9).peer() });
     drain(&mut node);
@@ -511,4 +516,38 @@ fn who_gathered_a_branch_that_came_to_nothing_begins_again_with_others() {
         node.handle(Time::ZERO, Input::Validated { block: block.hash(), valid: true });
     }
     assert_eq!(node.finalized_hash(), second.hash());
+}
+
+#[test]
+fn an_answer_to_a_question_that_was_given_up_is_nobodys_fault() {
+    let me = follower(1);
+    let mut node = ready(me);
+    let first = first_proposal().block;
+    let why = Justification { parent: Some(notarization(&first, me)), skipped: None };
+    let second = block(2, &first.header, first.hash(), why);
+    let decided = |block: &Block| Decided {
+        block: block.clone(),
+        notarization: notarization(block, me),
+        finalization: None,
+    };
+    let answer = |blocks: Vec<Decided>| Message::Decided(List::new(blocks).unwrap());
+    let ask = |from| {
+        let message = Message::Request(Request::Decided { from: Height(from) });
+        Output::Send { link: LINK, message }
+    };
+    let status = Message::Status(Status { view: View(1), finalized: Height(9) });
+    assert_eq!(receive(&mut node, status), vec![ask(1)]);
+    // It goes on from a state that it fetched, and asks for what is above.
+    node.sync.skip_to(Height(7));
+    node.handle(Time::ZERO, Input::Tick);
+    assert_eq!(drain(&mut node), vec![ask(8)]);
+    assert_eq!(receive(&mut node, answer(vec![decided(&first), decided(&second)])), vec![]);
+
+    // An answer that does not hold together is.
+    let mut node = ready(me);
+    let status = Message::Status(Status { view: View(1), finalized: Height(9) });
+    assert_eq!(receive(&mut node, status), vec![ask(1)]);
+    let outputs = receive(&mut node, answer(vec![decided(&first), decided(&first)]));
+    let blame = Output::Blame { link: LINK, fault: Fault::BadBlock };
+    assert!(outputs.contains(&blame), "{outputs:?}");
 }

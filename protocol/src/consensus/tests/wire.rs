@@ -4,66 +4,9 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use bytes::Bytes;
-
-use super::world::{commitments, context, genesis, key};
-use crate::block::{Header, Height, Parent, ValidatorIndex, View};
-use crate::consensus::{
-    Block, Certificate, Decided, Finalization, Justification, Message, Notarization, Nullification,
-    Proposal, Request, Statement, Status, Vote,
-};
-use crate::time::BlockTime;
-use crate::wire::{Hash, List, decode, encode, limits};
-
-fn vote(index: usize, statement: Statement) -> Vote {
-    statement.sign(ValidatorIndex(index as u16), &key(index), &context()).into_inner()
-}
-
-fn messages() -> Vec<(&'static str, Message)> {
-    let body = Bytes::from_static(b"body");
-    let why = Justification::default();
-    let genesis = genesis();
-    let parent = context().network;
-    let header = Header {
-        view: View(1),
-        height: Height(1),
-        parent: Parent { view: View(0), hash: parent },
-        time: why.block_time(genesis.time),
-        body: Header::body_hash(&body),
-        commitments: commitments(&parent, &body),
-        justification: why.hash(),
-        ..genesis
-    };
-    let block = Block { header, body, justification: why };
-    let hash = block.hash();
-    let (view, time) = (View(1), BlockTime(1_234_567));
-    let notarize = |index| vote(index, Statement::Notarize { view, block: hash, time });
-    let nullify = |index| vote(index, Statement::Nullify { view: View(2), highest: View(1) });
-    let finalize = |index| vote(index, Statement::Finalize { view, block: hash });
-    let notarizes: Vec<Vote> = (0..3).map(notarize).collect();
-    let nullifies: Vec<Vote> = (0..3).map(nullify).collect();
-    let finalizes: Vec<Vote> = (0..3).map(finalize).collect();
-    let notarization = Notarization::assemble(view, hash, notarizes.iter(), 3).unwrap();
-    let nullification = Nullification::assemble(View(2), nullifies.iter(), 3).unwrap();
-    let finalization = Finalization::assemble(view, hash, finalizes.iter(), 3);
-    let highest = Some(notarization.clone());
-    let decided =
-        Decided { block: block.clone(), notarization: notarization.clone(), finalization };
-    alloc::vec![
-        ("proposal", Message::Proposal(Proposal { block: block.clone(), vote: notarize(0) })),
-        ("notarize", Message::Vote(notarize(1))),
-        ("nullify", Message::Vote(nullify(1))),
-        ("finalize", Message::Vote(finalize(1))),
-        ("notarization", Message::Certificate(Certificate::Notarization(notarization))),
-        ("nullification", Message::Certificate(Certificate::Nullification(nullification, highest))),
-        ("status", Message::Status(Status { view: View(300), finalized: Height(299) })),
-        ("want notarization", Message::Request(Request::Notarization { at_least: View(7) })),
-        ("want block", Message::Request(Request::Block { hash })),
-        ("want decided", Message::Request(Request::Decided { from: Height(7) })),
-        ("block", Message::Block(block)),
-        ("decided", Message::Decided(List::new(alloc::vec![decided]).unwrap())),
-    ]
-}
+use super::world::messages;
+use crate::consensus::Message;
+use crate::wire::{Hash, decode, encode, limits};
 
 #[test]
 fn every_message_has_the_same_bytes_as_before() {

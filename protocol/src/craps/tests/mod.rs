@@ -11,17 +11,14 @@ mod traps;
 use std::string::{String, ToString};
 use std::vec::Vec;
 
-use super::{Bet, Chips, Dice, Moment, Outcome, Player, Refusal, RollTicket, Rules, Table};
+use super::model::{TICKET, moment};
+use super::{Bet, Chips, Dice, Moment, Outcome, Player, Refusal, Rules, Table};
 use super::{Resolved, Settlement};
-use crate::block::{Height, View};
-use crate::time::BlockTime;
 
 const ANNA: Player = Player([1; 32]);
 const BERT: Player = Player([2; 32]);
 const CARA: Player = Player([3; 32]);
 const OWNER: Player = Player([9; 32]);
-
-const TICKET: RollTicket = RollTicket { view: View(7), key_version: 1 };
 
 /// What a roll decides that decides nothing.
 const NOTHING: [&str; 0] = [];
@@ -32,10 +29,6 @@ fn bet(key: &str) -> Bet {
 
 fn dice(first: u8, second: u8) -> Dice {
     Dice::new(first, second).unwrap()
-}
-
-fn moment(height: u64, millis: u64) -> Moment {
-    Moment { height: Height(height), time: BlockTime(millis) }
 }
 
 /// A table at which Anna sits, and a clock that lets every deadline pass between rolls.

@@ -10,43 +10,16 @@ use proptest::test_runner::TestRunner;
 
 use super::*;
 use crate::craps::layout::Layout;
+use crate::craps::model::{Ask, PLAYERS, any_house, play};
 use crate::craps::reserve::Exposure;
 use crate::craps::settle;
 use crate::craps::terms::{Opens, Terms, Wager};
-use crate::craps::{Bar, Faces, Number, OnComeOut, Phase, Round, Rounding, Stays, VigWhen};
+use crate::craps::{Faces, Number, Round, Stays};
+use crate::fuzzing::Choices;
 use crate::wire::{decode, encode};
-
-const PLAYERS: u8 = 4;
 
 fn cases(cases: u32) -> ProptestConfig {
     ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() }
-}
-
-/// Anything that can be asked of a table.
-#[derive(Clone, Copy, Debug)]
-enum Ask {
-    Sit(u8),
-    Stand(u8),
-    /// Any bet, any amount: mostly refused.
-    Bet(u8, Bet, u64),
-    /// One of the bets that are open now, by so many units.
-    OpenBet(u8, Index, u64),
-    /// Any bet, up or not, or so much of it.
-    TakeDown(u8, Bet, Option<u64>),
-    /// One of the player's own bets, or so many units of it.
-    TakeDownOwn(u8, Index, Option<u64>),
-    /// One of the player's own bets, called on or off.
-    CallOwn(u8, Index, bool),
-    SetWorking(u8, Bet, bool),
-    Fund(u8, u64),
-    Draw(u8, u64),
-    Ready(u8),
-    PassDice(u8),
-    Roll(Option<u8>),
-    Settle(Dice),
-    /// A roll by whoever may throw, and its settlement.
-    Throw(Dice),
-    Close(u8),
 }
 
 fn any_bet() -> impl Strategy<Value = Bet> {
@@ -67,13 +40,13 @@ fn any_ask() -> impl Strategy<Value = Ask> {
         3 => player.clone().prop_map(Ask::Sit),
         1 => player.clone().prop_map(Ask::Stand),
         4 => (player.clone(), any_bet(), any_amount()).prop_map(|(p, b, a)| Ask::Bet(p, b, a)),
-        30 => (player.clone(), any::<Index>(), 1..=12u64)
+        30 => (player.clone(), any::<u16>(), 1..=12u64)
             .prop_map(|(player, bet, units)| Ask::OpenBet(player, bet, units)),
         1 => (player.clone(), any_bet(), prop::option::of(any_amount()))
             .prop_map(|(player, bet, amount)| Ask::TakeDown(player, bet, amount)),
-        3 => (player.clone(), any::<Index>(), prop::option::of(1..=6u64))
+        3 => (player.clone(), any::<u16>(), prop::option::of(1..=6u64))
             .prop_map(|(player, bet, units)| Ask::TakeDownOwn(player, bet, units)),
-        2 => (player.clone(), any::<Index>(), any::<bool>())
+        2 => (player.clone(), any::<u16>(), any::<bool>())
             .prop_map(|(player, bet, on)| Ask::CallOwn(player, bet, on)),
         1 => (player.clone(), any_amount()).prop_map(|(player, chips)| Ask::Fund(player, chips)),
         1 => (0..=PLAYERS, any_amount()).prop_map(|(player, chips)| Ask::Draw(player, chips)),
@@ -87,249 +60,7 @@ fn any_ask() -> impl Strategy<Value = Ask> {
 }
 
 fn any_rules() -> impl Strategy<Value = Rules> {
-    let bar = prop_oneof![Just(Bar::Twelve), Just(Bar::Two), Just(Bar::Three)];
-    let rounding = prop_oneof![
-        Just(Rounding::Exact),
-        Just(Rounding::Nearest),
-        Just(Rounding::Up),
-        Just(Rounding::Down),
-    ];
-    let flags = (any::<[bool; 9]>(), any::<[bool; 6]>(), any::<[bool; 4]>());
-    (bar, rounding, flags, prop::bool::weighted(0.1)).prop_map(
-        |(bar, rounding, flags, few_bets)| {
-            let mut rules = Rules { bar, window_ms: 1000, ..Rules::default() };
-            let [come_odds, dont_come_odds, put_odds, place, buy, lay, hardways, big, yes_no] =
-                flags.0;
-            rules.works_on_come_out = OnComeOut {
-                come_odds,
-                dont_come_odds,
-                put_odds,
-                place,
-                buy,
-                lay,
-                hardways,
-                big,
-                yes_no,
-            };
-            let [place, buy, lay, hardways, big, yes_no] = flags.1;
-            rules.stays_after_win = Stays { place, buy, lay, hardways, big, yes_no };
-            let [crapless, upfront, put_is_contract, exact_units] = flags.2;
-            rules.crapless = crapless;
-            rules.put_is_contract = put_is_contract;
-            rules.exact_units = exact_units;
-            rules.vig.rounding = rounding;
-            if upfront {
-                rules.vig.when = VigWhen::Upfront;
-            }
-            if few_bets {
-                (rules.max_bets, rules.max_seats) = (3, 2);
-            }
-            rules
-        },
-    )
-}
-
-/// A table, what its players have won or lost, and what it did at each roll.
-struct Played {
-    table: Table,
-    opened_with: i128,
-    accounts: BTreeMap<Player, i128>,
-    /// What was put into the bank while the dice rolled.
-    queued: u64,
-    settlements: Vec<Settlement>,
-}
-
-impl Played {
-    fn debit(&mut self, player: Player, chips: Chips) {
-        *self.accounts.entry(player).or_default() -= i128::from(chips.0);
-    }
-
-    fn credit(&mut self, player: Player, chips: Chips) {
-        *self.accounts.entry(player).or_default() += i128::from(chips.0);
-    }
-
-    /// Asks one thing and checks everything that must hold before and after.
-    fn ask(&mut self, ask: Ask, step: u64, name: impl Fn(u8) -> Player) {
-        let before = self.table.clone();
-        let (round, at) = (before.round(), moment(step, step * 30_000));
-        let ask = self.concrete(ask, &name);
-        let refused = match ask {
-            Ask::Sit(player) => self.table.sit(name(player)).err(),
-            Ask::Stand(player) => match self.table.stand(name(player), at) {
-                Ok(returned) => {
-                    self.credit(name(player), returned);
-                    None
-                }
-                Err(refusal) => Some(refusal),
-            },
-            Ask::Bet(player, bet, amount) => {
-                let price = self.table.price(name(player), bet, Chips(amount));
-                let refused = self.table.bet(name(player), round, bet, Chips(amount), at).err();
-                if refused.is_none() {
-                    self.debit(name(player), price.unwrap());
-                }
-                refused
-            }
-            Ask::SetWorking(player, bet, on) => {
-                let reserve = self.table.reserve();
-                let refused = self.table.set_working(name(player), round, bet, on).err();
-                assert_eq!(self.table.reserve(), reserve, "calling bets costs the bank nothing");
-                refused
-            }
-            Ask::Fund(player, amount) => {
-                let refused = self.table.fund(Chips(amount)).err();
-                if refused.is_none() {
-                    self.debit(name(player), Chips(amount));
-                    let rolling = matches!(before.phase(), Phase::Rolling { .. });
-                    self.queued += if rolling { amount } else { 0 };
-                }
-                refused
-            }
-            Ask::Draw(player, amount) => match self.table.draw(name(player), Chips(amount)) {
-                Ok(drawn) => {
-                    self.credit(name(player), drawn);
-                    None
-                }
-                Err(refusal) => Some(refusal),
-            },
-            Ask::TakeDown(player, bet, amount) => {
-                let amount = amount.map(Chips);
-                match self.table.take_down(name(player), round, bet, amount) {
-                    Ok(returned) => {
-                        self.credit(name(player), returned);
-                        None
-                    }
-                    Err(refusal) => Some(refusal),
-                }
-            }
-            Ask::Ready(player) => self.table.ready(name(player), round).err(),
-            Ask::PassDice(player) => self.table.pass_dice(name(player), round, at).err(),
-            Ask::Roll(by) => self.table.roll(by.map(&name), round, at, TICKET).err(),
-            Ask::Settle(dice) => {
-                if matches!(before.phase(), Phase::Rolling { .. }) {
-                    self.settle(dice, at);
-                }
-                None
-            }
-            Ask::Throw(dice) => {
-                let throw = |table: &mut Table, by| table.roll(by, round, at, TICKET);
-                let refused = throw(&mut self.table, before.shooter())
-                    .or_else(|_| throw(&mut self.table, None))
-                    .err();
-                if refused.is_none() {
-                    self.settle(dice, at);
-                }
-                refused
-            }
-            Ask::Close(player) => self.table.close(name(player)).err(),
-            Ask::OpenBet(..) | Ask::TakeDownOwn(..) | Ask::CallOwn(..) => None,
-        };
-        if refused.is_some() {
-            assert_eq!(self.table, before, "a refusal changes nothing: {ask:?}");
-        }
-        self.check();
-    }
-
-    /// Makes an ask that depends on what is open or up into one that names a bet.
-    fn concrete(&self, ask: Ask, name: impl Fn(u8) -> Player) -> Ask {
-        let (rules, point) = (self.table.rules(), self.table.point());
-        let up = |player| self.table.bets().filter(move |(owner, ..)| *owner == name(player));
-        match ask {
-            Ask::OpenBet(player, index, units) => {
-                let own: Vec<Bet> = up(player).map(|(_, bet, _)| bet).collect();
-                let open = Bet::all().filter(|bet| match Terms::of(*bet, rules, point).opens {
-                    Opens::Always => true,
-                    Opens::PuckOff | Opens::NewHand | Opens::AfterSeven => point.is_none(),
-                    Opens::PuckOn => point.is_some() && !own.contains(bet),
-                    Opens::Travels | Opens::NotOffered => false,
-                    Opens::Behind { flat, .. } => own.contains(&flat),
-                });
-                let bet = *index.get(&open.collect::<Vec<_>>());
-                let unit = Terms::of(bet, rules, point).unit();
-                Ask::Bet(player, bet, unit * units)
-            }
-            Ask::TakeDownOwn(player, index, units) => {
-                let own: Vec<Bet> = up(player).map(|(_, bet, _)| bet).collect();
-                if own.is_empty() {
-                    return ask;
-                }
-                let bet = *index.get(&own);
-                let unit = Terms::of(bet, rules, point).unit();
-                Ask::TakeDown(player, bet, units.map(|units| unit * units))
-            }
-            Ask::CallOwn(player, index, on) => {
-                let own: Vec<Bet> = up(player).map(|(_, bet, _)| bet).collect();
-                if own.is_empty() { ask } else { Ask::SetWorking(player, *index.get(&own), on) }
-            }
-            other => other,
-        }
-    }
-
-    fn settle(&mut self, dice: Dice, at: Moment) {
-        let (reserve, bank) = (self.table.reserve(), self.table.bank());
-        let settlement = self.table.settle(dice, at);
-        let lost = i128::from(bank.0) - i128::from(self.table.bank().0);
-        let (drawn, queued) = (settlement.drawn.0, i128::from(self.queued));
-        let paid = lost - i128::from(drawn) + queued;
-        assert!(paid <= i128::from(reserve.0), "a roll paid {paid} out of a reserve of {reserve}");
-        for one in &settlement.resolved {
-            assert!(one.result == Outcome::Win || !one.stays, "only winners stay up");
-        }
-        self.queued = 0;
-        for (player, chips) in &settlement.payouts {
-            assert!(*chips > Chips::ZERO);
-            self.credit(*player, *chips);
-        }
-        self.settlements.push(settlement);
-    }
-
-    fn check(&self) {
-        let table = &self.table;
-        assert!(table.reserve() <= table.bank(), "the bank can pay the worst");
-        let outside: i128 = self.accounts.values().sum();
-        assert_eq!(i128::from(table.held().0) + outside, self.opened_with, "chips are conserved");
-        assert!(table.seats().len() <= usize::from(table.rules().max_seats));
-        assert!(table.history().count() <= Table::HISTORY);
-        let present: Vec<Player> =
-            table.seats().iter().filter(|seat| !seat.leaving).map(|seat| seat.player).collect();
-        match table.shooter() {
-            Some(shooter) => assert!(present.contains(&shooter)),
-            None => assert_eq!(present, []),
-        }
-        for (player, bet, stake) in table.bets() {
-            assert!(stake > Chips::ZERO);
-            let seated = table.seats().iter().any(|seat| seat.player == player);
-            assert!(seated, "every bet has a seat: {bet}");
-            if let Opens::Behind { flat, cap } = Terms::of(bet, table.rules(), table.point()).opens
-            {
-                let own = |(owner, bet, _): &(Player, Bet, Chips)| (*owner, *bet) == (player, flat);
-                let (.., flat) = table.bets().find(own).expect("odds have their flat bet");
-                assert!(u128::from(stake.0) <= cap.of(flat), "{bet} is within its cap");
-            }
-        }
-    }
-}
-
-fn play(
-    rules: &Rules,
-    bank: u64,
-    asks: &[Ask],
-    owner: u8,
-    name: impl Fn(u8) -> Player + Copy,
-) -> Played {
-    let table = Table::open(rules.clone(), name(owner), Chips(bank), moment(0, 0)).unwrap();
-    let mut played = Played {
-        table,
-        opened_with: i128::from(bank),
-        accounts: BTreeMap::new(),
-        queued: 0,
-        settlements: vec![],
-    };
-    let seated: Vec<Ask> = (0..PLAYERS - 1).map(Ask::Sit).collect();
-    for (step, ask) in (1..).zip(seated.iter().chain(asks)) {
-        played.ask(*ask, step, name);
-    }
-    played
+    any::<[u8; 23]>().prop_map(|bytes| any_house(&mut Choices::new(&bytes)))
 }
 
 proptest! {

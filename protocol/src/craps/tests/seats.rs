@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::craps::{Phase, Round, Seat};
+use crate::time::BlockTime;
 
 /// Anna, Bert and Cara at a standard table opened at block 100, time 0.
 fn three() -> Table {

@@ -175,6 +175,11 @@ impl Plumtree {
         self.outputs.pop_front()
     }
 
+    /// Whether the peer of a link hears `peer` without a relay.
+    pub(in crate::mesh) fn neighbours_hear(&self, peer: PeerId) -> bool {
+        self.neighbourhoods.hear(peer)
+    }
+
     pub(in crate::mesh) fn deadline(&self) -> Option<Time> {
         self.missing.deadline().into_iter().chain(self.announce_at).min()
     }

@@ -1,7 +1,11 @@
 //! Snapshots: made every few blocks, fetched by who is far behind, and a shorter way to start.
 
+use alloc::collections::BTreeSet;
+
 use super::*;
+use crate::block::View;
 use crate::chain::{Answer, PartId};
+use crate::consensus::Statement;
 use crate::journal::Entry;
 use crate::node::SnapshotConfig;
 use crate::node::packet::Packet;
@@ -18,12 +22,22 @@ fn old_world(players: usize, height: u64) -> World {
     world.do_it(1, Operation::Sit { table: TABLE });
     world.bet(1, "pass", 100);
     while world.node(0).status().height < Height(height) {
-        world.roll(1);
-        if world.node(0).state().table(TABLE).unwrap().table.bets().count() == 0 {
-            world.bet(1, "pass", 100);
-        }
+        play(&mut world);
     }
+    keep_betting(&mut world);
     world
+}
+
+/// A bet if there is none, and a roll.
+fn play(world: &mut World) {
+    keep_betting(world);
+    world.roll(1);
+}
+
+fn keep_betting(world: &mut World) {
+    if world.node(1).state().table(TABLE).unwrap().table.bets().count() == 0 {
+        world.bet(1, "pass", 100);
+    }
 }
 
 fn entries(world: &World, index: usize) -> impl Iterator<Item = Entry> + '_ {
@@ -116,9 +130,103 @@ fn a_snapshot_without_all_its_parts_is_no_beginning() {
         seed: [0; 32],
         config: world.config,
         past: Past::Known,
+        begins: Position(0),
     };
     let refused = Node::new(setup, world.now, place.journal.clone()).unwrap_err();
     assert!(refused.to_string().contains("snapshot"), "{refused}");
+}
+
+/// Every vote of one validator, by view and kind.
+fn votes(world: &World, index: usize) -> BTreeMap<(View, u8), BTreeSet<Vec<u8>>> {
+    let mut votes: BTreeMap<_, BTreeSet<_>> = BTreeMap::new();
+    for entry in entries(world, index) {
+        let Entry::Vote(vote) = entry else { continue };
+        let kind = match vote.statement {
+            Statement::Notarize { .. } => 0,
+            Statement::Nullify { .. } => 1,
+            Statement::Finalize { .. } => 2,
+        };
+        let said = crate::wire::encode(&vote.statement);
+        votes.entry((vote.view(), kind)).or_default().insert(said);
+    }
+    votes
+}
+
+#[test]
+fn a_validator_that_starts_at_a_base_keeps_what_it_promised_before_it() {
+    let mut world = old_world(1, 50);
+    for _ in 0..24 {
+        let index = (world.node(0).status().height.0 % 4) as usize;
+        world.kill(index);
+        world.start(index);
+        assert!(world.beginning(index) > Position(0), "it starts at a base");
+        world.assert_equal_states();
+        play(&mut world);
+        world.assert_equal_states();
+    }
+    for index in 0..4 {
+        let votes = votes(&world, index);
+        assert!(votes.len() > 100);
+        assert!(votes.values().all(|said| said.len() == 1), "{index} contradicts itself");
+        let accused = |notice: &Notice| matches!(notice, Notice::Evidence { .. });
+        assert!(!world.places[index].notices.iter().any(accused));
+    }
+}
+
+#[test]
+fn a_snapshot_that_a_crash_interrupted_is_fetched_again() {
+    let mut world = old_world(1, 60);
+    world.start(4);
+    let goal = world.node(0).status().height;
+    let fetches = |world: &World| entries(world, 4).any(|it| matches!(it, Entry::Part { .. }));
+    assert!(world.run_until(Duration::from_secs(60), fetches), "{}", world.why(4));
+    // All but the end of it was written.
+    world.kill(4);
+    let part = entries(&world, 4).position(|it| matches!(it, Entry::Part { .. })).unwrap();
+    world.places[4].journal.truncate(part + 1);
+    world.places[4].durable = part + 1;
+    world.start(4);
+    let reached = |world: &World| world.node(4).status().height >= goal;
+    assert!(world.run_until(Duration::from_secs(60), reached), "{}", world.why(4));
+    world.kill(4);
+    world.start(4);
+    world.assert_equal_states();
+}
+
+#[test]
+fn who_hears_nothing_more_of_a_state_looks_for_others_who_have_it() {
+    let mut world = old_world(1, 60);
+    world.start(4);
+    let due = |world: &World| world.node(4).snapshots.deadline();
+    let minute = Duration::from_secs(60);
+    assert!(world.run_until(minute, |world| due(world).is_some()), "{}", world.why(4));
+    let asks_again = due(&world);
+    // Whoever is asked for a part has until later than those who were asked what there is.
+    assert!(world.run_until(minute, |world| due(world) > asks_again), "{}", world.why(4));
+    world.queue.clear();
+    world.now = due(&world).unwrap();
+    world.give(4, Event::Tick);
+    assert_eq!(due(&world), Some(world.now + SnapshotConfig::default().patience));
+}
+
+#[test]
+fn a_base_without_its_snapshot_is_no_beginning() {
+    let mut world = old_world(0, 50);
+    world.kill(0);
+    let base = entries(&world, 0).position(|it| matches!(it, Entry::Base { .. })).unwrap();
+    let whole = entries(&world, 0).position(|it| matches!(it, Entry::Snapshot(_))).unwrap();
+    let place = &world.places[0];
+    let setup = Setup {
+        genesis: world.genesis.clone(),
+        keypair: place.keypair.clone(),
+        proof: place.proof,
+        seed: [0; 32],
+        config: world.config,
+        past: Past::Known,
+        begins: Position(base as u64),
+    };
+    let refused = Node::new(setup, world.now, place.journal[base..whole].to_vec()).unwrap_err();
+    assert!(refused.to_string().contains("lacks the snapshot"), "{refused}");
 }
 
 #[test]

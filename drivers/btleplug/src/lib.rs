@@ -1,0 +1,27 @@
+//! Bluetooth LE links for a BitCraps node: between machines that see each other, without a network.
+//!
+//! * [`transport`] decides everything, without a radio, a clock or a thread.
+//! * [`radio`] is the seam to the machine's radio; the feature `radio` adds the real one, `system`:
+//!   btleplug as the central, on Linux bluer as the peripheral.
+//! * [`Bluetooth`] is the thread between the two and the [host](bitcraps_host).
+//! * [`greeting`] is what drivers say to each other; [`policy`] is how much radio time they spend.
+//!
+//! A link is a dumb pipe for frames of 19 to 509 bytes that may be lost, repeated and reordered; the
+//! node's mesh numbers and repeats them. Who the other side is, its handshake proves.
+
+pub mod greeting;
+mod look_around;
+pub mod policy;
+pub mod radio;
+mod run;
+mod sightings;
+#[cfg(feature = "radio")]
+pub mod system;
+pub mod transport;
+
+pub use greeting::Card;
+pub use look_around::look_around;
+pub use policy::{Policy, Profile};
+pub use run::{Bluetooth, Config, Near, Report};
+pub use sightings::Sighting;
+pub use transport::TRANSPORT;

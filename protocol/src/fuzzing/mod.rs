@@ -1,0 +1,76 @@
+//! The bodies of the fuzz targets in `fuzz/`. Each makes of any bytes what a stranger could do, and
+//! panics if something does not hold that must hold whatever strangers do; `cargo test` carries
+//! out the committed corpus of each. The feature `fuzzing` only adds.
+//!
+//! Most targets drive the model that the property tests of the same part drive, so that what must
+//! hold is said once. Bytes become decisions through [`Choices`]: no input is refused, and when
+//! the bytes run out everything else goes its ordinary way.
+
+mod choices;
+mod consensus;
+mod craps;
+mod keygen;
+mod receipts;
+mod session;
+#[cfg(test)]
+mod tests;
+mod transactions;
+mod wire;
+
+use alloc::vec::Vec;
+use std::path::Path;
+
+pub use choices::{Choices, Decisions};
+pub use consensus::consensus;
+pub use craps::craps;
+pub use keygen::keygen;
+pub use receipts::receipts;
+pub use session::session;
+pub use transactions::transactions;
+pub use wire::wire;
+
+/// A fuzz target: what it does with bytes, and inputs to begin with.
+#[derive(Clone, Copy, Debug)]
+pub struct Target {
+    /// Its name, and that of its corpus.
+    pub name: &'static str,
+    /// Panics if something does not hold.
+    pub body: fn(&[u8]),
+    /// Inputs made of real values.
+    pub seeds: fn() -> Vec<Vec<u8>>,
+}
+
+/// The targets of this crate.
+pub const TARGETS: [Target; 7] = [
+    Target { name: "wire", body: wire, seeds: wire::seeds },
+    Target { name: "session", body: session, seeds: session::seeds },
+    Target { name: "consensus", body: consensus, seeds: consensus::seeds },
+    Target { name: "transactions", body: transactions, seeds: transactions::seeds },
+    Target { name: "craps", body: craps, seeds: craps::seeds },
+    Target { name: "keygen", body: keygen, seeds: keygen::seeds },
+    Target { name: "receipts", body: receipts, seeds: receipts::seeds },
+];
+
+impl Target {
+    /// Carries out the committed corpus; returns how many inputs it holds.
+    ///
+    /// Panics like the body, having named the input on standard error, and if the corpus is empty.
+    #[expect(clippy::print_stderr, reason = "the panic's message does not know the input")]
+    pub fn replay(&self) -> usize {
+        let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz/corpus").join(self.name);
+        let files = std::fs::read_dir(&corpus).expect("every target has a corpus");
+        let mut paths: Vec<_> =
+            files.map(|file| file.expect("the corpus can be read").path()).collect();
+        paths.sort();
+        for path in &paths {
+            let bytes = std::fs::read(path).expect("the corpus can be read");
+            let failed = std::panic::catch_unwind(|| (self.body)(&bytes));
+            if let Err(panic) = failed {
+                std::eprintln!("{} fails on {}", self.name, path.display());
+                std::panic::resume_unwind(panic);
+            }
+        }
+        assert!(!paths.is_empty(), "{} has no corpus", self.name);
+        paths.len()
+    }
+}

@@ -1,0 +1,41 @@
+use super::*;
+
+fn replay(name: &str) {
+    let target = TARGETS.iter().find(|target| target.name == name).expect("it is listed");
+    assert!(target.replay() > 0);
+}
+
+#[test]
+fn every_wire_value_of_the_corpus_has_one_encoding() {
+    replay("wire");
+}
+
+#[test]
+fn sessions_of_the_corpus_deliver_what_was_sealed() {
+    replay("session");
+}
+
+#[test]
+fn schedules_of_the_corpus_lead_to_one_chain() {
+    replay("consensus");
+}
+
+#[test]
+fn transactions_of_the_corpus_make_no_chip() {
+    replay("transactions");
+}
+
+#[test]
+fn tables_of_the_corpus_can_always_pay() {
+    replay("craps");
+}
+
+#[test]
+fn key_generations_of_the_corpus_end_in_one_key() {
+    replay("keygen");
+}
+
+#[test]
+fn receipts_of_the_corpus_prove_nothing_else() {
+    replay("receipts");
+}
