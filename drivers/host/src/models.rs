@@ -28,7 +28,7 @@ mod tests {
     use std::time::{Duration, Instant};
 
     use bitcraps_protocol::chain::{Genesis, ValidatorCard};
-    use bitcraps_protocol::event::{CloseReason, Direction, Endpoint, Event, LinkKind};
+    use bitcraps_protocol::event::{CloseReason, Direction, Endpoint, Event, LinkKind, Position};
     use bitcraps_protocol::identity::{Keypair, ProofOfWork};
     use bitcraps_protocol::node::{Config, Node, Past, Setup, Status};
     use bitcraps_protocol::time::{BlockTime, Time};

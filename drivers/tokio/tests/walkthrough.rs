@@ -188,7 +188,7 @@ fn a_wrong_configuration_is_told_at_once_and_before_anything_is_made() {
     assert_eq!(output.status.code(), Some(2));
     assert_eq!(
         text(&output.stderr),
-        "error: listen: \"here\" is not IP:PORT (from the environment)\n\
+        "error: listen: \"here\" is neither IP:PORT nor off (from the environment)\n\
          api: \"192.0.2.1:80\" is not a loopback address (from the command line)\n\
          warning: BITCRAPS_PEER: no such setting; did you mean BITCRAPS_PEERS?\n"
     );
