@@ -638,7 +638,7 @@ async fn a_replayed_transaction_moves_its_chips_once() {
     until("all the rest is paid", async || {
         assert!(guest.broadcast(rest.clone(), attempt).await);
         attempt += 1;
-        tokio::time::sleep(Duration::from_millis(500)).await;
+        sleep(Duration::from_millis(500)).await;
         (balance().await == 0).then_some(())
     })
     .await;
