@@ -41,7 +41,7 @@ use snow::types::{Cipher, Dh, Random};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::process::Child;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use cluster::{Cluster, Member, PATIENCE, until};
 
@@ -264,6 +264,19 @@ impl Guest {
             self.mesh.handle(self.clock.now(), Input::Received { link: LINK, frame });
         }
         true
+    }
+
+    /// Does for some time what an honest peer does; false if the connection has ended.
+    async fn live_for(&mut self, time: Duration) -> bool {
+        let end = Instant::now() + time;
+        while self.flush().await {
+            match timeout_at(end, self.take()).await {
+                Ok(true) => {}
+                Ok(false) => return false,
+                Err(_) => return true,
+            }
+        }
+        false
     }
 
     /// Says it to everybody; false if the connection has ended.
@@ -633,12 +646,13 @@ async fn a_replayed_transaction_moves_its_chips_once() {
     guest.was_heard().await;
     nothing_moved(&cluster, &before).await;
     assert_eq!(balance().await, 90);
-    // One of the others with this nonce may still wait at the node: then it is told once more.
+    // The others with this nonce give way at every node that it reaches; until it has reached the
+    // leader, it is told again.
     let (rest, mut attempt) = (sealed(pay(2, 90)), 0);
     until("all the rest is paid", async || {
         assert!(guest.broadcast(rest.clone(), attempt).await);
         attempt += 1;
-        sleep(Duration::from_millis(500)).await;
+        assert!(guest.live_for(Duration::from_millis(500)).await);
         (balance().await == 0).then_some(())
     })
     .await;

@@ -62,7 +62,12 @@ impl Mempool {
 
     pub(super) fn get(&self, id: &TransactionId) -> Option<&VerifiedTransaction> {
         let (peer, nonce) = self.by_id.get(id)?;
-        self.by_sender.get(peer)?.get(nonce).map(|waiting| &waiting.transaction)
+        self.at(peer, *nonce)
+    }
+
+    /// The one that waits with this nonce.
+    pub(super) fn at(&self, peer: &PeerId, nonce: Nonce) -> Option<&VerifiedTransaction> {
+        self.by_sender.get(peer)?.get(&nonce).map(|waiting| &waiting.transaction)
     }
 
     /// Lets a transaction wait. `account` is its sender's in the finalized state, whose height is

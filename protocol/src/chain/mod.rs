@@ -264,15 +264,34 @@ impl Chain {
         signed.verify_by(&self.terms.hooks, self.terms.network)
     }
 
-    /// Lets a transaction wait to be ordered, if the finalized state does not rule it out.
-    pub fn submit(&mut self, transaction: VerifiedTransaction) -> Result<(), SubmitRefusal> {
+    /// Lets a transaction wait to be ordered, if the finalized state does not rule it out. Returns
+    /// the one with the same nonce that gave way to it, if one did, and why.
+    pub fn submit(
+        &mut self,
+        transaction: VerifiedTransaction,
+    ) -> Result<Option<(TransactionId, Rejection)>, SubmitRefusal> {
         let peer = transaction.transaction().sender.peer;
         let account = self.state().account(&peer);
         let height = self.blocks.finalized().slot.height;
+        let displaced = self.displaced(&transaction);
+        if let Some((id, _)) = &displaced {
+            self.mempool.remove(id);
+        }
         self.mempool.insert(transaction, account.as_ref(), height)?;
         self.search.open.insert(peer);
         self.search.answer = None;
-        Ok(())
+        Ok(displaced)
+    }
+
+    /// The waiting transaction with the nonce of this one, if the finalized state objects to it and
+    /// not to this one: who signed something impossible is not held up by it until it expires.
+    fn displaced(&self, newcomer: &VerifiedTransaction) -> Option<(TransactionId, Rejection)> {
+        let Transaction { sender, nonce, .. } = newcomer.transaction();
+        let waiting = self.mempool.at(&sender.peer, *nonce)?;
+        let (tip, time) = (self.blocks.tip(), self.blocks.finalized().slot.time);
+        let rejection = self.trial(&tip, time, waiting).err()?;
+        let gives_way = !rejection.is_early() && self.trial(&tip, time, newcomer).is_ok();
+        gives_way.then(|| (waiting.id(), rejection))
     }
 
     /// Lets a record of the key generation wait to be ordered, if it is what it claims to be and

@@ -318,7 +318,8 @@ impl Node {
         self.try_out(&transaction)?;
         let (id, signed) = (transaction.id(), transaction.signed().clone());
         match self.chain.submit(transaction) {
-            Ok(()) | Err(SubmitRefusal::Known) => {}
+            Ok(displaced) => self.failed(displaced),
+            Err(SubmitRefusal::Known) => {}
             Err(SubmitRefusal::Rejected(rejection)) => return Err(Refusal::Rejected(rejection)),
             Err(SubmitRefusal::Full) => return Err(Refusal::MempoolFull),
         }

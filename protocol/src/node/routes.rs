@@ -9,7 +9,9 @@ use super::simulated::To;
 use super::{Gossip, MOST_OFFER_INTERVAL, Node, OFFER_INTERVAL, OFFERED_AT_ONCE, mesh_input};
 use crate::beacon::{self, DiceKeyId};
 use crate::block::{BlockHash, Header, View};
-use crate::chain::{NotAuthentic, SignedTransaction, Slot, SubmitRefusal, download};
+use crate::chain::{
+    NotAuthentic, Rejection, SignedTransaction, Slot, SubmitRefusal, TransactionId, download,
+};
 use crate::consensus::{self, Block, Demand, Finalization, Message, Proposal, Statement, Vote};
 use crate::event::{Action, Event, Fault, Key, LinkId, Notice};
 use crate::hooks::Flaw;
@@ -287,10 +289,23 @@ impl Node {
             gossip.author = Some(transaction.transaction().sender.peer);
         }
         match self.chain.submit(transaction) {
-            Ok(()) | Err(SubmitRefusal::Known) => self.relay(),
+            Ok(displaced) => {
+                self.failed(displaced);
+                self.relay();
+            }
+            Err(SubmitRefusal::Known) => self.relay(),
             // It is stale, or this node behind: nobody's fault, and nothing to pass on.
             Err(SubmitRefusal::Rejected(rejection)) if !rejection.may_pass() => {}
             Err(SubmitRefusal::Rejected(_) | SubmitRefusal::Full) => self.forget(),
+        }
+    }
+
+    /// Tells the player which of their commands no longer wait, and why.
+    pub(super) fn failed(&mut self, dropped: impl IntoIterator<Item = (TransactionId, Rejection)>) {
+        for (id, rejection) in dropped {
+            if self.commands.remove(&id) {
+                self.notify(Notice::Failed { id, rejection });
+            }
         }
     }
 
@@ -441,11 +456,7 @@ impl Node {
                 self.notify(Notice::Done { id, height: block.header.height, table });
             }
         }
-        for (id, rejection) in finalized.dropped {
-            if self.commands.remove(&id) {
-                self.notify(Notice::Failed { id, rejection });
-            }
-        }
+        self.failed(finalized.dropped);
         for (table, round, dice) in effects.settled {
             self.notify(Notice::Settled { table, round, dice });
         }

@@ -24,7 +24,7 @@ fn a_transfer_moves_chips_and_uses_its_nonce() {
     let net = Net::new(1, 2);
     let (mut chain, mut tip) = (net.chain(), net.tip());
     let transfer = net.transfer(0, 1, 1, 250);
-    assert_eq!(chain.submit(transfer.clone()), Ok(()));
+    assert_eq!(chain.submit(transfer.clone()), Ok(None));
     let finalized = net.advance(&mut chain, &mut tip, 1000);
     let executed = vec![(transfer.id(), net.players[0].peer(), None)];
     assert_eq!(finalized.effects, Effects { executed, ..Effects::default() });

@@ -6,7 +6,7 @@ fn what_waits_is_bounded_for_each_account() {
     let net = Net::new(1, 2);
     let mut chain = net.chain();
     for nonce in (1..=64).rev() {
-        assert_eq!(chain.submit(net.transfer(0, nonce, 1, 1)), Ok(()));
+        assert_eq!(chain.submit(net.transfer(0, nonce, 1, 1)), Ok(None));
     }
     let peer = net.players[0].peer();
     assert_eq!(chain.next_nonce(&peer), Some(Nonce(65)));
@@ -18,6 +18,25 @@ fn what_waits_is_bounded_for_each_account() {
     assert_eq!(chain.mempool_len(), 64);
     assert!(chain.contains(&net.transfer(0, 3, 1, 1).id()));
     assert_eq!(chain.next_nonce(&Keypair::from_seed([77; 32]).peer()), None);
+}
+
+#[test]
+fn what_cannot_be_done_gives_way_to_what_can() {
+    let net = Net::new(1, 2);
+    let (mut chain, mut tip) = (net.chain(), net.tip());
+    let too_much = net.transfer(0, 1, 1, CHIPS + 1);
+    chain.submit(too_much.clone()).unwrap();
+    let taken = SubmitRefusal::Rejected(Rejection::NonceUsed { next: Nonce(2) });
+    let worse = chain.submit(net.transfer(0, 1, 1, CHIPS + 2));
+    assert_eq!(worse, Err(taken.clone()), "only what could be done displaces");
+    let insufficient = Rejection::InsufficientFunds { have: Chips(CHIPS), need: Chips(CHIPS + 1) };
+    let possible = net.transfer(0, 1, 1, 1);
+    let displaced = (too_much.id(), insufficient);
+    assert_eq!(chain.submit(possible.clone()), Ok(Some(displaced)));
+    assert!(chain.contains(&possible.id()) && !chain.contains(&too_much.id()));
+    assert_eq!(chain.submit(net.transfer(0, 1, 1, 2)), Err(taken), "what could be done stays");
+    let executed = net.advance(&mut chain, &mut tip, 1000).effects.executed;
+    assert_eq!(executed.iter().map(|(id, ..)| *id).collect::<Vec<_>>(), [possible.id()]);
 }
 
 #[test]
