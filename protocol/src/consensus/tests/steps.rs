@@ -498,6 +498,8 @@ fn who_gathered_a_branch_that_came_to_nothing_begins_again_with_others() {
     };
 
     assert_eq!(receive(&mut node, status(1)), vec![ask(LINK, 1)]);
+    let late = answer(vec![decided(&second, finalization.clone())]);
+    assert_eq!(receive(&mut node, late), vec![], "to an earlier question");
     receive(&mut node, answer(vec![decided(&hidden, None)]));
     let from_other = |node: &mut Consensus, message| {
         node.handle(Time::ZERO, Input::Received { link: OTHER, message });
