@@ -1,2 +1,2 @@
 #![no_main]
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| bitcraps_tokio::fuzzing::api(bytes));
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| bitcraps_host::fuzzing::api(bytes));

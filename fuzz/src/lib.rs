@@ -5,5 +5,5 @@ use bitcraps_protocol::fuzzing::Target;
 /// Every target.
 pub fn targets() -> impl Iterator<Item = Target> {
     let core = bitcraps_protocol::fuzzing::TARGETS.into_iter();
-    core.chain(bitcraps_sim::fuzzing::TARGETS).chain(bitcraps_tokio::fuzzing::TARGETS)
+    core.chain(bitcraps_sim::fuzzing::TARGETS).chain(bitcraps_host::fuzzing::TARGETS)
 }

@@ -21,6 +21,8 @@ pub mod clock;
 pub mod config;
 pub mod exit;
 mod files;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzzing;
 mod handle;
 pub mod hands;
 pub mod home;

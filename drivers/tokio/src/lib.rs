@@ -6,8 +6,6 @@ pub mod api;
 pub mod backup;
 pub mod client;
 pub mod fetch;
-#[cfg(any(test, feature = "fuzzing"))]
-pub mod fuzzing;
 pub mod radio;
 pub mod runtime;
 pub mod tcp;

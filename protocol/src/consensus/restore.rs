@@ -120,8 +120,9 @@ impl Consensus {
     fn restore_decided(&mut self, decided: Decided) -> Result<(), Misplaced> {
         let Decided { block, notarization, .. } = decided;
         let hash = block.hash();
-        if block.header.parent.hash != self.tree.root_hash() {
-            return Err(Misplaced::Block(block.header.height));
+        let (height, last) = (block.header.height, self.tree.root().height);
+        if block.header.parent.hash != self.tree.root_hash() || height != last.next() {
+            return Err(Misplaced::Block(height));
         }
         self.restore_view(block.header.view.next(), None);
         if self.tree.block(&hash).is_none() {

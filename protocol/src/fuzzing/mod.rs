@@ -9,7 +9,9 @@
 mod choices;
 mod consensus;
 mod craps;
+mod fragments;
 mod keygen;
+mod mesh;
 mod receipts;
 mod session;
 #[cfg(test)]
@@ -23,10 +25,13 @@ use std::path::Path;
 pub use choices::{Choices, Decisions};
 pub use consensus::consensus;
 pub use craps::craps;
+pub use fragments::fragments;
 pub use keygen::keygen;
+pub use mesh::mesh;
 pub use receipts::receipts;
 pub use session::session;
 pub use transactions::transactions;
+pub(crate) use wire::binary;
 pub use wire::wire;
 
 /// A fuzz target: what it does with bytes, and inputs to begin with.
@@ -41,9 +46,11 @@ pub struct Target {
 }
 
 /// The targets of this crate.
-pub const TARGETS: [Target; 7] = [
+pub const TARGETS: [Target; 9] = [
     Target { name: "wire", body: wire, seeds: wire::seeds },
     Target { name: "session", body: session, seeds: session::seeds },
+    Target { name: "fragments", body: fragments, seeds: fragments::seeds },
+    Target { name: "mesh", body: mesh, seeds: mesh::seeds },
     Target { name: "consensus", body: consensus, seeds: consensus::seeds },
     Target { name: "transactions", body: transactions, seeds: transactions::seeds },
     Target { name: "craps", body: craps, seeds: craps::seeds },

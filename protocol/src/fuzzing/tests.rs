@@ -16,6 +16,16 @@ fn sessions_of_the_corpus_deliver_what_was_sealed() {
 }
 
 #[test]
+fn fragments_of_the_corpus_arrive_whole_once_and_in_order() {
+    replay("fragments");
+}
+
+#[test]
+fn meshes_of_the_corpus_stand_and_find_one_another_again() {
+    replay("mesh");
+}
+
+#[test]
 fn schedules_of_the_corpus_lead_to_one_chain() {
     replay("consensus");
 }

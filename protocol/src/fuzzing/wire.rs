@@ -9,6 +9,7 @@ use core::str::FromStr;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use super::Choices;
 use crate::beacon::generation::{Complaint, Deal, Generation, Record, SignedRecord};
 use crate::beacon::{CoinProof, DiceKey};
 use crate::block::Header;
@@ -18,14 +19,14 @@ use crate::consensus::{self, Certified, world as machines};
 use crate::craps::{Bet, Rules, Table};
 use crate::identity::Address;
 use crate::journal::Entry;
-use crate::mesh::PAYLOAD_BYTES;
+use crate::mesh::{PAYLOAD_BYTES, world as meshes};
 use crate::node::Packet;
 use crate::receipt::{Receipt, model as receipts};
 use crate::wire::limits::{GENESIS_BYTES, MESSAGE_BYTES, TRANSACTION_BYTES};
 use crate::wire::{Hash, Malformed, armor, dearmor, decode, encode};
 
 /// What the first byte of an input can say that the others are.
-const KINDS: [fn(&[u8]); 24] = [
+const KINDS: [fn(&[u8]); 25] = [
     |bytes| binary::<Packet>(bytes, PAYLOAD_BYTES),
     |bytes| binary::<Entry>(bytes, MESSAGE_BYTES),
     |bytes| binary::<consensus::Message>(bytes, MESSAGE_BYTES),
@@ -50,6 +51,7 @@ const KINDS: [fn(&[u8]); 24] = [
     |bytes| binary::<Generation>(bytes, MESSAGE_BYTES),
     |bytes| binary::<Malleable>(bytes, MESSAGE_BYTES),
     texts,
+    meshes::packet,
 ];
 
 /// Every integer that has several encodings in the format that ours restricts, by itself.
@@ -63,7 +65,10 @@ pub fn wire(bytes: &[u8]) {
     KINDS[usize::from(*kind) % KINDS.len()](bytes);
 }
 
-fn binary<T: Serialize + DeserializeOwned + PartialEq + Debug>(bytes: &[u8], limit: usize) {
+pub(crate) fn binary<T: Serialize + DeserializeOwned + PartialEq + Debug>(
+    bytes: &[u8],
+    limit: usize,
+) {
     let Ok(value) = decode::<T>(bytes, limit) else { return };
     assert_eq!(encode(&value), bytes, "{value:?} has two encodings");
     assert_eq!(decode::<T>(bytes, bytes.len()).as_ref(), Ok(&value), "and one meaning");
@@ -124,6 +129,9 @@ pub(super) fn seeds() -> Vec<Vec<u8>> {
         add(23, bet.to_string().into_bytes());
     }
     add(23, armor("ticket1", &[1, 2, 3]).into_bytes());
+    for choice in 0..12 {
+        add(24, meshes::forged(&mut Choices::new(&[1, choice, 3, 1, 2, 3, 4]), &[]).to_vec());
+    }
     add(22, encode::<Malleable>(&(300, 70_000, 1 << 40, -5, 1 << 100, None, vec![1, 300], 'é')));
     seeds
 }

@@ -13,6 +13,8 @@
 //! so only after hearing from the peer on the better link since the worse came up: the better one
 //! may be the dead one. Until then messages take both.
 
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod air;
 mod boundary;
 mod broadcast;
 mod budget;
@@ -25,6 +27,8 @@ mod neighbours;
 mod packet;
 #[cfg(test)]
 mod tests;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod world;
 
 use alloc::collections::btree_map::Entry;
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};

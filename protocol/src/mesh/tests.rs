@@ -1,17 +1,16 @@
 mod crowd;
 mod gathering;
 mod spreading;
-mod world;
 
 use alloc::vec;
 use core::time::Duration;
 
 use proptest::prelude::*;
 
+use super::world::{End, MTU, NETWORK, World, address, endpoint, mesh_on, peer, words};
 use super::*;
 use crate::rng::Rng;
 use crate::wire::Hash;
-use world::{End, MTU, NETWORK, World, address, endpoint, mesh_on, peer, words};
 
 fn closed_for(link: LinkId, peer: Option<PeerId>, fault: Fault) -> Vec<Output> {
     let mut outputs = vec![Output::Misbehaved { link, peer, fault }];
@@ -235,7 +234,7 @@ fn a_driver_that_never_sends_loses_the_link() {
     let mut world = World::new(2);
     let (near, far) = world.join(0, 1);
     world.forget();
-    world.stuck.insert(near);
+    world.stuck.insert(near, 0);
     world.tell(near, Lane::Votes, Bytes::from("vote"));
     // The other side goes on being heard, so it is not silence that ends the link.
     for _ in 0..6 {
@@ -272,7 +271,7 @@ fn no_more_leaves_than_the_window_admits_and_urgent_messages_go_first() {
     let mut world = World::new(2);
     let (near, _) = world.join(0, 1);
     world.forget();
-    world.stuck.insert(near);
+    world.stuck.insert(near, 0);
     let send = |world: &mut World, lane, number: u8, bytes: usize| {
         world.tell(near, lane, Bytes::from(vec![number; bytes]));
     };
@@ -293,7 +292,7 @@ fn no_more_leaves_than_the_window_admits_and_urgent_messages_go_first() {
     let mut world = World::new(2);
     let (near, _) = world.join(0, 1);
     world.forget();
-    world.stuck.insert(near);
+    world.stuck.insert(near, 0);
     (0..5).for_each(|number| send(&mut world, Lane::Sync, number, 20_000));
     assert_eq!(world.frames.len(), 3, "64 KiB, not 16 frames");
 }
@@ -303,7 +302,7 @@ fn a_message_larger_than_the_window_leaves_alone() {
     let mut world = World::new(2);
     let (near, _) = world.join(0, 1);
     world.forget();
-    world.stuck.insert(near);
+    world.stuck.insert(near, 0);
     world.tell(near, Lane::Sync, Bytes::from(vec![0; PAYLOAD_BYTES]));
     world.tell(near, Lane::Votes, Bytes::from("vote"));
     let frames = world.frames.len();
@@ -319,7 +318,7 @@ fn a_slow_link_carries_the_newest_votes_and_holds_no_more_than_its_lane() {
     let mut world = World::new(2);
     let (near, _) = world.join(0, 1);
     world.forget();
-    world.stuck.insert(near);
+    world.stuck.insert(near, 0);
     let vote = |number: u32| {
         let mut bytes = number.to_le_bytes().to_vec();
         bytes.resize(10_000, 0);
@@ -342,7 +341,7 @@ fn a_full_control_lane_closes_the_link() {
     let mut world = World::new(2);
     let (near, _) = world.join(0, 1);
     world.forget();
-    world.stuck.insert(near);
+    world.stuck.insert(near, 0);
     (0..200).for_each(|_| world.tell(near, Lane::Control, Bytes::from(vec![0; 10_000])));
     let (link, reason) = (near.1, CloseReason::TimedOut);
     let expected = [Output::PeerDown { link, peer: peer(1) }, Output::Close { link, reason }];

@@ -9,12 +9,12 @@ use std::string::ToString;
 
 use bytes::Bytes;
 
-use super::world::{End, NETWORK, endpoint};
 use crate::event::{Direction, Endpoint, LinkId, LinkKind};
 use crate::identity::{Address, Keypair, PeerId, ProofOfWork};
 use crate::mesh::broadcast::{Hops, Tree};
 use crate::mesh::datagrams;
 use crate::mesh::packet::Packet;
+use crate::mesh::world::{End, NETWORK, endpoint};
 use crate::mesh::{Attempt, Config, Input, Lane, Mesh, Output};
 use crate::rng::Rng;
 use crate::session::LocalIdentity;

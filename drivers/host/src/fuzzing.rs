@@ -3,7 +3,7 @@
 
 use std::fmt::Debug;
 
-use bitcraps_host::api::{
+use crate::api::{
     self, AccountView, BlocksView, EventView, Failure, HeaderView, InvitationRequest,
     InvitationView, OddsView, OperationRequest, ReceiptView, StatusView, TableView,
     TransactionRequest, TransactionView,
