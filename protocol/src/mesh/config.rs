@@ -2,10 +2,11 @@
 
 use core::time::Duration;
 
+use super::access::Access;
 use super::budget::{Allowance, Rate};
 
 /// How a node treats its links. Nodes of one network may differ in this.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
     /// Peers linked at once. A newcomer beyond takes the place of somebody else if it is a validator
     /// and this node too, or has hardly any other link; else it is refused. 64: a full
@@ -52,6 +53,14 @@ pub struct Config {
     pub kept_bytes: usize,
     /// Bytes of such messages that one link may pull.
     pub pulled: Rate,
+    /// Links that one address may open. A burst of 600: as many nodes behind one router, or in one
+    /// machine, come back at once; 20 a second: handshakes for a hundredth of a core.
+    pub dials: Rate,
+    /// Places unknown until then that this node's drivers may find. 50 a second, as radios hear
+    /// and local networks announce; a flood of inventions ends here.
+    pub discoveries: Rate,
+    /// Who is admitted, and who is not, whatever they do.
+    pub access: Access,
 }
 
 impl Default for Config {
@@ -72,11 +81,15 @@ impl Default for Config {
                 bytes: Rate { burst: 32 * 1024 * 1024, per_second: 16 * 1024 * 1024 },
                 frames: Rate { burst: 20_000, per_second: 10_000 },
                 digests: Rate { burst: 20_000, per_second: 10_000 },
+                work: Rate { burst: 50_000, per_second: 5_000 },
             },
             seen_messages: 16_384,
             attempt_pause: Duration::from_millis(100),
             kept_bytes: 1024 * 1024,
             pulled: Rate { burst: 4 * 1024 * 1024, per_second: 1024 * 1024 },
+            dials: Rate { burst: 600, per_second: 20 },
+            discoveries: Rate { burst: 256, per_second: 50 },
+            access: Access::default(),
         }
     }
 }

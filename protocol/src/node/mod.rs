@@ -34,7 +34,7 @@ use crate::event::{Action, Command, CommandId, Event, LinkId, Notice, Position, 
 use crate::hooks::Hooks;
 use crate::identity::{Address, Context, Epoch, Keypair, PeerId, ProofOfWork};
 use crate::journal::Entry;
-use crate::mesh::{self, Attempt, Mesh};
+use crate::mesh::{self, Attempt, Buckets, Mesh};
 use crate::receipt::Rolls;
 use crate::rng::Rng;
 use crate::session::LocalIdentity;
@@ -51,7 +51,7 @@ pub use packet::{genesis_answer, genesis_request, read_genesis_answer};
 pub use simulated::{Heard, Incoming, Outgoing, To};
 pub use snapshots::SnapshotConfig;
 use snapshots::{Recovered, Snapshots};
-pub use status::{DiceStatus, PeerStatus, RelayedStatus, Status};
+pub use status::{BanStatus, DiceStatus, PeerStatus, RelayedStatus, Status};
 
 /// What a node is made of.
 #[derive(Debug)]
@@ -73,7 +73,7 @@ pub struct Setup {
 }
 
 /// Local policy. The defaults are right for a node on the internet.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
     /// Time-outs and intervals of consensus.
     pub consensus: consensus::Config,
@@ -83,7 +83,30 @@ pub struct Config {
     pub beacon: beacon::Config,
     /// How snapshots are made and fetched.
     pub snapshots: SnapshotConfig,
+    /// Openings of tables that one identity may bring here. 5 a minute: each costs
+    /// [`OPENING_COSTS`](Config::OPENING_COSTS), of which a second brings one.
+    pub openings: mesh::Rate,
 }
+
+impl Config {
+    /// What one opening of a table costs.
+    pub const OPENING_COSTS: u64 = 12;
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            consensus: consensus::Config::default(),
+            mesh: mesh::Config::default(),
+            beacon: beacon::Config::default(),
+            snapshots: SnapshotConfig::default(),
+            openings: mesh::Rate { burst: 5 * Self::OPENING_COSTS, per_second: 1 },
+        }
+    }
+}
+
+/// Identities whose openings of tables are counted.
+const OPENERS: usize = 1024;
 
 /// Why a node cannot start from what its journal holds, in a sentence.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -141,6 +164,7 @@ pub struct Node {
     to_follow: bool,
     /// What proves the newest rolls.
     rolls: Rolls,
+    openings: Buckets<PeerId>,
     /// Commands of this node that are not final yet. Bounded by the mempool's bound per sender.
     commands: BTreeSet<CommandId>,
     snapshots: Snapshots,
@@ -228,6 +252,7 @@ impl Node {
             rolling: BTreeMap::new(),
             to_follow: true,
             rolls,
+            openings: Buckets::new(config.openings, OPENERS),
             commands: BTreeSet::new(),
             snapshots: Snapshots::new(config.snapshots),
             demand: Demand::default(),
@@ -316,9 +341,16 @@ impl Node {
             }
         };
         self.try_out(&transaction)?;
+        if !self.may_open(&transaction) {
+            return Err(Refusal::TooManyTables);
+        }
         let (id, signed) = (transaction.id(), transaction.signed().clone());
+        let opener = opener(&transaction);
         match self.chain.submit(transaction) {
-            Ok(displaced) => self.failed(displaced),
+            Ok(displaced) => {
+                self.count_opening(opener);
+                self.failed(displaced);
+            }
             Err(SubmitRefusal::Known) => {}
             Err(SubmitRefusal::Rejected(rejection)) => return Err(Refusal::Rejected(rejection)),
             Err(SubmitRefusal::Full) => return Err(Refusal::MempoolFull),
@@ -339,6 +371,19 @@ impl Node {
         let expires = Height(slot.height.0.saturating_add(EXPIRES_AFTER_BLOCKS));
         let transaction = Transaction { sender: self.address, nonce, expires, operation };
         Ok(transaction.sign(&self.keypair, self.chain.network()))
+    }
+
+    /// Whether its sender may open one more table, if that is what it asks for.
+    fn may_open(&mut self, transaction: &VerifiedTransaction) -> bool {
+        let now = self.now;
+        opener(transaction)
+            .is_none_or(|opener| self.openings.affords(now, &opener, Config::OPENING_COSTS))
+    }
+
+    fn count_opening(&mut self, opener: Option<PeerId>) {
+        if let Some(opener) = opener {
+            self.openings.take(self.now, &opener, Config::OPENING_COSTS);
+        }
     }
 
     /// What is only too early may wait; anything else is refused here and now.
@@ -439,6 +484,12 @@ impl Node {
             })
         })
     }
+}
+
+/// Who opens a table with it, if that is what it asks for.
+fn opener(transaction: &VerifiedTransaction) -> Option<PeerId> {
+    let Transaction { sender, operation, .. } = transaction.transaction();
+    matches!(operation, Operation::OpenTable { .. }).then_some(sender.peer)
 }
 
 /// What block 1 stands on.

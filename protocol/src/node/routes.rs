@@ -6,14 +6,16 @@ use alloc::vec::Vec;
 use super::packet::{self, Packet};
 #[cfg(feature = "simulation")]
 use super::simulated::To;
-use super::{Gossip, MOST_OFFER_INTERVAL, Node, OFFER_INTERVAL, OFFERED_AT_ONCE, mesh_input};
+use super::{
+    Gossip, MOST_OFFER_INTERVAL, Node, OFFER_INTERVAL, OFFERED_AT_ONCE, mesh_input, opener,
+};
 use crate::beacon::{self, DiceKeyId};
 use crate::block::{BlockHash, Header, View};
 use crate::chain::{
     NotAuthentic, Rejection, SignedTransaction, Slot, SubmitRefusal, TransactionId, download,
 };
 use crate::consensus::{self, Block, Demand, Finalization, Message, Proposal, Statement, Vote};
-use crate::event::{Action, Event, Fault, Key, LinkId, Notice};
+use crate::event::{Action, Event, Fault, Key, LinkId, Notice, Response, Suspicion};
 use crate::hooks::Flaw;
 use crate::identity::PeerId;
 use crate::journal::Entry;
@@ -179,8 +181,11 @@ impl Node {
                     self.notify(Notice::PeerDown { peer });
                 }
             }
-            mesh::Output::Misbehaved { link, peer, fault } => {
-                self.notify(Notice::Misbehaved { link, peer, fault });
+            mesh::Output::Misbehaved { link, peer, fault, response } => {
+                self.notify(Notice::Misbehaved { link, peer, fault, response });
+                if let Some(suspicion) = fault.suspicion() {
+                    self.suspect(suspicion, peer, response);
+                }
             }
             mesh::Output::Deliver { link, message, gossip, .. } => match Packet::decode(&message) {
                 Ok(packet) if packet.is_gossip() || gossip.is_none() => {
@@ -221,6 +226,10 @@ impl Node {
     }
 
     fn on_packet(&mut self, link: LinkId, packet: Packet) {
+        let work = packet.work();
+        if work > 0 {
+            self.spend(link, work);
+        }
         #[cfg(feature = "simulation")]
         self.overhear(&packet);
         match packet {
@@ -283,19 +292,28 @@ impl Node {
             Err(NotAuthentic::Malformed(malformed)) => {
                 return self.penalise(link, malformed.into());
             }
-            Err(NotAuthentic::BadSignature) => return self.penalise(link, Fault::BadSignature),
+            Err(NotAuthentic::BadSignature) => {
+                return self.penalise(link, Fault::ForgedTransaction);
+            }
         };
+        // Nobody is to blame, but nothing is gained: it comes again when there is room.
+        if !self.may_open(&transaction) {
+            self.forget();
+            return self.spend(link, 1);
+        }
+        let opener = opener(&transaction);
         if let Some(gossip) = &mut self.gossip {
             gossip.author = Some(transaction.transaction().sender.peer);
         }
         match self.chain.submit(transaction) {
             Ok(displaced) => {
+                self.count_opening(opener);
                 self.failed(displaced);
                 self.relay();
             }
             Err(SubmitRefusal::Known) => self.relay(),
             // It is stale, or this node behind: nobody's fault, and nothing to pass on.
-            Err(SubmitRefusal::Rejected(rejection)) if !rejection.may_pass() => {}
+            Err(SubmitRefusal::Rejected(rejection)) if !rejection.may_pass() => self.spend(link, 1),
             Err(SubmitRefusal::Rejected(_) | SubmitRefusal::Full) => self.forget(),
         }
     }
@@ -349,6 +367,12 @@ impl Node {
             consensus::Output::Accuse(evidence) => {
                 let (validator, what) = (evidence.validator(), evidence.what());
                 self.notify(Notice::Evidence { validator, what });
+                let peer = self.consensus.validators().peer(validator);
+                self.suspect(Suspicion::Equivocation, peer, Response::Recorded);
+            }
+            consensus::Output::Suspect { validator, suspicion } => {
+                let peer = self.consensus.validators().peer(validator);
+                self.suspect(suspicion, peer, Response::Ignored);
             }
             consensus::Output::Entered(view) => {
                 self.tell_beacons(beacon::Input::Entered { view });
@@ -532,6 +556,16 @@ impl Node {
             self.remind(&Packet::Transaction(transaction.signed().clone()), Some(author));
         }
         self.drain();
+    }
+
+    fn suspect(&mut self, suspicion: Suspicion, peer: Option<PeerId>, response: Response) {
+        let severity = suspicion.severity();
+        self.notify(Notice::Suspicious { suspicion, peer, severity, response });
+    }
+
+    /// Charges a link for work that brings this node nothing.
+    fn spend(&mut self, link: LinkId, work: u64) {
+        self.mesh.handle(self.now, mesh::Input::Spent { link, work });
     }
 
     pub(super) fn penalise(&mut self, link: LinkId, fault: Fault) {

@@ -72,6 +72,11 @@ impl Book {
         Self { places: BTreeMap::new() }
     }
 
+    /// Whether a place is remembered.
+    pub(super) fn knows(&self, endpoint: &Endpoint) -> bool {
+        self.places.contains_key(endpoint)
+    }
+
     /// This node's own driver found a place.
     pub(super) fn found(&mut self, now: Time, endpoint: Endpoint, rng: &mut Rng) {
         match self.places.get_mut(&endpoint) {
@@ -230,7 +235,7 @@ impl Place {
             }
             Ending::Closed(CloseReason::Full) => LONGEST,
             Ending::Closed(CloseReason::Duplicate) => DUPLICATE,
-            Ending::Closed(CloseReason::Fault(_)) => FAULT,
+            Ending::Closed(CloseReason::Fault(_) | CloseReason::Banned) => FAULT,
             Ending::Closed(CloseReason::Oneself) => {
                 self.state = State::Oneself;
                 return;

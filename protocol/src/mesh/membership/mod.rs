@@ -137,6 +137,7 @@ pub(super) struct Membership {
     exchange_at: Option<Time>,
     /// When to look for somebody to dial, if there is a reason to.
     dial_at: Option<Time>,
+    discoveries: Bucket,
     outputs: VecDeque<Output>,
 }
 
@@ -158,6 +159,7 @@ struct Neighbour {
 impl Membership {
     pub(super) fn new(own: PeerId, config: &Config, rng: Rng) -> Self {
         Self {
+            discoveries: Bucket::new(Time::ZERO, config.discoveries),
             own,
             links_most: config.links,
             wanted: config.wanted_links,
@@ -190,6 +192,9 @@ impl Membership {
             }
             Input::Told { link, word } => self.told(now, link, word),
             Input::Discovered { endpoint } => {
+                if !self.book.knows(&endpoint) && !self.discoveries.take(now, 1) {
+                    return;
+                }
                 self.book.found(now, endpoint, &mut self.rng);
                 self.look_around(now);
             }
