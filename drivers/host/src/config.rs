@@ -651,6 +651,27 @@ mod tests {
     }
 
     #[test]
+    fn patterns_are_read_and_what_is_none_is_told_of() {
+        let load_text = |text: &str| {
+            let directory = directory_with(Some(text));
+            let data_dir = Some(directory.path().into());
+            load(Flags { data_dir, ..Flags::default() }, [])
+        };
+        let config = load_text("allow = ['peer:1f*']\ndeny = ['address:10.*', 'peer:*']").unwrap();
+        let texts = |list: &Sourced<Vec<Pattern>>| {
+            list.value.iter().map(ToString::to_string).collect::<Vec<_>>()
+        };
+        assert_eq!(texts(&config.config.allow), ["peer:1f*"]);
+        assert_eq!(texts(&config.config.deny), ["address:10.*", "peer:*"]);
+        let [problem] = &load_text("deny = ['10.1.2.3']").unwrap_err().problems[..] else {
+            panic!("there is one problem");
+        };
+        let expected =
+            "deny: \"10.1.2.3\" is neither peer:HEX nor address:HOST, with * for any text";
+        assert!(problem.starts_with(expected), "{problem}");
+    }
+
+    #[test]
     fn all_problems_are_told_at_once_with_setting_and_source() {
         let directory =
             directory_with(Some("lisen = 'x'\npeers = 'a:1'\nadvertise = ['b', 'c:1']\nlog = 7"));

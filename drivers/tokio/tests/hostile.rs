@@ -539,12 +539,15 @@ async fn an_admitted_cheat_loses_its_link_and_moves_nothing() {
         (certificate(Certificate::Nullification(nullification, None)), "BadCertificate"),
         (Packet::Share { view, key, index: ValidatorIndex(0), share }, "BadShare"),
         (Packet::Share { view, key, index: ValidatorIndex(9), share }, "NotAValidator"),
-        (Packet::Transaction(robbery), "BadSignature"),
+        (Packet::Transaction(robbery), "ForgedTransaction"),
         (Packet::Transaction(no_transaction), "Malformed"),
         (Packet::AskGenesis, "Unsolicited"),
     ];
+    // A new face each time: the same one would be kept out after the second.
+    let mut faces = (100..).map(keypair);
+    let mut face = || faces.next().unwrap();
     for (packet, fault) in cases {
-        let mut guest = Guest::enter(member, &cheat).await;
+        let mut guest = Guest::enter(member, &face()).await;
         let message = Bytes::from(encode(&packet));
         guest.broadcast(message, 0).await;
         assert_eq!(blamed(&mut events).await, fault, "{packet:?}");
@@ -556,13 +559,13 @@ async fn an_admitted_cheat_loses_its_link_and_moves_nothing() {
         (Bytes::new(), "Malformed"),
     ];
     for (message, fault) in alone {
-        let mut guest = Guest::enter(member, &cheat).await;
+        let mut guest = Guest::enter(member, &face()).await;
         guest.say(message.clone()).await;
         assert_eq!(blamed(&mut events).await, fault, "{message:?}");
         guest.dropped().await;
     }
     // A record that was not sealed in this session.
-    let mut guest = Guest::enter(member, &cheat).await;
+    let mut guest = Guest::enter(member, &face()).await;
     write_frame(&mut guest.stream, &[4; 100]).await;
     guest.dropped().await;
     assert_eq!(blamed(&mut events).await, "Decryption");
@@ -660,7 +663,7 @@ async fn a_replayed_transaction_moves_its_chips_once() {
     let mut events = member.client.events().await.unwrap();
     guest.broadcast(Bytes::from(encode(&Packet::Transaction(foreign))), 0).await;
     guest.dropped().await;
-    assert_eq!(blamed(&mut events).await, "BadSignature");
+    assert_eq!(blamed(&mut events).await, "ForgedTransaction");
     cluster.level().await;
 }
 

@@ -87,6 +87,15 @@ impl<K: Ord + Clone> Buckets<K> {
         self.buckets.entry(key.clone()).or_insert(Bucket::new(now, self.rate)).take(now, amount)
     }
 
+    /// Takes `amount` from `key`, or as much as there is.
+    pub(crate) fn charge(&mut self, now: Time, key: &K, amount: u64) {
+        if !self.take(now, key, amount)
+            && let Some(bucket) = self.buckets.get_mut(key)
+        {
+            bucket.level = 0;
+        }
+    }
+
     /// Whether `key` could pay `amount`.
     pub(crate) fn affords(&mut self, now: Time, key: &K, amount: u64) -> bool {
         match self.buckets.get_mut(key) {

@@ -3,7 +3,14 @@
 use core::time::Duration;
 
 use super::access::Access;
+use super::broadcast::{ANNOUNCED_BYTES, DIGESTS, ID_BYTES, SIGHT_BYTES};
 use super::budget::{Allowance, Rate};
+use super::datagrams;
+use super::lanes::LANES;
+use super::membership::{BOOK_BYTES, ENDPOINT_BYTES, REACHABLE};
+use super::packet::Shorthand;
+use super::standing::STANDING_BYTES;
+use crate::wire::limits::{MESSAGE_BYTES, NEIGHBOURS};
 
 /// How a node treats its links. Nodes of one network may differ in this.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,6 +68,33 @@ pub struct Config {
     pub discoveries: Rate,
     /// Who is admitted, and who is not, whatever they do.
     pub access: Access,
+}
+
+impl Config {
+    /// Bytes that one link can make a mesh hold: what waits in its lanes, is under way and arrives in
+    /// pieces, what it announced and whom it says it hears. Each queue may exceed its bound by one
+    /// message.
+    pub const fn bytes_per_link(&self) -> usize {
+        let waiting = LANES * (self.lane_bytes + MESSAGE_BYTES);
+        let under_way = self.window_bytes + MESSAGE_BYTES;
+        let arriving = MESSAGE_BYTES;
+        let datagrams = 2 * (MESSAGE_BYTES + datagrams::FRAME_BYTES);
+        let said = ANNOUNCED_BYTES + DIGESTS * ID_BYTES + NEIGHBOURS * Shorthand::BYTES;
+        waiting + under_way + arriving + datagrams + said + REACHABLE * ENDPOINT_BYTES
+    }
+
+    /// Bytes that a mesh holds at most beside its links: what it has seen, keeps for others, and knows
+    /// of them.
+    pub const fn shared_bytes(&self) -> usize {
+        let seen = 2 * self.seen_messages * SIGHT_BYTES;
+        let kept = self.kept_bytes + MESSAGE_BYTES;
+        seen + kept + BOOK_BYTES + STANDING_BYTES
+    }
+
+    /// Bytes that a mesh holds at most, whatever others send. What the allocator adds is not counted.
+    pub const fn most_bytes(&self) -> usize {
+        (self.links + self.extra_links) * self.bytes_per_link() + self.shared_bytes()
+    }
 }
 
 impl Default for Config {

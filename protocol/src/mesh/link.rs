@@ -187,6 +187,13 @@ impl Link {
         self.budget.spend_work(now, work)
     }
 
+    /// Bytes that wait, are under way or arrive.
+    #[cfg(test)]
+    pub(super) fn held(&self) -> usize {
+        let pieces = self.datagrams.as_ref().map_or(0, Datagrams::held_bytes);
+        self.lanes.held() + self.in_flight_bytes + self.session.held() + pieces
+    }
+
     /// When it came up.
     pub(super) const fn since(&self) -> Time {
         self.up

@@ -266,6 +266,13 @@ impl Mesh {
         self.linked.contains_key(&peer)
     }
 
+    /// Bytes held because of what others did.
+    #[cfg(test)]
+    pub(crate) fn held(&self) -> usize {
+        let links = self.links.values().map(Link::held).sum::<usize>();
+        links + self.plumtree.held() + self.membership.held() + self.standing.held()
+    }
+
     fn received(&mut self, now: Time, link: LinkId, frame: &Bytes) {
         let Some(known) = self.links.get_mut(&link) else { return };
         match known.receive(now, frame) {
@@ -298,6 +305,9 @@ impl Mesh {
         let peer = peer.address.peer;
         let input = match packet {
             Packet::Ping => return,
+            Packet::Neighbours(named) if !self.affords(now, link, named.len()) => {
+                return self.fail(now, link, Fault::Flooding);
+            }
             Packet::Neighbours(neighbours) => {
                 let itself = Shorthand::of(peer);
                 let hears = Neighbourhood::of(neighbours.into_vec().into_iter().chain([itself]));

@@ -23,6 +23,11 @@ pub const BANNED_AT: u32 = 100;
 /// or else the one whose ban ends first.
 pub const CULPRITS: usize = 1024;
 
+/// Bytes of one of them; the name of an address is at most as long as a driver makes it.
+const CULPRIT_BYTES: usize = size_of::<(Host, Record)>() + 256;
+/// Bytes of all, and of the budgets for links that are counted beside them.
+pub(super) const STANDING_BYTES: usize = 3 * CULPRITS * CULPRIT_BYTES;
+
 /// In what time a point fades.
 const FADES: Duration = Duration::from_secs(6);
 /// The first ban; each further one lasts twice as long as the last.
@@ -149,6 +154,11 @@ impl Standing {
         });
         let banned = peers.chain(hosts).filter(move |(_, record)| record.until > now);
         banned.map(move |(culprit, record)| Ban { culprit, remaining: record.until.since(now) })
+    }
+
+    #[cfg(test)]
+    pub(super) fn held(&self) -> usize {
+        (self.peers.len() + self.hosts.len()) * CULPRIT_BYTES
     }
 
     /// What whoever runs this node wants.

@@ -1,4 +1,5 @@
 mod crowd;
+mod floods;
 mod gathering;
 mod keeping_out;
 mod spreading;

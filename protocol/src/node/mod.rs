@@ -25,8 +25,8 @@ use crate::beacon::generation::Participant;
 use crate::beacon::{self, Beacon, Coin, CoinProof, DiceKeyId};
 use crate::block::{Header, Height, Parent, ValidatorIndex, View};
 use crate::chain::{
-    Chain, Genesis, Nonce, Operation, Rejection, State, SubmitRefusal, Transaction, TransactionId,
-    VerifiedTransaction,
+    Chain, Genesis, Nonce, Operation, Rejection, State, SubmitRefusal, TableId, Transaction,
+    TransactionId, VerifiedTransaction,
 };
 use crate::consensus::{self, Consensus, Demand, ValidatorSet};
 use crate::craps::Dice;
@@ -345,12 +345,8 @@ impl Node {
             return Err(Refusal::TooManyTables);
         }
         let (id, signed) = (transaction.id(), transaction.signed().clone());
-        let opener = opener(&transaction);
         match self.chain.submit(transaction) {
-            Ok(displaced) => {
-                self.count_opening(opener);
-                self.failed(displaced);
-            }
+            Ok(displaced) => self.failed(displaced),
             Err(SubmitRefusal::Known) => {}
             Err(SubmitRefusal::Rejected(rejection)) => return Err(Refusal::Rejected(rejection)),
             Err(SubmitRefusal::Full) => return Err(Refusal::MempoolFull),
@@ -373,16 +369,20 @@ impl Node {
         Ok(transaction.sign(&self.keypair, self.chain.network()))
     }
 
-    /// Whether its sender may open one more table, if that is what it asks for.
+    /// Whether its sender may open one more table after those that wait, if that is what it asks for.
     fn may_open(&mut self, transaction: &VerifiedTransaction) -> bool {
-        let now = self.now;
-        opener(transaction)
-            .is_none_or(|opener| self.openings.affords(now, &opener, Config::OPENING_COSTS))
+        let Some(opener) = opener(transaction) else { return true };
+        let waiting = self.chain.waiting_of(&opener);
+        let openings = waiting.filter(|it| self::opener(it).is_some()).count();
+        let costs = Config::OPENING_COSTS * (openings as u64 + 1);
+        self.openings.affords(self.now, &opener, costs)
     }
 
-    fn count_opening(&mut self, opener: Option<PeerId>) {
-        if let Some(opener) = opener {
-            self.openings.take(self.now, &opener, Config::OPENING_COSTS);
+    /// A table was opened, whoever took its opening in.
+    fn count_opening(&mut self, table: TableId) {
+        let opened = self.chain.state().table(table);
+        if let Some(owner) = opened.map(|entry| entry.owner) {
+            self.openings.charge(self.now, &owner, Config::OPENING_COSTS);
         }
     }
 

@@ -6,9 +6,7 @@ use alloc::vec::Vec;
 use super::packet::{self, Packet};
 #[cfg(feature = "simulation")]
 use super::simulated::To;
-use super::{
-    Gossip, MOST_OFFER_INTERVAL, Node, OFFER_INTERVAL, OFFERED_AT_ONCE, mesh_input, opener,
-};
+use super::{Gossip, MOST_OFFER_INTERVAL, Node, OFFER_INTERVAL, OFFERED_AT_ONCE, mesh_input};
 use crate::beacon::{self, DiceKeyId};
 use crate::block::{BlockHash, Header, View};
 use crate::chain::{
@@ -301,13 +299,11 @@ impl Node {
             self.forget();
             return self.spend(link, 1);
         }
-        let opener = opener(&transaction);
         if let Some(gossip) = &mut self.gossip {
             gossip.author = Some(transaction.transaction().sender.peer);
         }
         match self.chain.submit(transaction) {
             Ok(displaced) => {
-                self.count_opening(opener);
                 self.failed(displaced);
                 self.relay();
             }
@@ -476,6 +472,9 @@ impl Node {
             transactions: effects.executed.len() as u32,
         });
         for (id, _, table) in effects.executed {
+            if let Some(table) = table {
+                self.count_opening(table);
+            }
             if self.commands.remove(&id) {
                 self.notify(Notice::Done { id, height: block.header.height, table });
             }

@@ -98,6 +98,12 @@ impl Records {
         self.add(flags, piece)
     }
 
+    /// Bytes of the message that is arriving.
+    #[cfg(test)]
+    pub(super) fn held(&self) -> usize {
+        self.pieces.as_ref().map_or(0, Vec::len)
+    }
+
     fn add(&mut self, flags: u8, piece: Bytes) -> Result<Option<Bytes>, Fault> {
         let in_pieces = match self.kind {
             LinkKind::Stream => true,
