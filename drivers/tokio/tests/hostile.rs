@@ -601,6 +601,76 @@ async fn a_flood_of_messages_costs_the_link_or_is_borne() {
     }
 }
 
+/// How many payments become final one after the other in some time.
+async fn payments(member: &Member, to: &str, time: Duration) -> u32 {
+    let end = Instant::now() + time;
+    let mut count = 0;
+    while timeout_at(end, member.pay(to)).await.is_ok() {
+        count += 1;
+    }
+    count
+}
+
+/// Floods with one kind of message for ever, each time under a new identity.
+async fn flood(member: &Member, first: u8, message: impl Fn(u32) -> Bytes, gossips: bool) {
+    for seed in first.. {
+        let mut guest = Guest::enter(member, &keypair(seed)).await;
+        let mut goes_on = true;
+        for number in 0.. {
+            let message = message(number);
+            goes_on = match gossips {
+                true => guest.broadcast(message, 0).await,
+                false => guest.say(message).await,
+            };
+            if !goes_on {
+                break;
+            }
+            tokio::task::yield_now().await;
+        }
+        assert!(!goes_on, "only the node ends it");
+    }
+}
+
+/// The least share of payments that become final in the time, with three floods at once.
+const HONEST_SHARE_PERCENT: u32 = 25;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn honest_traffic_keeps_its_share_through_floods() {
+    let cluster = Cluster::start(4).await;
+    let (member, to) = (&cluster.members[0], cluster.members[1].address().await);
+    let before = (cluster.level().await, resident_bytes(member));
+    let time = Duration::from_secs(4);
+    let alone = payments(member, &to, time).await;
+    let status = Status { view: View(0), finalized: Height(0) };
+    let status = Bytes::from(encode(&Packet::Consensus(Message::Status(status))));
+    let junk = keypair(1).sign(
+        Domain::Vote,
+        &Context { network: network(member).await, epoch: Epoch(0) },
+        b"junk",
+    );
+    // Of a view long past, so that it is decoded and judged each time, and nobody is to blame.
+    let vote = |number: u32| {
+        let statement =
+            Statement::Finalize { view: View(1), block: Hash::of("junk", &number) };
+        let vote = Vote { voter: ValidatorIndex(0), statement, signature: junk };
+        Bytes::from(encode(&Packet::Consensus(Message::Vote(vote))))
+    };
+    let floods = async {
+        tokio::join!(
+            flood(member, 10, |_| status.clone(), false),
+            flood(member, 90, |_| genesis_request(), false),
+            flood(member, 170, vote, true),
+        )
+    };
+    let besieged = tokio::select! {
+        _ = floods => panic!("the floods never end"),
+        count = payments(member, &to, time) => count,
+    };
+    println!("{alone} payments in {time:?} alone, {besieged} among floods");
+    assert!(besieged * 100 >= alone * HONEST_SHARE_PERCENT, "{besieged} of {alone}");
+    is_well(&cluster, member, before.1).await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_replayed_transaction_moves_its_chips_once() {
     let cluster = Cluster::start(4).await;
