@@ -22,7 +22,7 @@ pub enum Message {
     Request(Request),
     /// A validator that lost its journal asks where the others are. Broadcast.
     Inquiry(Inquiry),
-    /// Answers that. Broadcast, as there may be no link between the two.
+    /// Answers that. Broadcast if there is no link between the two.
     Testimony(Testimony),
     /// Answers [`Request::Block`].
     Block(Block),

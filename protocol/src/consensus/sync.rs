@@ -123,6 +123,11 @@ impl Sync {
         self.links.values().filter_map(|link| Some(link.status?.finalized)).max()
     }
 
+    /// A link to that very peer.
+    pub(super) fn link_to(&self, peer: PeerId) -> Option<LinkId> {
+        self.links.iter().find(|(_, link)| link.peer == peer).map(|(link, _)| *link)
+    }
+
     /// Everything up to `height` is known without its blocks.
     pub(super) fn skip_to(&mut self, height: Height) {
         self.gathered = self.gathered.max(height);

@@ -260,3 +260,19 @@ fn who_lags_is_told_so_and_shown_why_when_it_asks() {
     assert_eq!(receive(&mut node, ask(1)), sent(why));
     assert_eq!(receive(&mut node, ask(1)), vec![], "not each time");
 }
+
+#[test]
+fn a_validator_vouches_to_a_neighbour_alone_and_to_others_through_everybody() {
+    let requester = leader(1);
+    let inquiry = inquiry(requester);
+    let mut node = ready(follower(1));
+    assert!(vouches(&receive(&mut node, inquiry.clone())), "no link leads there");
+
+    let mut node = ready(follower(1));
+    let neighbour = LinkId(8);
+    node.handle(Time::ZERO, Input::LinkUp { link: neighbour, peer: key(requester).peer() });
+    drain(&mut node);
+    let outputs = receive(&mut node, inquiry);
+    let is_told = |output: &Output| matches!(output, Output::Send { link, message: Message::Testimony(_) } if *link == neighbour);
+    assert!(outputs.iter().any(is_told) && !vouches(&outputs));
+}

@@ -300,7 +300,6 @@ fn votes_of_a_far_future_are_not_kept_but_make_one_ask() {
     assert!(node.rounds.is_empty());
 }
 
-
 /// A quorum's notarization of a block, by everybody but `except`.
 pub(super) fn notarization(block: &Block, except: usize) -> Notarization {
     let (view, hash) = (block.header.view, block.hash());
