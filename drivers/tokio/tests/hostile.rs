@@ -650,8 +650,7 @@ async fn honest_traffic_keeps_its_share_through_floods() {
     );
     // Of a view long past, so that it is decoded and judged each time, and nobody is to blame.
     let vote = |number: u32| {
-        let statement =
-            Statement::Finalize { view: View(1), block: Hash::of("junk", &number) };
+        let statement = Statement::Finalize { view: View(1), block: Hash::of("junk", &number) };
         let vote = Vote { voter: ValidatorIndex(0), statement, signature: junk };
         Bytes::from(encode(&Packet::Consensus(Message::Vote(vote))))
     };
