@@ -220,7 +220,8 @@ impl Guest {
         let (received, delivered) = (BytesMut::new(), Vec::new());
         let mut guest = Self { mesh, clock, stream, received, is_up: false, delivered };
         while !guest.is_up {
-            assert!(guest.exchange().await, "the node does not admit us");
+            // Whoever is refused learns of it after its own handshake is through.
+            assert!(guest.exchange().await || guest.is_up, "the node does not admit us");
         }
         guest
     }
@@ -571,6 +572,45 @@ async fn an_admitted_cheat_loses_its_link_and_moves_nothing() {
     assert_eq!(blamed(&mut events).await, "Decryption");
     nothing_moved(&cluster, &before.0).await;
     is_well(&cluster, member, before.1).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_is_denied_or_banned_is_kept_out_and_status_says_so() {
+    let (cheat, denied) = (keypair(1), format!("peer:{}", keypair(5).peer()));
+    let deny = format!("address:127.0.0.6,{denied}");
+    let flags = ["--deny", &deny, "--allow", "address:127.0.0.1"];
+    let cluster = Cluster::wired(1, |_| Vec::new(), &flags).await;
+    let member = &cluster.members[0];
+    let mut events = member.client.events().await.unwrap();
+    ended(&mut connect_from(6, member).await).await;
+    Guest::enter(member, &keypair(5)).await.dropped().await;
+    for expected in ["disconnected", "banned for 60 s"] {
+        let mut guest = Guest::enter(member, &cheat).await;
+        guest.say(Bytes::new()).await;
+        let told = async {
+            loop {
+                let event = events.next().await.unwrap().unwrap();
+                if let EventView::Misbehaved { peer, response, .. } = event {
+                    return (peer, response);
+                }
+            }
+        };
+        let told = timeout(PATIENCE, told).await.unwrap();
+        assert_eq!(told, (Some(cheat.peer().to_string()), expected.to_owned()));
+        guest.dropped().await;
+    }
+    Guest::enter(member, &cheat).await.dropped().await;
+    let status = until("the status says who is banned", async || {
+        let status = member.client.status().await.unwrap();
+        (!status.bans.is_empty() && status.peers.is_empty()).then_some(status)
+    })
+    .await;
+    assert_eq!(status.bans[0].culprit, format!("peer:{}", cheat.peer()));
+    assert!((1..=60).contains(&status.bans[0].seconds));
+    assert_eq!(status.deny, ["address:127.0.0.6".to_owned(), denied]);
+    assert_eq!(status.allow, ["address:127.0.0.1"]);
+    // Others are let in as ever.
+    Guest::enter(member, &keypair(2)).await.was_heard().await;
 }
 
 /// The value whose encoding is that of `parts`: how a cheat makes what only honest code can make.

@@ -3,6 +3,7 @@
 //! Nothing is decided here. Frames go to the mesh, what it delivers goes to the machine that
 //! understands it, what a machine wants goes to the machine or the driver that can do it.
 
+mod budgets;
 mod dice;
 mod packet;
 mod routes;
@@ -25,8 +26,8 @@ use crate::beacon::generation::Participant;
 use crate::beacon::{self, Beacon, Coin, CoinProof, DiceKeyId};
 use crate::block::{Header, Height, Parent, ValidatorIndex, View};
 use crate::chain::{
-    Chain, Genesis, Nonce, Operation, Rejection, State, SubmitRefusal, TableId, Transaction,
-    TransactionId, VerifiedTransaction,
+    Chain, Genesis, Nonce, Operation, Rejection, State, SubmitRefusal, Transaction, TransactionId,
+    VerifiedTransaction,
 };
 use crate::consensus::{self, Consensus, Demand, ValidatorSet};
 use crate::craps::Dice;
@@ -369,23 +370,6 @@ impl Node {
         Ok(transaction.sign(&self.keypair, self.chain.network()))
     }
 
-    /// Whether its sender may open one more table after those that wait, if that is what it asks for.
-    fn may_open(&mut self, transaction: &VerifiedTransaction) -> bool {
-        let Some(opener) = opener(transaction) else { return true };
-        let waiting = self.chain.waiting_of(&opener);
-        let openings = waiting.filter(|it| self::opener(it).is_some()).count();
-        let costs = Config::OPENING_COSTS * (openings as u64 + 1);
-        self.openings.affords(self.now, &opener, costs)
-    }
-
-    /// A table was opened, whoever took its opening in.
-    fn count_opening(&mut self, table: TableId) {
-        let opened = self.chain.state().table(table);
-        if let Some(owner) = opened.map(|entry| entry.owner) {
-            self.openings.charge(self.now, &owner, Config::OPENING_COSTS);
-        }
-    }
-
     /// What is only too early may wait; anything else is refused here and now.
     fn try_out(&self, transaction: &VerifiedTransaction) -> Result<(), Refusal> {
         let tip = self.consensus.tip().hash;
@@ -484,12 +468,6 @@ impl Node {
             })
         })
     }
-}
-
-/// Who opens a table with it, if that is what it asks for.
-fn opener(transaction: &VerifiedTransaction) -> Option<PeerId> {
-    let Transaction { sender, operation, .. } = transaction.transaction();
-    matches!(operation, Operation::OpenTable { .. }).then_some(sender.peer)
 }
 
 /// What block 1 stands on.

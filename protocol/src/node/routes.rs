@@ -557,20 +557,6 @@ impl Node {
         self.drain();
     }
 
-    fn suspect(&mut self, suspicion: Suspicion, peer: Option<PeerId>, response: Response) {
-        let severity = suspicion.severity();
-        self.notify(Notice::Suspicious { suspicion, peer, severity, response });
-    }
-
-    /// Charges a link for work that brings this node nothing.
-    fn spend(&mut self, link: LinkId, work: u64) {
-        self.mesh.handle(self.now, mesh::Input::Spent { link, work });
-    }
-
-    pub(super) fn penalise(&mut self, link: LinkId, fault: Fault) {
-        self.mesh.handle(self.now, mesh::Input::Penalise { link, fault });
-    }
-
     /// Passes the message that is being handled on to those who do not hear its author.
     pub(super) fn relay(&mut self) {
         if let Some(Gossip { link, attempt, author, message, lane, serial }) = self.gossip.take() {

@@ -31,9 +31,9 @@ const HOSTILE: core::ops::Range<usize> = 3..9;
 const ROUNDS: u32 = 60;
 const ROUND: Duration = Duration::from_millis(50);
 
-/// Of a core: what one link may make a mesh compute at most. The driver takes turns between links,
-/// so that this is what honest traffic loses to each of them, and no more.
-const SHARE_OF_ONE_LINK_PERCENT: u32 = 50;
+/// Of a core: what one link at its budgets may make a mesh compute at most. This is what honest
+/// traffic loses to each of them. Measured are three hundredths.
+const SHARE_OF_ONE_LINK_PERCENT: u32 = 10;
 
 struct Siege {
     world: World,
