@@ -455,10 +455,12 @@ impl Checks {
         }
     }
 
-    /// A sound node finds another one suspicious.
+    /// A sound node finds another one suspicious. Whose disk lied may contradict itself without being
+    /// hostile, as for [`accused`](Self::accused); faults of links are judged by
+    /// [`blamed`](Self::blamed).
     pub fn suspected(&mut self, now: Time, place: usize, suspect: usize, suspicion: Suspicion) {
-        if !self.byzantine.contains(&suspect) {
-            let message = format!("node {suspect} is honest, but suspected of {suspicion}");
+        if !self.faulty.contains(&suspect) {
+            let message = format!("node {suspect} is sound, but suspected of {suspicion}");
             self.violate(now, Check::Blame, place, message);
         }
     }
