@@ -215,6 +215,11 @@ impl Checks {
         self.tally.height = self.tally.height.max(height.0);
     }
 
+    /// In the final state of a node, which it may have fetched, a roll waits for the coin of a view.
+    pub fn rolls_in_state(&mut self, place: usize, view: View) {
+        self.shares.finalized(place, view);
+    }
+
     /// A node starts again from a journal that ends with a block of this height.
     pub fn restarted(&mut self, place: usize, height: Height) {
         self.agreement.restarted(place, height);
