@@ -5,7 +5,7 @@ use alloc::format;
 use alloc::vec;
 use alloc::vec::Vec;
 use core::time::Duration;
-use std::println;
+use std::eprintln;
 
 use bytes::Bytes;
 
@@ -98,6 +98,7 @@ impl Siege {
 
     /// Floods, while those who are honest talk and must hear one another: all that they say.
     #[track_caller]
+    #[expect(clippy::print_stderr, reason = "figures, for whoever asks with --nocapture")]
     fn withstands(mut self, what: &str, mut flood: impl FnMut(&mut Self, u32)) -> Self {
         let mut heard = 0;
         for round in 0..ROUNDS {
@@ -114,7 +115,7 @@ impl Siege {
             self.world.forget();
         }
         let (most, bound) = (self.most_held, self.config.most_bytes());
-        println!(
+        eprintln!(
             "{what}: {most} bytes held at most, of {bound}; {} links; {heard} of {} heard; {} bans",
             self.most_links,
             2 * ROUNDS,
@@ -328,6 +329,7 @@ fn invented_neighbours_cost_the_link() {
 }
 
 /// What a second of `packet`s at their budget's rate costs the victim, in thousandths of a core.
+#[expect(clippy::print_stderr, reason = "figures, for whoever asks with --nocapture")]
 fn cost(what: &str, rate: u64, mut packet: impl FnMut(u32) -> Packet) -> u32 {
     let mut siege = Siege::new(LinkKind::Stream);
     let end = siege.enter().unwrap();
@@ -346,7 +348,7 @@ fn cost(what: &str, rate: u64, mut packet: impl FnMut(u32) -> Packet) -> u32 {
         while mesh.poll().is_some() {}
     }
     let took = thread_time() - start;
-    println!("{what}: {rate} a second cost {took:?} of a core a second");
+    eprintln!("{what}: {rate} a second cost {took:?} of a core a second");
     assert!(mesh.is_linked(peer(siege.attacker)), "within its budget");
     (took.as_micros() / 1000) as u32
 }

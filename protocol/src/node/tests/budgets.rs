@@ -10,7 +10,7 @@ use crate::node::Packet;
 const GOSSIP: Option<Attempt> = Some(Attempt(0));
 
 fn opening(number: usize) -> Operation {
-    let name = Text::new(&alloc::format!("table {number}")).unwrap();
+    let name = Text::new(alloc::format!("table {number}")).unwrap();
     Operation::OpenTable { name, rules: rules(), bank: Chips(10) }
 }
 
