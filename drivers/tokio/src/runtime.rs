@@ -22,6 +22,7 @@ use crate::config::Config;
 use crate::home::{Home, HomeError};
 use crate::lan::Lan;
 use crate::radio::{Radio, RadioError};
+use crate::target::{self, TargetError};
 use crate::tcp::Tcp;
 
 /// A running node.
@@ -69,6 +70,9 @@ pub enum RunError {
     /// The API cannot be served.
     #[error(transparent)]
     Api(#[from] ApiError),
+    /// There is no such place for backups.
+    #[error(transparent)]
+    Target(#[from] TargetError),
     /// Bluetooth is wanted but cannot even be tried.
     #[error(transparent)]
     Radio(#[from] RadioError),
@@ -83,6 +87,8 @@ impl Running {
         passphrase: Option<Passphrase>,
         accept_lost_journal: bool,
     ) -> Result<Self, RunError> {
+        let target = config.backup.value.as_ref();
+        let target = target.map(|place| target::open(place, &config.data_dir.value)).transpose()?;
         let launch = {
             let config = config.clone();
             move || Launched::new(&config, passphrase.as_ref(), accept_lost_journal)
@@ -103,7 +109,7 @@ impl Running {
         let Launched { host, home, genesis, keypair, address, voted_without_journal } = launched;
         let exit = watch_over(host);
         let mut backups = JoinSet::new();
-        if let Some(target) = config.backup.value.clone() {
+        if let Some(target) = target {
             let data_dir = home.directory().to_owned();
             backups.spawn(keep_making(Source { data_dir, genesis, keypair }, target));
         }
