@@ -164,12 +164,7 @@ fn backups_in_a_bucket_restore_and_changed_ones_are_refused() {
     assert_eq!(listed.as_array().unwrap().len(), 2);
     assert_eq!((&listed[0]["full"], &listed[1]["full"]), (&true.into(), &false.into()));
     assert_eq!(listed[0]["height"], listed[1]["after"]);
-    let hourly = json(
-        &mut world
-            .command(&world.data_dir(), &["backup", "list"])
-            .arg("--target")
-            .arg("s3://chips/hourly"),
-    );
+    let hourly = world.json(&["backup", "list", "--target", "s3://chips/hourly"]);
     assert_eq!(hourly.as_array().unwrap().len(), 1, "the running node makes its own: {hourly}");
 
     let verified = world.backup("verify");
