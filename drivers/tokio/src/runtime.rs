@@ -5,6 +5,7 @@ use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 
+use bitcraps_host::audit::Auditor;
 use bitcraps_host::identity::Passphrase;
 use bitcraps_host::launch::{LaunchError, Launched};
 use bitcraps_host::redeem::take_chips;
@@ -93,10 +94,11 @@ impl Running {
             let config = config.clone();
             move || Launched::new(&config, passphrase.as_ref(), accept_lost_journal)
         };
-        let launched = blocking(launch).await?;
+        let mut launched = blocking(launch).await?;
         let handle = launched.host.handle();
 
-        let around = Self::start_around(config, &launched.home, &handle).await;
+        let (home, auditor) = (&launched.home, launched.auditor.clone());
+        let around = Self::start_around(config, home, &handle, auditor).await;
         let Around { tcp, lan, radio, listens_on, api } = match around {
             Ok(around) => around,
             Err(error) => {
@@ -106,7 +108,8 @@ impl Running {
             }
         };
         launched.start_audit(&handle, config, listens_on);
-        let Launched { host, home, genesis, keypair, address, voted_without_journal } = launched;
+        let Launched { host, home, genesis, keypair, address, voted_without_journal, .. } =
+            launched;
         let exit = watch_over(host);
         let mut backups = JoinSet::new();
         if let Some(target) = target {
@@ -132,6 +135,7 @@ impl Running {
         config: &Config,
         home: &Home,
         handle: &Handle,
+        auditor: Auditor,
     ) -> Result<Around, RunError> {
         let places = Places::of(config, home)?;
         let at = config.listen.value;
@@ -144,6 +148,7 @@ impl Running {
             data_dir: home.directory().to_owned(),
             tcp: config.api.value,
             hints: places.hints(listens_on),
+            auditor,
         };
         let api = Api::start(handle.clone(), options).await?;
         let lan = listens_on.and_then(|address| Lan::join(config, handle, address));
