@@ -101,7 +101,6 @@ impl World {
         }
     }
 
-    #[cfg(test)]
     /// Nodes that are all linked to one another and have told each other so.
     #[cfg(test)]
     pub(crate) fn full(nodes: usize) -> Self {
