@@ -154,6 +154,8 @@ pub enum Event {
         /// Where.
         endpoint: Endpoint,
     },
+    /// Whoever runs this node wants a snapshot of the next final block's state.
+    SnapshotWanted,
     /// The deadline has passed.
     Tick,
 }

@@ -7,13 +7,17 @@
 //!
 //! A file is begun when one has become long; the chain goes on from file to file.
 
+mod auditor;
+
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufRead as _, BufReader, Read as _, Seek as _, SeekFrom, Write as _};
 use std::ops::ControlFlow;
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::{Receiver, TrySendError, sync_channel};
+use std::sync::mpsc::{Receiver, TrySendError};
 use std::time::{SystemTime, UNIX_EPOCH};
+
+pub use auditor::{Auditor, Waiting};
 
 use crate::Handle;
 use bitcraps_protocol::event::Notice;
@@ -110,6 +114,15 @@ pub enum Event {
     Failed {
         /// The transaction.
         transaction: String,
+        /// Why.
+        reason: String,
+    },
+    /// The API refused a request that would have changed something, or whoever made it.
+    Refused {
+        /// Its method and path.
+        request: String,
+        /// What kind of refusal, as the API says it.
+        code: String,
         /// Why.
         reason: String,
     },
@@ -224,17 +237,19 @@ impl Log {
     }
 }
 
-/// Begins to log what the node behind `handle` says, after `first`. Ends when the node does.
+/// Begins to log what the node behind `handle` says, and what was handed in, after `first`. Ends
+/// when the node has, and nobody can hand anything in any more.
 pub fn start(
     data_dir: &Path,
     keypair: Keypair,
     network: NetworkId,
     handle: &Handle,
+    (auditor, Waiting(receiver)): (&Auditor, Waiting),
     first: Event,
 ) -> Result<(), AuditError> {
     let mut log = Log::open(data_dir, keypair, network)?;
     log.append(first)?;
-    let (sender, receiver) = sync_channel(WAITING);
+    let sender = auditor.sender();
     let mut missed = 0;
     handle.subscribe(move |notice| {
         if missed > 0 && sender.try_send(Event::Missed { events: missed }).is_ok() {

@@ -83,8 +83,8 @@ pub struct Config {
     pub deny: Sourced<Vec<Pattern>>,
     /// How many blocks the node keeps.
     pub history: Sourced<History>,
-    /// The directory into which backups are made every hour, if they are.
-    pub backup: Sourced<Option<PathBuf>>,
+    /// Where backups are made every hour, if they are: a directory, or `s3://BUCKET/PREFIX`.
+    pub backup: Sourced<Option<String>>,
     /// What is logged, in the syntax of tracing's `EnvFilter`.
     pub log: Sourced<String>,
 }
@@ -478,7 +478,7 @@ fn check(
     });
     let backup =
         checker.parse("backup", pick(layers, |layer| &layer.backup, String::new()), |text| {
-            Ok(Some(PathBuf::from(text)).filter(|_| !text.is_empty()))
+            Ok(Some(text.to_owned()).filter(|text| !text.is_empty()))
         });
     let log = checker.parse("log", pick(layers, |layer| &layer.log, DEFAULT_LOG.into()), |text| {
         EnvFilter::try_new(text).map(|_| text.to_owned()).map_err(|_| "is not a log filter")

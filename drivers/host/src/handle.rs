@@ -3,7 +3,7 @@
 use std::ops::ControlFlow;
 
 use bitcraps_protocol::block::Height;
-use bitcraps_protocol::event::{Command, CommandId, Notice, Refusal};
+use bitcraps_protocol::event::{Command, CommandId, Event, Notice, Refusal};
 use bitcraps_protocol::node::{Node, Status};
 use bytes::Bytes;
 
@@ -50,6 +50,12 @@ impl Handle {
         readout: impl FnOnce(Result<Vec<(Height, Bytes)>, String>) + Send + 'static,
     ) {
         self.request(Input::Blocks(from, Box::new(readout)));
+    }
+
+    /// Has a snapshot made of the next final block's state; the [`status`](Self::status) says when
+    /// it is there.
+    pub fn make_snapshot(&self) {
+        self.request(Input::Event(Event::SnapshotWanted));
     }
 
     /// Shows `observer` every notice from now on, until it breaks off.

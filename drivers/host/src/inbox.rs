@@ -229,7 +229,8 @@ impl Input {
             | Self::Subscribe(_)
             | Self::Dialer(..) => true,
             Self::Event(event) => {
-                matches!(event, Event::Discovered { .. } | Event::Reachable { .. })
+                let kind = matches!(event, Event::Discovered { .. } | Event::Reachable { .. });
+                kind || matches!(event, Event::SnapshotWanted)
             }
             Self::LinkUp(_) => false,
         }

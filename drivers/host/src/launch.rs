@@ -7,6 +7,7 @@ use bitcraps_protocol::chain::Genesis;
 use bitcraps_protocol::event::Notice;
 use bitcraps_protocol::identity::{Address, Keypair};
 
+use crate::audit::{Auditor, Waiting};
 use crate::config::{Config, Source};
 use crate::home::{Home, HomeError};
 use crate::identity::{IdentityError, Passphrase};
@@ -24,6 +25,10 @@ pub struct Launched {
     pub keypair: Keypair,
     /// Its address.
     pub address: Address,
+    /// Hands events to its audit log.
+    pub auditor: Auditor,
+    /// What was handed in so far, until the log has begun.
+    pub waiting: Option<Waiting>,
     /// Whether it votes because a human said so, although its journal was lost.
     pub voted_without_journal: bool,
 }
@@ -72,6 +77,7 @@ impl Launched {
         };
         let host = Host::start(options)?;
         log_notices(&host.handle(), address);
+        let (auditor, waiting) = Auditor::new();
         Ok(Self {
             voted_without_journal: accept_lost_journal && host.opened().journal_lost,
             host,
@@ -79,11 +85,18 @@ impl Launched {
             genesis,
             keypair: identity.keypair,
             address,
+            auditor,
+            waiting: Some(waiting),
         })
     }
 
-    /// Begins to write down what the node does. It goes on without if that is impossible.
-    pub fn start_audit(&self, handle: &Handle, config: &Config, listens_on: Option<SocketAddr>) {
+    /// Begins to write down what the node does, once. It goes on without if that is impossible.
+    pub fn start_audit(
+        &mut self,
+        handle: &Handle,
+        config: &Config,
+        listens_on: Option<SocketAddr>,
+    ) {
         let first = audit::Event::Started {
             version: env!("CARGO_PKG_VERSION").into(),
             address: self.address.to_string(),
@@ -92,7 +105,10 @@ impl Launched {
             overridden: self.voted_without_journal,
         };
         let (keypair, network) = (self.keypair.clone(), self.genesis.network());
-        if let Err(error) = audit::start(self.home.directory(), keypair, network, handle, first) {
+        let Some(waiting) = self.waiting.take() else { return };
+        let events = (&self.auditor, waiting);
+        let data_dir = self.home.directory();
+        if let Err(error) = audit::start(data_dir, keypair, network, handle, events, first) {
             tracing::error!(%error, "there is no audit log");
         }
     }

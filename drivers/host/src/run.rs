@@ -192,6 +192,7 @@ impl Loop {
             | Event::DialFailed { .. }
             | Event::Discovered { .. }
             | Event::Reachable { .. }
+            | Event::SnapshotWanted
             | Event::Tick => true,
         };
         if is_news { self.handle(event) } else { Ok(()) }

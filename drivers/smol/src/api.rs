@@ -9,6 +9,7 @@ use std::sync::Arc;
 use bitcraps_host::Handle;
 use bitcraps_host::api::route::{ACCEPT_PAUSE, CONNECTIONS, GRACE, WAIT};
 use bitcraps_host::api::{Answer, Hub, Route, SOCKET_NAME, Service};
+use bitcraps_host::audit::Auditor;
 use smol::Async;
 use smol::future::or;
 use smol::io::AsyncReadExt as _;
@@ -27,7 +28,7 @@ pub struct Api {
 
 impl Api {
     /// Serves the API of the node behind `handle` in `data_dir`; its tickets say that the network
-    /// can be found at `hints`. Replaces a socket that an earlier process left behind: the caller
+    /// can be found at `hints`, and `auditor` is told of refusals. Replaces a socket that an earlier process left behind: the caller
     /// holds the data directory's lock.
     ///
     /// # Errors
@@ -38,10 +39,11 @@ impl Api {
         handle: Handle,
         data_dir: &Path,
         hints: Vec<String>,
+        auditor: Auditor,
     ) -> io::Result<Self> {
         let listener = bitcraps_host::api::listen(&data_dir.join(SOCKET_NAME))?;
         let listener = UnixListener::from(Async::new_nonblocking(listener)?);
-        let service = Arc::new(Service::new(handle, data_dir, hints));
+        let service = Arc::new(Service::new(handle, data_dir, hints, auditor));
         let (accepting, answering) = (Stop::new(), Stop::new());
         let server = Server { executor: executor.clone(), service: service.clone() };
         let work = server.accept(listener, answering.group());
@@ -106,12 +108,14 @@ async fn converse(mut stream: UnixStream, service: &Service) -> io::Result<()> {
         Ok((route, body)) => {
             let answering = async {
                 let answer = service.answer(route, &body, sleep(WAIT)).await;
+                service.note(&request.method, &request.target, &answer);
                 request.answer(&mut stream, answer).await
             };
             return or(answering, hung_up(listener)).await;
         }
         Err(answer) => answer,
     };
+    service.note(&request.method, &request.target, &answer);
     request.answer(&mut stream, answer).await
 }
 

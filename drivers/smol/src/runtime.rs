@@ -84,9 +84,9 @@ impl Running {
         passphrase: Option<&Passphrase>,
         accept_lost_journal: bool,
     ) -> Result<Self, RunError> {
-        let launched = Launched::new(config, passphrase, accept_lost_journal)?;
+        let mut launched = Launched::new(config, passphrase, accept_lost_journal)?;
         let handle = launched.host.handle();
-        let around = match Around::start(executor, config, &launched.home, &handle) {
+        let around = match Around::start(executor, config, &launched, &handle) {
             Ok(around) => around,
             Err(error) => {
                 handle.shut_down();
@@ -95,8 +95,7 @@ impl Running {
             }
         };
         launched.start_audit(&handle, config, around.listens_on);
-        let Launched { host, home, address, voted_without_journal, genesis: _, keypair: _ } =
-            launched;
+        let Launched { host, home, address, voted_without_journal, .. } = launched;
         let exit = Ending::of(host);
         Ok(Self { home, address, handle, around, exit, voted_without_journal })
     }
@@ -143,9 +142,10 @@ impl Around {
     fn start(
         executor: &Arc<Executor>,
         config: &Config,
-        home: &Home,
+        launched: &Launched,
         handle: &Handle,
     ) -> Result<Self, RunError> {
+        let home = &launched.home;
         let places = Places::of(config, home)?;
         let at = config.listen.value;
         let tcp = Tcp::start(executor, handle.links(), places.tcp(at));
@@ -154,7 +154,7 @@ impl Around {
         let listens_on = tcp.local_addr();
         places.tell(&handle.links(), listens_on);
         let (directory, hints) = (home.directory(), places.hints(listens_on));
-        let api = Api::start(executor, handle.clone(), directory, hints);
+        let api = Api::start(executor, handle.clone(), directory, hints, launched.auditor.clone());
         let api = api.map_err(|source| {
             let at = directory.join(SOCKET_NAME).display().to_string();
             RunError::Api { at, source }

@@ -1,10 +1,12 @@
 //! Backups of a running node, every hour and in full once a day, and what a backup turns out to
 //! hold when it is read.
 
-use std::path::{Path, PathBuf};
+use std::error::Error;
+use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use bitcraps_host::backup::{self, Backup, BackupError, Records};
+use bitcraps_host::backup::{self, Backup, BackupError, Records, Target};
 use bitcraps_protocol::block::Height;
 use bitcraps_protocol::chain::Genesis;
 use bitcraps_protocol::event::Position;
@@ -19,6 +21,8 @@ pub const EVERY: Duration = Duration::from_secs(60 * 60);
 pub const FULL_EVERY: Duration = Duration::from_secs(24 * 60 * 60);
 /// How long backups are kept.
 pub const KEPT_DAYS: u64 = 30;
+/// After how long a backup that was begun and is not finished never will be.
+pub const UNFINISHED_HOURS: u64 = 24;
 /// How long a running node waits after a failure.
 const AFTER_FAILURE: Duration = Duration::from_secs(5 * 60);
 
@@ -29,10 +33,10 @@ pub enum Unusable {
     #[error(transparent)]
     Backup(#[from] BackupError),
     /// It can be read, but no node can start from it.
-    #[error("no node can start from {path}: {reason}", path = .path.display())]
+    #[error("no node can start from {name}: {reason}")]
     Refused {
         /// The backup.
-        path: PathBuf,
+        name: String,
         /// Why.
         reason: String,
     },
@@ -62,15 +66,15 @@ pub struct Source {
 
 impl Source {
     /// The newest backup in `target` that another one can build upon.
-    pub fn newest(&self, target: &Path) -> Result<Option<Backup>, BackupError> {
-        let mut backups = if target.exists() { backup::list(target)? } else { Vec::new() };
+    pub fn newest(&self, target: &dyn Target) -> Result<Option<Backup>, BackupError> {
+        let mut backups = backup::list(target)?;
         backups.retain(|it| self.is_own(it));
         let whole = |it: &&Backup| backup::chain(&backups, it).is_ok();
         Ok(backups.iter().rev().find(whole).cloned())
     }
 
     /// Makes a backup of what came since the newest one in `target`, or of everything.
-    pub fn create(&self, target: &Path, full: bool) -> Result<Backup, BackupError> {
+    pub fn create(&self, target: &dyn Target, full: bool) -> Result<Backup, BackupError> {
         let before = if full { None } else { self.newest(target)? };
         let after = before.map_or(Height(0), |before| before.newest);
         let key = (&self.keypair, self.genesis.network());
@@ -83,13 +87,13 @@ impl Source {
     }
 
     /// What is due in `target` now, and removes what is old. Returns when to come back.
-    fn keep_up(&self, target: &Path) -> Result<Duration, BackupError> {
+    fn keep_up(&self, target: &dyn Target) -> Result<Duration, BackupError> {
         let age = |backup: Option<&Backup>| {
             let created = backup.map_or(0, |backup| backup.created);
             Duration::from_secs(unix_seconds().saturating_sub(created))
         };
-        let backups = if target.exists() { backup::list(target)? } else { Vec::new() };
-        let own: Vec<Backup> = backups.into_iter().filter(|it| self.is_own(it)).collect();
+        let own: Vec<Backup> =
+            backup::list(target)?.into_iter().filter(|it| self.is_own(it)).collect();
         let newest_full = own.iter().rfind(|it| it.after == Height(0));
         if age(newest_full) >= FULL_EVERY {
             self.create(target, true)?;
@@ -98,22 +102,27 @@ impl Source {
         } else {
             return Ok(EVERY - age(own.last()));
         }
-        let oldest = unix_seconds().saturating_sub(KEPT_DAYS * 24 * 60 * 60);
+        let oldest = hours_ago(KEPT_DAYS * 24);
         for old in backup::obsolete(&own, oldest) {
-            backup::remove(&old)?;
+            target.remove(&old.name)?;
+        }
+        for left in target.leftovers(hours_ago(UNFINISHED_HOURS))? {
+            target.remove_leftover(&left)?;
         }
         Ok(EVERY)
     }
 }
 
 /// Makes backups in `target` until it is dropped.
-pub async fn keep_making(source: Source, target: PathBuf) {
+pub async fn keep_making(source: Source, target: Box<dyn Target>) {
+    let target: Arc<dyn Target> = target.into();
     loop {
-        let (source, to) = (source.clone(), target.clone());
-        let wait = match crate::runtime::blocking(move || source.keep_up(&to)).await {
+        let (source, to) = (source.clone(), Arc::clone(&target));
+        let wait = match crate::runtime::blocking(move || source.keep_up(&*to)).await {
             Ok(wait) => wait,
             Err(error) => {
-                tracing::error!(%error, "no backup was made");
+                let error = bitcraps_host::exit::sentence(chain_of(&error));
+                tracing::error!(error, "no backup was made");
                 AFTER_FAILURE
             }
         };
@@ -123,10 +132,13 @@ pub async fn keep_making(source: Source, target: PathBuf) {
 
 /// Reads a chain of backups to its end, executes everything that a start would execute, and so
 /// compares every state with what the block's header says.
-pub fn verify(chain: &[Backup], keypair: &Keypair) -> Result<Verified, Unusable> {
-    let path = chain.last().map(|last| last.path.clone()).unwrap_or_default();
-    let refused = |reason: String| Unusable::Refused { path: path.clone(), reason };
-    let mut records = Records::open(chain, keypair);
+pub fn verify(
+    (target, chain): (&dyn Target, &[Backup]),
+    keypair: &Keypair,
+) -> Result<Verified, Unusable> {
+    let name = chain.last().map(|last| last.name.clone()).unwrap_or_default();
+    let refused = |reason: String| Unusable::Refused { name: name.clone(), reason };
+    let mut records = Records::open(target, chain, keypair);
     let genesis = Genesis::decode(&records.genesis()?);
     let genesis = genesis.map_err(|malformed| refused(format!("its genesis {malformed}")))?;
     genesis.check().map_err(|refusal| refused(refusal.to_string()))?;
@@ -158,4 +170,15 @@ pub fn verify(chain: &[Backup], keypair: &Keypair) -> Result<Verified, Unusable>
 /// Now.
 pub fn unix_seconds() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+}
+
+/// So many hours ago, in seconds since the Unix epoch.
+pub fn hours_ago(hours: u64) -> u64 {
+    unix_seconds().saturating_sub(hours.saturating_mul(60 * 60))
+}
+
+fn chain_of<'a>(
+    error: &'a (dyn Error + 'static),
+) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
+    std::iter::successors(Some(error), |error: &&'a (dyn Error + 'static)| (*error).source())
 }

@@ -1,17 +1,16 @@
 //! `backup create|list|verify|restore|prune`.
 
-use std::path::{Path, PathBuf};
-
 use bitcraps_host::Identity;
-use bitcraps_host::backup::{self, Backup};
+use bitcraps_host::backup::{self, Backup, Target};
 use bitcraps_host::lock::Lock;
 use bitcraps_protocol::block::Height;
-use bitcraps_tokio::backup::{Source, Verified, unix_seconds, verify};
+use bitcraps_tokio::backup::{Source, Verified, hours_ago, verify};
 use bitcraps_tokio::config::Config;
 use bitcraps_tokio::home::Home;
+use bitcraps_tokio::target;
 use serde::Serialize;
 
-use crate::cli::{Backup as Command, Target};
+use crate::cli::{Backup as Command, Place};
 use crate::exit::Usage;
 use crate::keys;
 use crate::output::{Output, grouped};
@@ -27,6 +26,13 @@ struct View {
     bytes: u64,
     network: String,
     peer: String,
+}
+
+#[derive(Debug, Serialize)]
+struct PrunedView {
+    removed: Vec<View>,
+    /// What was left of backups that were begun and never finished.
+    unfinished: Vec<String>,
 }
 
 #[derive(Debug, Serialize)]
@@ -47,62 +53,73 @@ pub(crate) fn run(config: &Config, command: Command, output: Output) -> anyhow::
             let target = target_of(config, &target)?;
             let source = source(&home)?;
             if dry_run {
-                let since = source.newest(&target)?.filter(|_| !full).map(|before| before.newest);
+                let since = source.newest(&*target)?.filter(|_| !full).map(|before| before.newest);
                 let what = since.map_or("everything".into(), |height| {
                     format!("what came after height {height}")
                 });
-                let to = target.display();
+                let to = target.place();
                 return Ok(output.words(&format!("would back up {what} into {to}"))?);
             }
-            let made = source.create(&target, full)?;
+            let made = source.create(&*target, full)?;
             output.answer(&View::of(&made), || View::of(&made).words())?;
             Ok(())
         }
         Command::List { target } => {
-            let backups = backup::list(&target_of(config, &target)?)?;
+            let backups = backup::list(&*target_of(config, &target)?)?;
             let views: Vec<View> = backups.iter().map(View::of).collect();
             let words = || views.iter().map(|view| view.words() + "\n").collect::<String>();
             Ok(output.answer(&views, words)?)
         }
         Command::Verify { target, name } => {
-            let (chain, identity) = chain_of(config, &home, &target, name.as_deref())?;
-            let verified = verify(&chain, &identity.keypair)?;
+            let target = target_of(config, &target)?;
+            let (chain, identity) = chain_of(&home, &*target, name.as_deref())?;
+            let verified = verify((&*target, &chain), &identity.keypair)?;
             say(&chain, &verified, false, output)
         }
         Command::Restore { target, name, dry_run } => {
-            let (chain, identity) = chain_of(config, &home, &target, name.as_deref())?;
+            let target = target_of(config, &target)?;
+            let (chain, identity) = chain_of(&home, &*target, name.as_deref())?;
             let _lock = Lock::take(home.directory())?;
-            let verified = verify(&chain, &identity.keypair)?;
+            let verified = verify((&*target, &chain), &identity.keypair)?;
             home.check_network(verified.genesis.network())?;
             if !dry_run {
-                backup::restore(home.directory(), &chain, &identity.keypair)?;
+                backup::restore(home.directory(), (&*target, &chain), &identity.keypair)?;
                 home.adopt(&verified.genesis)?;
             }
             say(&chain, &verified, !dry_run, output)
         }
-        Command::Prune { target, keep_days, dry_run } => {
-            let backups = backup::list(&target_of(config, &target)?)?;
-            let oldest = unix_seconds().saturating_sub(keep_days.saturating_mul(24 * 60 * 60));
-            let obsolete = backup::obsolete(&backups, oldest);
+        Command::Prune { target, keep_days, unfinished_hours, dry_run } => {
+            let target = target_of(config, &target)?;
+            let backups = backup::list(&*target)?;
+            let obsolete = backup::obsolete(&backups, hours_ago(keep_days.saturating_mul(24)));
+            let unfinished = target.leftovers(hours_ago(unfinished_hours))?;
             if !dry_run {
-                obsolete.iter().try_for_each(backup::remove)?;
+                obsolete.iter().try_for_each(|it| target.remove(&it.name))?;
+                unfinished.iter().try_for_each(|it| target.remove_leftover(it))?;
             }
-            let views: Vec<View> = obsolete.iter().map(View::of).collect();
+            let removed = obsolete.iter().map(View::of).collect();
+            let view = PrunedView { removed, unfinished };
             let verb = if dry_run { "would remove" } else { "removed" };
-            let words = || format!("{verb} {} of {} backups", views.len(), backups.len());
-            Ok(output.answer(&views, words)?)
+            let words = || {
+                let (removed, unfinished) = (view.removed.len(), view.unfinished.len());
+                let all = backups.len();
+                format!(
+                    "{verb} {removed} of {all} backups, and {unfinished} that were not finished"
+                )
+            };
+            Ok(output.answer(&view, words)?)
         }
     }
 }
 
-fn target_of(config: &Config, target: &Target) -> anyhow::Result<PathBuf> {
-    let configured = config.backup.value.clone();
-    target.target.clone().or(configured).ok_or_else(|| {
+fn target_of(config: &Config, place: &Place) -> anyhow::Result<Box<dyn Target>> {
+    let configured = config.backup.value.as_ref();
+    let place = place.target.as_ref().or(configured).ok_or_else(|| {
         Usage(
             "where are the backups? say --target DIR, or backup = \"DIR\" in bitcraps.toml".into(),
         )
-        .into()
-    })
+    })?;
+    Ok(target::open(place, &config.data_dir.value)?)
 }
 
 fn identity(home: &Home) -> anyhow::Result<Identity> {
@@ -124,21 +141,19 @@ fn source(home: &Home) -> anyhow::Result<Source> {
 
 /// The backup called `name`, or the newest of this identity's, with those it needs.
 fn chain_of(
-    config: &Config,
     home: &Home,
-    target: &Target,
+    target: &dyn Target,
     name: Option<&str>,
 ) -> anyhow::Result<(Vec<Backup>, Identity)> {
     let identity = identity(home)?;
-    let target = target_of(config, target)?;
-    let backups = backup::list(&target)?;
+    let backups = backup::list(target)?;
     let is_wanted = |backup: &&Backup| match name {
-        Some(name) => file_name(&backup.path) == name,
+        Some(name) => backup.name == name,
         None => backup.origin.peer == identity.keypair.peer(),
     };
     let found = backups.iter().rfind(is_wanted).ok_or_else(|| {
         let name = name.map_or("of this identity".to_owned(), |name| format!("called {name}"));
-        Usage(format!("there is no backup {name} in {}", target.display()))
+        Usage(format!("there is no backup {name} in {}", target.place()))
     })?;
     Ok((backup::chain(&backups, found)?, identity))
 }
@@ -150,7 +165,7 @@ fn say(
     output: Output,
 ) -> anyhow::Result<()> {
     let view = VerifiedView {
-        backup: chain.last().map(|last| file_name(&last.path)).unwrap_or_default(),
+        backup: chain.last().map(|last| last.name.clone()).unwrap_or_default(),
         files: chain.len(),
         height: verified.height.0,
         state_root: verified.state_root.to_string(),
@@ -174,7 +189,7 @@ fn say(
 impl View {
     fn of(backup: &Backup) -> Self {
         Self {
-            name: file_name(&backup.path),
+            name: backup.name.clone(),
             created: backup.created,
             full: backup.after == Height(0),
             after: backup.after.0,
@@ -193,8 +208,4 @@ impl View {
         };
         format!("{:<32} up to height {height}, {what}, {bytes} bytes", self.name)
     }
-}
-
-fn file_name(path: &Path) -> String {
-    path.file_name().unwrap_or_default().to_string_lossy().into_owned()
 }

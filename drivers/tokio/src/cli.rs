@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use bitcraps_protocol::craps::odds::Offer;
 use bitcraps_protocol::craps::{Bet, Rules};
+use bitcraps_tokio::backup::UNFINISHED_HOURS;
 use clap::{Args, Parser, Subcommand};
 
 const EXAMPLES: &str = "\
@@ -398,9 +399,9 @@ pub(crate) struct NodeFlags {
     /// [default: archive]
     #[arg(long, value_name = "archive|full|light")]
     pub(crate) history: Option<String>,
-    /// Make backups into this directory, every hour and in full once a day, and keep them for 30
-    /// days [env: BITCRAPS_BACKUP=]
-    #[arg(long, value_name = "DIR")]
+    /// Make backups in this directory or s3://BUCKET/PREFIX, every hour and in full once a day, and
+    /// keep them for 30 days [env: BITCRAPS_BACKUP=]
+    #[arg(long, value_name = "PLACE")]
     pub(crate) backup: Option<String>,
     /// Serve the API on this loopback address too, for whoever has the token in api.token [env:
     /// BITCRAPS_API=]
@@ -477,10 +478,11 @@ pub(crate) enum Audit {
 }
 
 #[derive(Clone, Debug, Args)]
-pub(crate) struct Target {
-    /// The directory of the backups [default: `backup` in the configuration]
-    #[arg(long, value_name = "DIR")]
-    pub(crate) target: Option<PathBuf>,
+pub(crate) struct Place {
+    /// Where the backups are: a directory, or s3://BUCKET/PREFIX [default: `backup` in the
+    /// configuration]
+    #[arg(long, value_name = "PLACE")]
+    pub(crate) target: Option<String>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -488,7 +490,7 @@ pub(crate) enum Backup {
     /// Make one of what came since the last one; the node may be running
     Create {
         #[command(flatten)]
-        target: Target,
+        target: Place,
         /// Of everything, whatever there is already
         #[arg(long)]
         full: bool,
@@ -499,12 +501,12 @@ pub(crate) enum Backup {
     /// List them, oldest first
     List {
         #[command(flatten)]
-        target: Target,
+        target: Place,
     },
     /// Read one, and those before it that it needs, to the end, and execute it as a start would
     Verify {
         #[command(flatten)]
-        target: Target,
+        target: Place,
         /// Which [default: the newest of this identity]
         name: Option<String>,
     },
@@ -512,20 +514,24 @@ pub(crate) enum Backup {
     /// validator then observes until the others have told it what it may have promised
     Restore {
         #[command(flatten)]
-        target: Target,
+        target: Place,
         /// Which [default: the newest of this identity]
         name: Option<String>,
         /// Verify only
         #[arg(long)]
         dry_run: bool,
     },
-    /// Remove those that are old and that no younger one needs
+    /// Remove those that are old and that no younger one needs, and what is left of those that
+    /// were never finished
     Prune {
         #[command(flatten)]
-        target: Target,
+        target: Place,
         /// What is younger is kept
         #[arg(long, default_value_t = 30)]
         keep_days: u64,
+        /// What was begun later may still be written
+        #[arg(long, default_value_t = UNFINISHED_HOURS)]
+        unfinished_hours: u64,
         /// Say what would be removed, and remove nothing
         #[arg(long)]
         dry_run: bool,
@@ -543,6 +549,9 @@ pub(crate) enum Store {
         #[arg(long)]
         dry_run: bool,
     },
+    /// Have the running node make a snapshot of the next final block's state, from which its next
+    /// start begins. It makes one every 1,024 blocks by itself
+    Snapshot,
 }
 
 #[derive(Debug, Subcommand)]

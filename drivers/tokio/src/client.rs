@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use bitcraps_host::api::{
     AccountView, BlocksView, EventView, Failure, FailureBody, HeaderView, InvitationRequest,
-    InvitationView, OddsView, OperationRequest, ReceiptView, SOCKET_NAME, StatusView, SupplyView,
-    TableSummary, TableView, TransactionRequest, TransactionState, TransactionView,
+    InvitationView, OddsView, OperationRequest, ReceiptView, SOCKET_NAME, SnapshotView, StatusView,
+    SupplyView, TableSummary, TableView, TransactionRequest, TransactionState, TransactionView,
 };
 use bytes::{Bytes, BytesMut};
 use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
@@ -134,6 +134,11 @@ impl Client {
     /// Makes a ticket.
     pub async fn invite(&self, request: &InvitationRequest) -> Result<InvitationView, ClientError> {
         self.post("/v1/invitations", request).await
+    }
+
+    /// Has a snapshot made of the next final block's state.
+    pub async fn make_snapshot(&self) -> Result<SnapshotView, ClientError> {
+        self.ask(Method::POST, "/v1/snapshots", Bytes::new(), ANSWER_TIMEOUT).await
     }
 
     /// Hands in an operation; `wait` as in [`TransactionRequest`].

@@ -1,6 +1,7 @@
 //! The commands that ask a running node or prepare a data directory.
 
 use std::io::{BufWriter, Write as _};
+use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use bitcraps_host::api::{
@@ -18,12 +19,20 @@ use bitcraps_tokio::home::{Home, write_whole};
 use serde::Serialize;
 use serde_json::json;
 use tokio::signal::ctrl_c;
+use tokio::time::sleep;
 
-use crate::cli::{Call, Change, Command, Hand, Invite, Key, Network, NewNetwork, Round, Table};
+use crate::cli::{
+    Call, Change, Command, Hand, Invite, Key, Network, NewNetwork, Round, Store, Table,
+};
 use crate::exit::{Stopped, Usage};
 use crate::node::identity;
 use crate::output::{Output, aside, grouped};
 use crate::{audits, backups, keys, odds, receipt, stats, store, words};
+
+/// How often the node is asked whether a snapshot stands.
+const SNAPSHOT_LOOK: Duration = Duration::from_millis(100);
+/// How long nothing is said about waiting for one.
+const STILL_WAITING: Duration = Duration::from_secs(2);
 
 /// Carries out a command on the node of `config`'s data directory.
 pub(crate) async fn run(command: Command, config: &Config, output: Output) -> anyhow::Result<()> {
@@ -42,6 +51,7 @@ pub(crate) async fn run(command: Command, config: &Config, output: Output) -> an
         Command::Key(command) => keys::run(&home, command, output),
         Command::Audit(command) => audits::run(&home, command, output),
         Command::Backup(command) => backups::run(config, command, output),
+        Command::Store(Store::Snapshot) => session.snapshot().await,
         Command::Store(command) => store::run(&home, &command, output),
         Command::Network(Network::New(network)) => new_network(&home, network, output),
         Command::Network(Network::Header) => receipt::header(&session.client, output).await,
@@ -351,6 +361,29 @@ impl Session {
             }
         }
         Err(Stopped::halted("it was told to".into()).into())
+    }
+
+    /// Waits until the node can start from a snapshot that is newer than those it has.
+    async fn snapshot(&self) -> anyhow::Result<()> {
+        let before = self.client.make_snapshot().await?.newest;
+        let begun = Instant::now();
+        let mut told = false;
+        loop {
+            let status = self.client.status().await?;
+            if status.snapshot > before {
+                let height = status.snapshot.unwrap_or_default();
+                let view = json!({ "height": height });
+                let words = || format!("snapshot of height {}", grouped(height));
+                return Ok(self.output.answer(&view, words)?);
+            }
+            if !told && begun.elapsed() > STILL_WAITING {
+                aside(
+                    "waiting for the next block, of whose state it will be; Ctrl-C does not stop it",
+                );
+                told = true;
+            }
+            sleep(SNAPSHOT_LOOK).await;
+        }
     }
 
     /// Shows the table if it looks different from what was `shown`.

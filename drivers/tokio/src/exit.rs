@@ -9,6 +9,7 @@ use bitcraps_tokio::backup::Unusable;
 use bitcraps_tokio::client::ClientError;
 use bitcraps_tokio::fetch::FetchError;
 use bitcraps_tokio::runtime::RunError;
+use bitcraps_tokio::target::TargetError;
 use serde::Serialize;
 
 use crate::output::{Output, aside};
@@ -80,6 +81,9 @@ fn code_of(error: &(dyn std::error::Error + 'static)) -> Option<u8> {
     if error.is::<FetchError>() {
         return Some(UNREACHABLE);
     }
+    if let Some(error) = error.downcast_ref::<TargetError>() {
+        return Some(target(error));
+    }
     if error.is::<Unsafe>() {
         return Some(UNSAFE);
     }
@@ -93,8 +97,19 @@ fn code_of(error: &(dyn std::error::Error + 'static)) -> Option<u8> {
         return match error {
             RunError::Launch(error) => exit::code_of(error),
             RunError::Home(error) => exit::code_of(error),
+            RunError::Target(error) => Some(target(error)),
             RunError::Listen { .. } | RunError::Api(_) | RunError::Radio(_) => Some(USAGE),
         };
     }
     exit::code_of(error)
+}
+
+fn target(error: &TargetError) -> u8 {
+    match error {
+        TargetError::NotBuilt { .. }
+        | TargetError::NotPlace { .. }
+        | TargetError::Settings { .. }
+        | TargetError::NoKey { .. } => USAGE,
+        TargetError::Exposed { .. } => UNSAFE,
+    }
 }

@@ -8,6 +8,7 @@ pub mod client;
 pub mod fetch;
 pub mod radio;
 pub mod runtime;
+pub mod target;
 pub mod tcp;
 
 pub use bitcraps_host::{audit, config, hands, home, house, lan, ticket};

@@ -5,6 +5,7 @@ use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 
+use bitcraps_host::audit::Auditor;
 use bitcraps_host::identity::Passphrase;
 use bitcraps_host::launch::{LaunchError, Launched};
 use bitcraps_host::redeem::take_chips;
@@ -22,6 +23,7 @@ use crate::config::Config;
 use crate::home::{Home, HomeError};
 use crate::lan::Lan;
 use crate::radio::{Radio, RadioError};
+use crate::target::{self, TargetError};
 use crate::tcp::Tcp;
 
 /// A running node.
@@ -69,6 +71,9 @@ pub enum RunError {
     /// The API cannot be served.
     #[error(transparent)]
     Api(#[from] ApiError),
+    /// There is no such place for backups.
+    #[error(transparent)]
+    Target(#[from] TargetError),
     /// Bluetooth is wanted but cannot even be tried.
     #[error(transparent)]
     Radio(#[from] RadioError),
@@ -83,14 +88,17 @@ impl Running {
         passphrase: Option<Passphrase>,
         accept_lost_journal: bool,
     ) -> Result<Self, RunError> {
+        let target = config.backup.value.as_ref();
+        let target = target.map(|place| target::open(place, &config.data_dir.value)).transpose()?;
         let launch = {
             let config = config.clone();
             move || Launched::new(&config, passphrase.as_ref(), accept_lost_journal)
         };
-        let launched = blocking(launch).await?;
+        let mut launched = blocking(launch).await?;
         let handle = launched.host.handle();
 
-        let around = Self::start_around(config, &launched.home, &handle).await;
+        let (home, auditor) = (&launched.home, launched.auditor.clone());
+        let around = Self::start_around(config, home, &handle, auditor).await;
         let Around { tcp, lan, radio, listens_on, api } = match around {
             Ok(around) => around,
             Err(error) => {
@@ -100,10 +108,11 @@ impl Running {
             }
         };
         launched.start_audit(&handle, config, listens_on);
-        let Launched { host, home, genesis, keypair, address, voted_without_journal } = launched;
+        let Launched { host, home, genesis, keypair, address, voted_without_journal, .. } =
+            launched;
         let exit = watch_over(host);
         let mut backups = JoinSet::new();
-        if let Some(target) = config.backup.value.clone() {
+        if let Some(target) = target {
             let data_dir = home.directory().to_owned();
             backups.spawn(keep_making(Source { data_dir, genesis, keypair }, target));
         }
@@ -126,6 +135,7 @@ impl Running {
         config: &Config,
         home: &Home,
         handle: &Handle,
+        auditor: Auditor,
     ) -> Result<Around, RunError> {
         let places = Places::of(config, home)?;
         let at = config.listen.value;
@@ -138,6 +148,7 @@ impl Running {
             data_dir: home.directory().to_owned(),
             tcp: config.api.value,
             hints: places.hints(listens_on),
+            auditor,
         };
         let api = Api::start(handle.clone(), options).await?;
         let lan = listens_on.and_then(|address| Lan::join(config, handle, address));

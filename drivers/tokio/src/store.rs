@@ -46,6 +46,7 @@ struct Contents {
 pub(crate) fn run(home: &Home, command: &Store, output: Output) -> anyhow::Result<()> {
     let _lock = Lock::take(home.directory())?;
     match command {
+        Store::Snapshot => unreachable!("a running node carries it out"),
         Store::Check => check(home, output),
         Store::Repair { dry_run } => repair(home, *dry_run, output),
     }

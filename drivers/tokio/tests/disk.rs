@@ -212,3 +212,32 @@ fn a_backup_made_under_load_restores_and_a_changed_one_is_refused() {
     let refused = run(&data_dir, &["backup", "verify", "--target", target]);
     assert_eq!(refused.status.code(), Some(4), "{}", text(&refused.stderr));
 }
+
+#[test]
+fn a_snapshot_is_made_on_demand_and_what_the_api_refuses_is_written_down() {
+    let directory = tempfile::tempdir().unwrap();
+    let data_dir = alone(directory.path());
+    let node = start(&data_dir, None, None);
+    let status = json(&data_dir, &["status"]);
+    assert_eq!(status["snapshot"], Value::Null);
+    let made = json(&data_dir, &["store", "snapshot"])["height"].clone();
+    assert!(made.as_u64().unwrap() > status["height"].as_u64().unwrap(), "{made}");
+
+    let to = status["address"].as_str().unwrap();
+    let refused = run(&data_dir, &["transfer", to, "99999999999"]);
+    assert_eq!(refused.status.code(), Some(1), "{}", text(&refused.stderr));
+    assert_eq!(run(&data_dir, &["table", "show", "77"]).status.code(), Some(1));
+    stop(node);
+
+    let node = start(&data_dir, None, None);
+    assert_eq!(json(&data_dir, &["status"])["snapshot"], made);
+    stop(node);
+    let exported = text(&run(&data_dir, &["audit", "export"]).stdout);
+    let entries = exported.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let refusals: Vec<Value> = entries.filter(|entry| entry["event"] == "refused").collect();
+    let [refusal] = &refusals[..] else { panic!("{refusals:?}") };
+    assert_eq!(refusal["request"], "POST /v1/transactions");
+    assert_eq!(refusal["code"], "refused");
+    assert!(refusal["reason"].as_str().unwrap().contains("chips"), "{refusal}");
+    assert_eq!(json(&data_dir, &["audit", "verify"])["events"]["refused"], 1);
+}

@@ -104,8 +104,8 @@ impl World {
         }
     }
 
-    #[cfg(test)]
     /// Nodes that are all linked to one another and have told each other so.
+    #[cfg(test)]
     pub(crate) fn full(nodes: usize) -> Self {
         let mut world = Self::new(nodes);
         for dialler in 0..nodes {

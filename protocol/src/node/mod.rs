@@ -505,7 +505,10 @@ fn mesh_input(event: Event) -> Option<mesh::Input> {
         Event::Reachable { endpoint } => Some(mesh::Input::Reachable { endpoint }),
         Event::DialFailed { endpoint } => Some(mesh::Input::DialFailed { endpoint }),
         Event::Tick => Some(mesh::Input::Tick),
-        Event::Persisted { .. } | Event::Loaded { .. } | Event::WallClock { .. } => None,
+        Event::Persisted { .. }
+        | Event::Loaded { .. }
+        | Event::WallClock { .. }
+        | Event::SnapshotWanted => None,
     }
 }
 

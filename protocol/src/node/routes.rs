@@ -51,6 +51,7 @@ impl Node {
                 self.wall = Some((time, self.now));
                 self.consensus.handle(self.now, consensus::Input::WallClock(time));
             }
+            Event::SnapshotWanted => self.snapshots.want(),
             Event::Tick => {
                 self.mesh.handle(self.now, mesh::Input::Tick);
                 self.consensus.handle(self.now, consensus::Input::Tick);

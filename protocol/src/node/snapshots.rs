@@ -1,5 +1,6 @@
 //! A node's snapshots: those it makes every so many blocks, for itself and for neighbours that are
-//! far behind, and the one that it fetches when it is far behind itself.
+//! far behind, those that its owner wants, for itself alone, and the one that it fetches when it is
+//! far behind itself.
 //!
 //! A snapshot is journalled when its block's finality can be proven. At the next start, blocks
 //! below it need not be executed again. A state that was fetched is journalled the same way.
@@ -60,6 +61,10 @@ impl Default for SnapshotConfig {
 pub(super) struct Snapshots {
     config: SnapshotConfig,
     forming: Option<Forming>,
+    /// Whether the next block is one to make a snapshot of, whatever its height.
+    is_wanted: bool,
+    /// The height of the newest one.
+    newest: Option<Height>,
     /// Oldest first.
     kept: VecDeque<(Certified, State)>,
     download: Option<Download>,
@@ -103,6 +108,8 @@ impl Snapshots {
         Self {
             config,
             forming: None,
+            is_wanted: false,
+            newest: None,
             kept: VecDeque::new(),
             download: None,
             asked: BTreeSet::new(),
@@ -111,10 +118,27 @@ impl Snapshots {
         }
     }
 
+    /// The owner wants one.
+    pub(super) const fn want(&mut self) {
+        self.is_wanted = true;
+    }
+
+    /// The height of the newest snapshot that this node can start from.
+    pub(super) const fn newest(&self) -> Option<Height> {
+        self.newest
+    }
+
+    /// Whether every node makes a snapshot of this height.
+    const fn is_due_at(&self, height: Height) -> bool {
+        height.0.is_multiple_of(self.config.interval)
+    }
+
     /// A block was decided: it may be one to make a snapshot of, or prove that one is final.
     pub(super) fn note(&mut self, decided: &Decided) {
         let header = decided.block.header;
-        if header.height.0.is_multiple_of(self.config.interval) {
+        let is_wanted = self.is_wanted && self.forming.is_none();
+        if is_wanted || self.is_due_at(header.height) {
+            self.is_wanted &= !is_wanted;
             self.forming = Some(Forming {
                 header,
                 notarization: decided.notarization.clone(),
@@ -163,7 +187,13 @@ impl Snapshots {
         Some((certified, forming.state?))
     }
 
+    /// What others will not have is of no use to neighbours.
     fn keep(&mut self, certified: Certified, state: State) {
+        let height = certified.header.height;
+        self.newest = self.newest.max(Some(height));
+        if !self.is_due_at(height) {
+            return;
+        }
         if self.kept.len() == KEPT {
             self.kept.pop_front();
         }

@@ -48,6 +48,8 @@ pub struct Status {
     pub state_root: Hash,
     /// Its agreed time.
     pub time: BlockTime,
+    /// The height of the newest snapshot that the node can start from.
+    pub snapshot: Option<Height>,
     /// Established links.
     pub peers: Vec<PeerStatus>,
     /// Validators to whom there is none, but a neighbour has one.
@@ -170,6 +172,7 @@ impl Node {
             block: self.consensus.finalized_hash(),
             state_root: finalized.commitments.state,
             time: finalized.time,
+            snapshot: self.snapshots.newest(),
             peers: peers.collect(),
             waiting_transactions: self.chain.mempool_len() as u32,
             insecure_dealer: self.genesis.is_insecure(),

@@ -198,6 +198,7 @@ impl Driver {
             | Event::DialFailed { .. }
             | Event::Discovered { .. }
             | Event::Reachable { .. }
+            | Event::SnapshotWanted
             | Event::Tick => {}
         }
         if let Some(double) = &mut self.double {

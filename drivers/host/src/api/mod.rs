@@ -44,7 +44,8 @@ pub use route::Route;
 pub use service::{SOCKET_NAME, Service, listen};
 pub use view::{
     AccountView, BanView, BetView, DiceView, EventView, InvitationView, Path, PeerView, SeatView,
-    StatusView, SupplyView, TableSummary, TableView, TransactionState, TransactionView,
+    SnapshotView, StatusView, SupplyView, TableSummary, TableView, TransactionState,
+    TransactionView,
 };
 
 /// `GET /v1/status`: the node's condition.

@@ -26,7 +26,7 @@ pub const WAIT: Duration = Duration::from_secs(20);
 /// descriptors.
 pub const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-const GET: &str = "GET";
+pub(super) const GET: &str = "GET";
 const POST: &str = "POST";
 
 /// A question that there is.
@@ -63,6 +63,8 @@ pub enum Route {
     },
     /// `POST /v1/invitations`
     Invite,
+    /// `POST /v1/snapshots`
+    Snapshot,
     /// `GET /v1/events`
     Events,
 }
@@ -87,6 +89,7 @@ impl Route {
             ["transactions"] => (POST, Ok(Self::Submit)),
             ["transactions", id] => (GET, transaction(id, query)),
             ["invitations"] => (POST, Ok(Self::Invite)),
+            ["snapshots"] => (POST, Ok(Self::Snapshot)),
             ["events"] => (GET, Ok(Self::Events)),
             _ => return Err(no_path().into()),
         };
@@ -113,6 +116,7 @@ impl Route {
             | Self::Header
             | Self::Blocks(_)
             | Self::Transaction { .. }
+            | Self::Snapshot
             | Self::Events => return Ok(false),
         }
         let essence = content_type.and_then(|value| value.split(';').next()).map(str::trim);
@@ -234,6 +238,7 @@ mod tests {
         }
         assert_eq!(route(POST, "/v1/transactions"), Ok(Route::Submit));
         assert_eq!(route(POST, "/v1/invitations"), Ok(Route::Invite));
+        assert_eq!(route(POST, "/v1/snapshots"), Ok(Route::Snapshot));
         let refused = Route::of("DELETE", "/v1/transactions").err();
         assert_eq!(refused.map(|answer| answer.allow), Some(Some(POST)));
     }

@@ -11,15 +11,16 @@ use bitcraps_protocol::event::Command;
 use bitcraps_protocol::node::Node;
 use serde::de::DeserializeOwned;
 
-use super::answer::{Answer, Lines, json};
+use super::answer::{Answer, Body, FailureBody, Lines, json};
 use super::elsewhere::elsewhere;
 use super::hand_file::HandFile;
 use super::hub::{Hub, Patience};
 use super::invite::Inviter;
 use super::odds_memory::OddsMemory;
-use super::route::Route;
-use super::{Code, Failure, Outcome, TransactionRequest, TransactionView, ask};
+use super::route::{GET, Route};
+use super::{Code, Failure, Outcome, SnapshotView, TransactionRequest, TransactionView, ask};
 use crate::Handle;
+use crate::audit::Auditor;
 use crate::sync::StdArc;
 
 /// The Unix socket's name in the data directory.
@@ -30,22 +31,38 @@ pub struct Service {
     handle: Handle,
     hub: StdArc<Hub>,
     inviter: Inviter,
+    auditor: Auditor,
     odds: StdArc<OddsMemory>,
 }
 
 impl Service {
     /// The API of the node behind `handle`. Tickets are recorded in `data_dir` and say that the
-    /// network can be found at `hints`.
-    pub fn new(handle: Handle, data_dir: &Path, hints: Vec<String>) -> Self {
+    /// network can be found at `hints`; `auditor` is told of refusals.
+    pub fn new(handle: Handle, data_dir: &Path, hints: Vec<String>, auditor: Auditor) -> Self {
         let hub = Hub::new();
         handle.subscribe(Hub::listener(&hub));
         let odds = StdArc::new(OddsMemory::new());
-        Self { handle, hub, inviter: Inviter::new(data_dir, hints), odds }
+        Self { handle, hub, inviter: Inviter::new(data_dir, hints), auditor, odds }
     }
 
     /// Follows outcomes and events.
     pub fn hub(&self) -> &StdArc<Hub> {
         &self.hub
+    }
+
+    /// Has it written down if `answer` refuses a request that would have changed something, or
+    /// whoever made it. To be called with every answer, whoever gave it.
+    pub fn note(&self, method: &str, target: &str, answer: &Answer) {
+        let Body::Json(json) = &answer.body else { return };
+        let is_about_rights = matches!(answer.status, 401 | 403);
+        if answer.status < 400 || (method == GET && !is_about_rights) {
+            return;
+        }
+        let Ok(FailureBody { error }) = serde_json::from_slice(json) else { return };
+        let path = target.split('?').next().unwrap_or_default();
+        let code = serde_json::to_value(error.code).ok();
+        let code = code.as_ref().and_then(|code| code.as_str()).unwrap_or_default();
+        self.auditor.refused(&format!("{method} {path}"), code, &error.message);
     }
 
     /// Ends the streams of events. Everything else ends with the node.
@@ -107,6 +124,11 @@ impl Service {
             Route::Invite => {
                 let request = parse(body)?;
                 Answer::of(&self.inviter.invite(handle, &self.hub, request, patience).await?)
+            }
+            Route::Snapshot => {
+                let status = handle.status();
+                handle.make_snapshot();
+                Answer::json(202, json(&SnapshotView { newest: status.snapshot.map(|it| it.0) }))
             }
             Route::Events => Answer::lines(Lines::Events(self.hub.watch())),
         })

@@ -41,6 +41,9 @@ pub struct StatusView {
     pub state_root: String,
     /// Its agreed time, in Unix milliseconds.
     pub time_ms: u64,
+    /// The height of the newest snapshot that the node can start from.
+    #[serde(default)]
+    pub snapshot: Option<u64>,
     /// Who is connected, and validators that are reached through them.
     pub peers: Vec<PeerView>,
     /// Who is banned.
@@ -134,6 +137,13 @@ pub struct AccountView {
     pub balance: u64,
     /// The highest nonce it has used.
     pub nonce: u64,
+}
+
+/// A snapshot is wanted: it stands once the status names one above `newest`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SnapshotView {
+    /// The height of the newest one until then.
+    pub newest: Option<u64>,
 }
 
 /// Where all chips are, after one block.
@@ -369,6 +379,7 @@ impl StatusView {
             block: status.block.to_string(),
             state_root: status.state_root.to_string(),
             time_ms: status.time.as_millis(),
+            snapshot: status.snapshot.map(|height| height.0),
             peers: peers.collect(),
             bans: bans.collect(),
             allow: status.allow.clone(),

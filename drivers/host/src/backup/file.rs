@@ -12,9 +12,7 @@
 //! Integers are little-endian. A missing, repeated, moved or changed frame does not decrypt, and a
 //! file that ends early has no last frame.
 
-use std::fs::File;
-use std::io::{BufReader, Read as _, Write as _};
-use std::path::{Path, PathBuf};
+use std::io::{ErrorKind, Read, Write as _};
 
 use bitcraps_protocol::block::Height;
 use bitcraps_protocol::identity::{Keypair, PeerId};
@@ -22,13 +20,13 @@ use bitcraps_protocol::wire::{Hash, Hasher};
 use chacha20poly1305::aead::{Aead as _, Payload};
 use chacha20poly1305::{ChaCha20Poly1305, KeyInit as _};
 
-use super::{Backup, BackupError};
-use crate::files;
+use super::{Backup, BackupError, Target, Unfinished};
 use crate::journal::Origin;
 
 const MAGIC: [u8; 8] = *b"BITCRBAK";
 const VERSION: u32 = 1;
-pub(super) const HEADER_BYTES: usize = 8 + 4 + 32 + 32 + 8 + 8 + 16;
+/// Bytes of a header.
+pub const HEADER_BYTES: usize = 8 + 4 + 32 + 32 + 8 + 8 + 16;
 /// Bytes of items after which a frame is written.
 const FRAME_BYTES: usize = 1024 * 1024;
 /// Bytes of the longest frame: a frame's items and the longest record, with their tag.
@@ -37,17 +35,22 @@ pub(super) const GENESIS: u8 = 0;
 pub(super) const RECORD: u8 = 1;
 const ITEM_BYTES: usize = 5;
 
-/// What a file says of itself.
-#[derive(Clone, Copy)]
-pub(super) struct Header {
-    pub(super) origin: Origin,
-    pub(super) created: u64,
-    pub(super) after: Height,
-    pub(super) salt: [u8; 16],
+/// What a backup says of itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Header {
+    /// Whose it is.
+    pub origin: Origin,
+    /// When it was begun, in seconds since the Unix epoch.
+    pub created: u64,
+    /// It holds what came after this height; everything, if that is 0.
+    pub after: Height,
+    /// Unlike any other backup's.
+    pub salt: [u8; 16],
 }
 
 impl Header {
-    pub(super) fn encode(&self) -> [u8; HEADER_BYTES] {
+    /// Its bytes.
+    pub fn encode(&self) -> [u8; HEADER_BYTES] {
         let mut bytes = Vec::with_capacity(HEADER_BYTES);
         bytes.extend_from_slice(&MAGIC);
         bytes.extend_from_slice(&VERSION.to_le_bytes());
@@ -59,7 +62,8 @@ impl Header {
         bytes.try_into().expect("the fields above are as long as the header")
     }
 
-    pub(super) fn decode(bytes: &[u8; HEADER_BYTES]) -> Option<Self> {
+    /// What [`encode`](Self::encode) made; `None` if that is not what the bytes are.
+    pub fn decode(bytes: &[u8; HEADER_BYTES]) -> Option<Self> {
         let mut rest = &bytes[..];
         let mut take = |count: usize| {
             let (field, left) = rest.split_at(count);
@@ -91,10 +95,10 @@ fn nonce(number: u64, is_last: bool) -> [u8; 12] {
     nonce[8] = u8::from(is_last);
     nonce
 }
+
 /// Writes a backup from front to back.
-pub(super) struct Writer {
-    path: PathBuf,
-    file: File,
+pub(super) struct Writer<'a> {
+    file: Box<dyn Unfinished + 'a>,
     header: [u8; HEADER_BYTES],
     cipher: ChaCha20Poly1305,
     number: u64,
@@ -102,20 +106,15 @@ pub(super) struct Writer {
     bytes: u64,
 }
 
-impl Writer {
+impl<'a> Writer<'a> {
     pub(super) fn begin(
-        path: &Path,
+        mut file: Box<dyn Unfinished + 'a>,
         header: Header,
         keypair: &Keypair,
     ) -> Result<Self, BackupError> {
-        let writing = || BackupError::io(path, "write");
-        let mut options = files::private();
-        let file = options.write(true).create(true).truncate(true).open(path);
-        let mut file = file.map_err(writing())?;
         let bytes = header.encode();
-        file.write_all(&bytes).map_err(writing())?;
+        file.write_all(&bytes).map_err(BackupError::io(&file.place(), "write"))?;
         Ok(Self {
-            path: path.to_owned(),
             file,
             cipher: header.cipher(keypair),
             header: bytes,
@@ -138,26 +137,28 @@ impl Writer {
         let sealed = self.cipher.encrypt(&nonce(self.number, is_last).into(), payload);
         let sealed = sealed.expect("a frame is short enough to be sealed");
         let length = u32::try_from(sealed.len()).expect("frames are bounded");
-        let writing = || BackupError::io(&self.path, "write");
-        self.file.write_all(&length.to_le_bytes()).map_err(writing())?;
-        self.file.write_all(&sealed).map_err(writing())?;
+        let written = self.file.write_all(&length.to_le_bytes());
+        let written = written.and_then(|()| self.file.write_all(&sealed));
+        written.map_err(|error| BackupError::io(&self.file.place(), "write")(error))?;
         self.bytes += 4 + u64::from(length);
         self.number += 1;
         self.items.clear();
         Ok(())
     }
 
-    pub(super) fn end(mut self) -> Result<u64, BackupError> {
+    /// Makes it a backup called `name`. How many bytes it has.
+    pub(super) fn end(mut self, name: &str) -> Result<u64, BackupError> {
         self.frame(true)?;
-        self.file.sync_all().map_err(BackupError::io(&self.path, "sync"))?;
-        Ok(self.bytes)
+        let (place, bytes) = (self.file.place(), self.bytes);
+        self.file.finish(name).map_err(BackupError::io(&place, "finish"))?;
+        Ok(bytes)
     }
 }
 
 /// Reads a backup from front to back.
-pub(super) struct Reader {
+pub(super) struct Reader<'a> {
     pub(super) backup: Backup,
-    file: BufReader<File>,
+    file: Box<dyn Read + 'a>,
     header: [u8; HEADER_BYTES],
     cipher: ChaCha20Poly1305,
     number: u64,
@@ -166,17 +167,25 @@ pub(super) struct Reader {
     was_last: bool,
 }
 
-impl Reader {
-    pub(super) fn open(backup: &Backup, keypair: &Keypair) -> Result<Self, BackupError> {
-        let path = &backup.path;
-        let mut file = BufReader::new(File::open(path).map_err(BackupError::io(path, "open"))?);
+impl<'a> Reader<'a> {
+    pub(super) fn open(
+        target: &'a dyn Target,
+        backup: &Backup,
+        keypair: &Keypair,
+    ) -> Result<Self, BackupError> {
+        let name = &backup.name;
+        let mut file = target.open(name)?;
         let mut header = [0; HEADER_BYTES];
-        let not = || BackupError::NotBackup { path: path.clone() };
-        file.read_exact(&mut header).map_err(|_| not())?;
+        let not = || BackupError::NotBackup { name: name.clone() };
+        read_exact(&mut file, &mut header, name)?.then_some(()).ok_or_else(not)?;
         let decoded = Header::decode(&header).ok_or_else(not)?;
         let Origin { peer, .. } = decoded.origin;
         if peer != keypair.peer() {
-            return Err(BackupError::Foreign { path: path.clone(), peer });
+            return Err(BackupError::Foreign { name: name.clone(), peer });
+        }
+        let claims = (backup.origin, backup.created, backup.after);
+        if (decoded.origin, decoded.created, decoded.after) != claims {
+            return Err(BackupError::Damaged { name: name.clone(), what: "it is another one" });
         }
         let cipher = decoded.cipher(keypair);
         let (backup, items) = (backup.clone(), Vec::new());
@@ -204,21 +213,19 @@ impl Reader {
 
     fn at_end(&mut self) -> Result<Option<(u8, Vec<u8>)>, BackupError> {
         let mut more = [0];
-        match self.file.read(&mut more).map_err(BackupError::io(&self.backup.path, "read"))? {
-            0 => Ok(None),
-            _ => Err(self.damaged("something follows its end")),
-        }
+        let follows = read_exact(&mut self.file, &mut more, &self.backup.name)?;
+        if follows { Err(self.damaged("something follows its end")) } else { Ok(None) }
     }
 
     fn frame(&mut self) -> Result<(), BackupError> {
         let mut length = [0; 4];
-        self.file.read_exact(&mut length).map_err(|_| self.damaged("it is not whole"))?;
+        self.fill(&mut length)?;
         let length = u32::from_le_bytes(length) as usize;
         if length > LONGEST_FRAME {
             return Err(self.damaged("a frame is too long"));
         }
         let mut sealed = vec![0; length];
-        self.file.read_exact(&mut sealed).map_err(|_| self.damaged("it is not whole"))?;
+        self.fill(&mut sealed)?;
         let open = |is_last| {
             let payload = Payload { msg: &sealed, aad: &self.header };
             self.cipher.decrypt(&nonce(self.number, is_last).into(), payload)
@@ -235,7 +242,25 @@ impl Reader {
         Ok(())
     }
 
+    fn fill(&mut self, bytes: &mut [u8]) -> Result<(), BackupError> {
+        let is_there = read_exact(&mut self.file, bytes, &self.backup.name)?;
+        if is_there { Ok(()) } else { Err(self.damaged("it is not whole")) }
+    }
+
     fn damaged(&self, what: &'static str) -> BackupError {
-        BackupError::Damaged { path: self.backup.path.clone(), what }
+        BackupError::Damaged { name: self.backup.name.clone(), what }
+    }
+}
+
+/// Whether so many bytes were there. A place that cannot be read is told apart from one whose
+/// bytes are missing.
+fn read_exact(file: &mut dyn Read, bytes: &mut [u8], name: &str) -> Result<bool, BackupError> {
+    match file.read_exact(bytes) {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == ErrorKind::UnexpectedEof => Ok(false),
+        Err(error) if error.kind() == ErrorKind::InvalidData => {
+            Err(BackupError::Damaged { name: name.to_owned(), what: "its parts do not fit" })
+        }
+        Err(error) => Err(BackupError::io(name, "read")(error)),
     }
 }

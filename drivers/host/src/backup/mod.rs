@@ -2,15 +2,19 @@
 //! node's own key. Promises are not in them: a restored validator has forgotten its promises, and
 //! its journal says so.
 //!
-//! A backup is one file. A full one holds everything; one *since* a height holds what came after,
-//! and is of use together with those before it, back to the full one. Restoring needs the identity:
-//! keep its recovery phrase.
+//! A full backup holds everything; one *since* a height holds what came after, and is of use
+//! together with those before it, back to the full one. Restoring needs the identity: keep its
+//! recovery phrase.
+//!
+//! Where they are kept is a [`Target`]'s affair: a [`Directory`], or whatever else can keep bytes
+//! under a name.
 
 mod file;
+mod target;
 
 use std::collections::BTreeSet;
-use std::fs::{self, File};
-use std::io::{self, Read as _};
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use bitcraps_protocol::block::Height;
@@ -21,18 +25,20 @@ use bitcraps_protocol::wire::Hash;
 
 use crate::files;
 use crate::journal::{self, JournalError, Origin, Recovery};
-use file::{GENESIS, HEADER_BYTES, Header, RECORD, Reader, Writer};
+use file::{GENESIS, RECORD, Reader, Writer};
+pub use file::{HEADER_BYTES, Header};
+pub use target::{Directory, Found, Target, Unfinished};
 
 /// The names of backups end in it.
-const EXTENSION: &str = "backup";
+pub const EXTENSION: &str = ".backup";
 /// Records restored between two syncs.
 const BATCH: usize = 256;
 
-/// A backup in a directory.
+/// A backup that is kept somewhere.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Backup {
-    /// The file.
-    pub path: PathBuf,
+    /// What it is called there.
+    pub name: String,
     /// Whose it is.
     pub origin: Origin,
     /// When it was made, in seconds since the Unix epoch.
@@ -41,60 +47,56 @@ pub struct Backup {
     pub after: Height,
     /// The highest block in it, or before it.
     pub newest: Height,
-    /// How large the file is.
+    /// How large it is.
     pub bytes: u64,
 }
 
 /// Why a backup cannot be made or used. Nothing has changed.
 #[derive(Debug, thiserror::Error)]
 pub enum BackupError {
-    /// The operating system refused.
-    #[error("cannot {doing} {path}: {source}", path = .path.display())]
+    /// The operating system or the store refused.
+    #[error("cannot {doing} {place}: {source}")]
     Io {
-        /// The file.
-        path: PathBuf,
+        /// The file, or whatever stands for it.
+        place: String,
         /// What was being done.
         doing: &'static str,
-        /// What the operating system said.
+        /// What was said to it.
         source: io::Error,
     },
     /// The journal cannot be read.
     #[error(transparent)]
     Journal(#[from] JournalError),
     /// The file is no backup, or one of another version.
-    #[error("{path} is not a backup that this version can read", path = .path.display())]
+    #[error("{name} is not a backup that this version can read")]
     NotBackup {
-        /// The file.
-        path: PathBuf,
+        /// What it is called.
+        name: String,
     },
     /// It was made with another key.
     #[error(
-        "{path} belongs to key {peer}; restore with that identity, from its recovery phrase: \
-         bitcraps key import",
-        path = .path.display()
+        "{name} belongs to key {peer}; restore with that identity, from its recovery phrase: \
+         bitcraps key import"
     )]
     Foreign {
-        /// The file.
-        path: PathBuf,
+        /// What it is called.
+        name: String,
         /// Whose it is.
         peer: PeerId,
     },
     /// It was changed, or is not whole.
-    #[error("{path} is damaged: {what}; use another backup", path = .path.display())]
+    #[error("{name} is damaged: {what}; use another backup")]
     Damaged {
-        /// The file.
-        path: PathBuf,
+        /// What it is called.
+        name: String,
         /// What is wrong.
         what: &'static str,
     },
     /// Those before it are not there.
-    #[error(
-        "{path} needs an earlier backup up to height {height}, which is missing",
-        path = .path.display()
-    )]
+    #[error("{name} needs an earlier backup up to height {height}, which is missing")]
     Missing {
-        /// The file.
-        path: PathBuf,
+        /// What it is called.
+        name: String,
         /// Where the missing one ends.
         height: Height,
     },
@@ -107,9 +109,14 @@ pub enum BackupError {
 }
 
 impl BackupError {
-    fn io(path: &Path, doing: &'static str) -> impl FnOnce(io::Error) -> Self + use<> {
-        let path = path.to_owned();
-        move |source| Self::Io { path, doing, source }
+    /// A refusal at `place`, while `doing` something there.
+    pub fn io(place: &str, doing: &'static str) -> impl FnOnce(io::Error) -> Self + use<> {
+        let place = place.to_owned();
+        move |source| Self::Io { place, doing, source }
+    }
+
+    fn at(path: &Path, doing: &'static str) -> impl FnOnce(io::Error) -> Self + use<> {
+        Self::io(&path.display().to_string(), doing)
     }
 }
 
@@ -120,7 +127,7 @@ pub fn create(
     data_dir: &Path,
     genesis: &[u8],
     (keypair, network): (&Keypair, Hash),
-    target: &Path,
+    target: &dyn Target,
     after: Height,
     created: u64,
 ) -> Result<Backup, BackupError> {
@@ -129,11 +136,9 @@ pub fn create(
     let origin = Origin { network, peer: keypair.peer() };
     let mut salt = [0; 16];
     getrandom::fill(&mut salt)
-        .map_err(|error| BackupError::io(Path::new("entropy"), "read")(io::Error::other(error)))?;
+        .map_err(|error| BackupError::io("entropy", "read")(io::Error::other(error)))?;
     let header = Header { origin, created, after, salt };
-    files::create_private_directory(target).map_err(BackupError::io(target, "create"))?;
-    let unfinished = target.join(format!("{created}.unfinished"));
-    let mut writer = Writer::begin(&unfinished, header, keypair)?;
+    let mut writer = Writer::begin(target.begin(&header)?, header, keypair)?;
     writer.item(GENESIS, genesis)?;
     let mut newest = after;
     let mut recovery = Recovery::open_whole(&journal::directory(data_dir), origin)?;
@@ -147,14 +152,13 @@ pub fn create(
         }
     }
     if let Some(failure) = recovery.into_failure() {
-        let _ = fs::remove_file(&unfinished);
         return Err(failure.into());
     }
-    let bytes = writer.end()?;
-    let path = target.join(format!("{created}-{}-{}.{EXTENSION}", after.0, newest.0));
-    fs::rename(&unfinished, &path).map_err(BackupError::io(&path, "create"))?;
-    files::sync_directory(target).map_err(BackupError::io(target, "sync"))?;
-    Ok(Backup { path, origin, created, after, newest, bytes })
+    // Two that are made in the same second are two.
+    let salt = u32::from_le_bytes([salt[0], salt[1], salt[2], salt[3]]);
+    let name = format!("{created}-{salt:08x}-{}-{}{EXTENSION}", after.0, newest.0);
+    let bytes = writer.end(&name)?;
+    Ok(Backup { name, origin, created, after, newest, bytes })
 }
 
 /// Whether the node's journal holds the block that follows the one of height `after`.
@@ -199,37 +203,25 @@ pub(crate) fn proves_itself(record: &Record) -> bool {
     Entry::from_bytes(&record.bytes).is_ok_and(|entry| entry.proves_itself())
 }
 
-/// The backups in `target`, oldest first.
-pub fn list(target: &Path) -> Result<Vec<Backup>, BackupError> {
-    let reading = || BackupError::io(target, "read");
-    let mut backups = Vec::new();
-    for entry in fs::read_dir(target).map_err(reading())? {
-        let path = entry.map_err(reading())?.path();
-        if path.extension().is_some_and(|extension| extension == EXTENSION) {
-            backups.push(look_at(&path)?);
-        }
-    }
+/// The backups in `target`, oldest first, as they say of themselves; believed only once they were
+/// read to their end.
+pub fn list(target: &dyn Target) -> Result<Vec<Backup>, BackupError> {
+    let backups = target.list()?.into_iter().map(look_at);
+    let mut backups = backups.collect::<Result<Vec<_>, _>>()?;
     backups.sort_by_key(|backup| (backup.created, backup.newest));
     Ok(backups)
 }
 
-/// What a file says of itself; believed only once it was read to its end.
-fn look_at(path: &Path) -> Result<Backup, BackupError> {
-    let not = || BackupError::NotBackup { path: path.to_owned() };
-    let mut file = File::open(path).map_err(BackupError::io(path, "open"))?;
-    let mut bytes = [0; HEADER_BYTES];
-    file.read_exact(&mut bytes).map_err(|_| not())?;
-    let header = Header::decode(&bytes).ok_or_else(not)?;
-    let stem = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
-    let newest = stem.rsplit('-').next().and_then(|number| number.parse().ok()).ok_or_else(not)?;
-    Ok(Backup {
-        path: path.to_owned(),
-        origin: header.origin,
-        created: header.created,
-        after: header.after,
-        newest: Height(newest),
-        bytes: file.metadata().map_err(BackupError::io(path, "read"))?.len(),
-    })
+fn look_at(found: Found) -> Result<Backup, BackupError> {
+    let Found { name, header, bytes } = found;
+    let newest = name.strip_suffix(EXTENSION).and_then(|stem| stem.rsplit('-').next());
+    let newest = newest.and_then(|number| number.parse().ok()).map(Height);
+    match (newest, header.as_ref().and_then(Header::decode)) {
+        (Some(newest), Some(Header { origin, created, after, .. })) => {
+            Ok(Backup { name, origin, created, after, newest, bytes })
+        }
+        _ => Err(BackupError::NotBackup { name }),
+    }
 }
 
 /// The backups that `last` needs, itself included, beginning with a full one.
@@ -240,11 +232,11 @@ pub fn chain(backups: &[Backup], last: &Backup) -> Result<Vec<Backup>, BackupErr
             it.origin == first.origin
                 && it.newest == first.after
                 && it.created <= first.created
-                && it.path != first.path
+                && it.name != first.name
         };
         let before = backups.iter().rev().find(fits).cloned();
-        let (path, height) = (first.path.clone(), first.after);
-        chain.push(before.ok_or(BackupError::Missing { path, height })?);
+        let (name, height) = (first.name.clone(), first.after);
+        chain.push(before.ok_or(BackupError::Missing { name, height })?);
     }
     chain.reverse();
     Ok(chain)
@@ -260,36 +252,33 @@ pub fn obsolete(backups: &[Backup], oldest: u64) -> Vec<Backup> {
     backups.iter().filter(|it| it.created < oldest && !needed.contains(it)).cloned().collect()
 }
 
-/// Removes a backup.
-pub fn remove(backup: &Backup) -> Result<(), BackupError> {
-    fs::remove_file(&backup.path).map_err(BackupError::io(&backup.path, "remove"))
-}
-
 /// The records in a chain of backups, in order; see [`Recovery`], whose shape this has. Everything
 /// is authenticated as it is read, and an error ends the iteration.
-pub struct Records {
+pub struct Records<'a> {
+    target: &'a dyn Target,
     waiting: Vec<Backup>,
     keypair: Keypair,
-    reader: Option<Reader>,
+    reader: Option<Reader<'a>>,
     genesis: Option<Vec<u8>>,
     newest: Height,
     failure: Option<BackupError>,
 }
 
-impl Records {
-    /// Begins to read a chain.
-    pub fn open(chain: &[Backup], keypair: &Keypair) -> Self {
+impl<'a> Records<'a> {
+    /// Begins to read a chain in `target`.
+    pub fn open(target: &'a dyn Target, chain: &[Backup], keypair: &Keypair) -> Self {
         let mut waiting = chain.to_vec();
         waiting.reverse();
         let keypair = keypair.clone();
-        Self { waiting, keypair, reader: None, genesis: None, newest: Height(0), failure: None }
+        let (reader, genesis, newest) = (None, None, Height(0));
+        Self { target, waiting, keypair, reader, genesis, newest, failure: None }
     }
 
     /// The genesis, which stands before the first record.
     pub fn genesis(&mut self) -> Result<Vec<u8>, BackupError> {
         let first = self.advance()?;
         assert!(first.is_none() || self.genesis.is_some(), "records come after the genesis");
-        self.genesis.clone().ok_or_else(|| BackupError::NotBackup { path: PathBuf::new() })
+        self.genesis.clone().ok_or_else(|| BackupError::NotBackup { name: "it".into() })
     }
 
     /// How the reading ended, and the highest block that was read.
@@ -303,21 +292,19 @@ impl Records {
         loop {
             let Some(reader) = &mut self.reader else {
                 let Some(backup) = self.waiting.pop() else { return Ok(None) };
-                self.reader = Some(Reader::open(&backup, &self.keypair)?);
+                self.reader = Some(Reader::open(self.target, &backup, &self.keypair)?);
                 continue;
             };
             let item = reader.item()?;
-            let damaged = |what| BackupError::Damaged { path: reader.backup.path.clone(), what };
+            let damaged = |what| BackupError::Damaged { name: reader.backup.name.clone(), what };
             match item {
                 Some((GENESIS, bytes)) => {
                     let is_first = self.genesis.is_none();
                     if self.genesis.get_or_insert_with(|| bytes.clone()) != &bytes {
                         let reader = self.reader.as_ref().expect("it is being read");
-                        let path = reader.backup.path.clone();
-                        return Err(BackupError::Damaged {
-                            path,
-                            what: "it is of another network",
-                        });
+                        let name = reader.backup.name.clone();
+                        let what = "it is of another network";
+                        return Err(BackupError::Damaged { name, what });
                     }
                     if is_first {
                         return Ok(None);
@@ -344,7 +331,7 @@ impl Records {
     }
 }
 
-impl Iterator for Records {
+impl Iterator for Records<'_> {
     type Item = Record;
 
     fn next(&mut self) -> Option<Record> {
@@ -367,22 +354,22 @@ impl Iterator for Records {
 /// its key's promises are lost. Refuses if there is a journal.
 pub fn restore(
     data_dir: &Path,
-    chain: &[Backup],
+    (target, chain): (&dyn Target, &[Backup]),
     keypair: &Keypair,
 ) -> Result<Height, BackupError> {
     let directory = journal::directory(data_dir);
-    let is_unused = journal::is_unused(&directory).map_err(BackupError::io(&directory, "read"))?;
+    let is_unused = journal::is_unused(&directory).map_err(BackupError::at(&directory, "read"))?;
     let Some(last) = chain.last().filter(|_| is_unused) else {
         return Err(BackupError::Exists { path: directory });
     };
     let fresh = directory.with_extension("restored");
     let removing = |error: io::Error| match error.kind() {
         io::ErrorKind::NotFound => Ok(()),
-        _ => Err(BackupError::io(&fresh, "remove")(error)),
+        _ => Err(BackupError::at(&fresh, "remove")(error)),
     };
     fs::remove_dir_all(&fresh).or_else(removing)?;
     let mut journal = journal::begin_after_loss(&fresh, last.origin)?;
-    let mut records = Records::open(chain, keypair);
+    let mut records = Records::open(target, chain, keypair);
     for (count, record) in records.by_ref().enumerate() {
         journal.append(journal.next(), &record)?;
         if count % BATCH == BATCH - 1 {
@@ -394,12 +381,12 @@ pub fn restore(
     drop(journal);
     match fs::remove_dir_all(&directory) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => {
-            return Err(BackupError::io(&directory, "replace")(error));
+            return Err(BackupError::at(&directory, "replace")(error));
         }
         _ => {}
     }
-    fs::rename(&fresh, &directory).map_err(BackupError::io(&directory, "create"))?;
-    files::sync_directory(data_dir).map_err(BackupError::io(data_dir, "sync"))?;
+    fs::rename(&fresh, &directory).map_err(BackupError::at(&directory, "create"))?;
+    files::sync_directory(data_dir).map_err(BackupError::at(data_dir, "sync"))?;
     Ok(newest)
 }
 
@@ -438,7 +425,7 @@ mod tests {
     }
 
     fn made(data_dir: &Path, target: &Path, created: u64) -> Backup {
-        let keypair = keypair();
+        let (keypair, target) = (keypair(), &Directory::new(target));
         create(data_dir, GENESIS_BYTES, (&keypair, NETWORK), target, Height(0), created).unwrap()
     }
 
@@ -447,15 +434,16 @@ mod tests {
         let (from, target, to) =
             (data_dir(3), tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         let backup = made(from.path(), target.path(), 10);
-        assert_eq!(list(target.path()).unwrap(), *from_ref(&backup));
-        let mut records = Records::open(from_ref(&backup), &keypair());
+        let kept = Directory::new(target.path());
+        assert_eq!(list(&kept).unwrap(), *from_ref(&backup));
+        let mut records = Records::open(&kept, from_ref(&backup), &keypair());
         assert_eq!(records.genesis().unwrap(), GENESIS_BYTES);
         assert_eq!(records.by_ref().count(), 0);
         assert_eq!(records.finish().unwrap(), Height(0));
-        restore(to.path(), from_ref(&backup), &keypair()).unwrap();
+        restore(to.path(), (&kept, from_ref(&backup)), &keypair()).unwrap();
         let opened = Recovery::open(&journal::directory(to.path()), backup.origin).unwrap();
         assert!(opened.opened().journal_lost);
-        let again = restore(to.path(), &[backup], &keypair());
+        let again = restore(to.path(), (&kept, &[backup]), &keypair());
         assert!(matches!(again, Err(BackupError::Exists { .. })));
     }
 
@@ -463,10 +451,12 @@ mod tests {
     fn every_changed_or_missing_byte_is_refused() {
         let (from, target) = (data_dir(1), tempfile::tempdir().unwrap());
         let backup = made(from.path(), target.path(), 10);
-        let bytes = fs::read(&backup.path).unwrap();
+        let kept = Directory::new(target.path());
+        let path = target.path().join(&backup.name);
+        let bytes = fs::read(&path).unwrap();
         let read = |bytes: &[u8]| {
-            fs::write(&backup.path, bytes).unwrap();
-            Records::open(from_ref(&backup), &keypair()).finish()
+            fs::write(&path, bytes).unwrap();
+            Records::open(&kept, from_ref(&backup), &keypair()).finish()
         };
         read(&bytes).unwrap();
         for position in 0..bytes.len() {
@@ -479,8 +469,8 @@ mod tests {
         }
         assert!(read(&[&bytes[..], b"x"].concat()).is_err());
         let stranger = Keypair::from_seed([4; 32]);
-        fs::write(&backup.path, &bytes).unwrap();
-        let refused = Records::open(&[backup], &stranger).finish();
+        fs::write(&path, &bytes).unwrap();
+        let refused = Records::open(&kept, &[backup], &stranger).finish();
         assert!(matches!(refused, Err(BackupError::Foreign { .. })));
     }
 
@@ -488,7 +478,7 @@ mod tests {
     fn what_a_newer_backup_needs_is_kept() {
         let origin = Origin { network: NETWORK, peer: keypair().peer() };
         let backup = |created, after, newest| Backup {
-            path: format!("{created}").into(),
+            name: format!("{created}"),
             origin,
             created,
             after: Height(after),
@@ -512,5 +502,28 @@ mod tests {
         assert_eq!(obsolete(&all, 5), [one.clone(), two]);
         assert_eq!(obsolete(&all, 2), []);
         assert_eq!(obsolete(&[one], 100), [], "the newest stays");
+    }
+
+    #[test]
+    fn what_was_never_finished_is_in_no_list_and_can_be_removed() {
+        let target = tempfile::tempdir().unwrap();
+        let kept = Directory::new(target.path());
+        let origin = Origin { network: NETWORK, peer: keypair().peer() };
+        let header = Header { origin, created: 10, after: Height(0), salt: [7; 16] };
+        let begin = || {
+            let mut begun = kept.begin(&header).unwrap();
+            io::Write::write_all(&mut begun, &header.encode()).unwrap();
+            begun
+        };
+        drop(begin());
+        assert_eq!(kept.leftovers(11).unwrap(), Vec::<String>::new(), "it cleans up");
+        // As a crash leaves it.
+        std::mem::forget(begin());
+        assert_eq!(kept.list().unwrap(), []);
+        assert_eq!(kept.leftovers(10).unwrap(), Vec::<String>::new(), "it may still be written");
+        let left = kept.leftovers(11).unwrap();
+        assert_eq!(left, ["10-0707070707070707.unfinished"]);
+        kept.remove_leftover(&left[0]).unwrap();
+        assert_eq!(kept.leftovers(11).unwrap(), Vec::<String>::new());
     }
 }

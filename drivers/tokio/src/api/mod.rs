@@ -13,6 +13,7 @@ use std::sync::Arc;
 
 use bitcraps_host::Handle;
 use bitcraps_host::api::{Hub, SOCKET_NAME, Service};
+use bitcraps_host::audit::Auditor;
 use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::watch;
 
@@ -30,6 +31,8 @@ pub struct ApiOptions {
     pub tcp: Option<SocketAddr>,
     /// Where others can reach this node; goes into tickets.
     pub hints: Vec<String>,
+    /// Whom to tell of refusals.
+    pub auditor: Auditor,
 }
 
 /// The API of one running node.
@@ -60,8 +63,8 @@ impl Api {
     /// Serves the API of the node behind `handle`. Replaces a socket that an earlier process left
     /// behind: the caller holds the data directory's lock.
     pub async fn start(handle: Handle, options: ApiOptions) -> Result<Self, ApiError> {
-        let ApiOptions { data_dir, tcp: wanted, hints } = options;
-        let service = Arc::new(Service::new(handle, &data_dir, hints));
+        let ApiOptions { data_dir, tcp: wanted, hints, auditor } = options;
+        let service = Arc::new(Service::new(handle, &data_dir, hints, auditor));
         let (stop, stopped) = watch::channel(false);
         let mut listeners = Listeners::new(stopped);
 

@@ -34,8 +34,10 @@ pub(super) struct Server {
 
 impl Server {
     pub(super) async fn answer(self, request: Request<Incoming>) -> Result<Carried, Infallible> {
-        let answer = self.find(request).await;
-        Ok(carried(answer.unwrap_or_else(|answer| answer)))
+        let (method, target) = (request.method().clone(), request.uri().clone());
+        let answer = self.find(request).await.unwrap_or_else(|answer| answer);
+        self.service.note(method.as_str(), target.path(), &answer);
+        Ok(carried(answer))
     }
 
     async fn find(&self, request: Request<Incoming>) -> Result<Answer, Answer> {

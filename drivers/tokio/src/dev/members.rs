@@ -24,6 +24,9 @@ const STOP: Duration = Duration::from_secs(10);
 /// The file in a node's data directory that holds the log of its process.
 const LOG_NAME: &str = "log";
 
+/// What a node is told where it could find its way around the relays that it dials.
+const OFF: &str = "off";
+
 /// A running node.
 pub(super) struct Member {
     pub(super) name: String,
@@ -93,7 +96,8 @@ impl Member {
 }
 
 async fn inside(directory: &Path, peers: Option<Vec<String>>) -> anyhow::Result<Body> {
-    let layer = Layer { peers, ..Layer::default() };
+    let off = || peers.is_some().then(|| OFF.to_owned());
+    let layer = Layer { exchange: off(), lan: off(), peers, ..Layer::default() };
     let flags = Flags { data_dir: Some(directory.to_owned()), layer, ..Flags::default() };
     // The environment is for the `dev` command, not for each of its nodes.
     let config = config::load(flags, [])?.config;
@@ -110,8 +114,11 @@ async fn process(directory: &Path, peers: Option<Vec<String>>) -> anyhow::Result
         }
     }
     command.arg("node").arg("--data-dir").arg(directory);
-    if let Some(peers) = peers.filter(|peers| !peers.is_empty()) {
-        command.arg("--peers").arg(peers.join(","));
+    if let Some(peers) = peers {
+        command.args(["--exchange", OFF, "--lan", OFF]);
+        if !peers.is_empty() {
+            command.arg("--peers").arg(peers.join(","));
+        }
     }
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log_file).kill_on_drop(true);
     // Ctrl-C in the terminal is for `dev`, which then stops its nodes in order.

@@ -12,9 +12,13 @@ use crate::node::packet::Packet;
 
 /// A network that makes a snapshot every eight blocks, and has made some.
 fn old_world(players: usize, height: u64) -> World {
+    world_with(8, players, height)
+}
+
+fn world_with(interval: u64, players: usize, height: u64) -> World {
     let mut world = World::asleep(4, players, |_, _| true, true);
     world.config.snapshots =
-        SnapshotConfig { interval: 8, threshold: 16, ..SnapshotConfig::default() };
+        SnapshotConfig { interval, threshold: 16, ..SnapshotConfig::default() };
     for index in 0..4 {
         world.start(index);
     }
@@ -110,6 +114,25 @@ fn a_start_from_a_snapshot_leads_to_the_same_state() {
     world.start(2);
     assert!(world.node(2).status().height >= before.0);
     world.roll(1);
+    world.assert_equal_states();
+}
+
+#[test]
+fn a_snapshot_that_its_owner_wants_is_its_own_beginning_and_nobody_else_s() {
+    let mut world = world_with(1_000, 0, 10);
+    let before = world.node(0).status();
+    assert_eq!(before.snapshot, None);
+    world.give(0, Event::SnapshotWanted);
+    play(&mut world);
+    let made = world.node(0).status().snapshot.unwrap();
+    assert!(before.height < made, "{made}");
+    assert_eq!((snapshots(&world, 0), snapshots(&world, 1)), (vec![made], vec![]));
+    world.run_until(Duration::from_millis(50), |_| false);
+    world.kill(0);
+    world.start(0);
+    assert_eq!(world.node(0).status().snapshot, Some(made));
+    assert!(world.beginning(0) > Position(0));
+    play(&mut world);
     world.assert_equal_states();
 }
 
