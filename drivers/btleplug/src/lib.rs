@@ -19,7 +19,7 @@ mod sightings;
 pub mod system;
 pub mod transport;
 
-pub use greeting::Card;
+pub use greeting::{Beacon, Card};
 pub use look_around::look_around;
 pub use policy::{Policy, Profile};
 pub use run::{Bluetooth, Config, Near, Report};

@@ -20,7 +20,7 @@ use bitcraps_protocol::time::Time;
 use bytes::Bytes;
 
 use crate::greeting::{
-    Card, Channel, HEADER_BYTES, LEAST_FRAME_BYTES, MOST_FRAME_BYTES, Nonce, Said,
+    Beacon, Card, Channel, HEADER_BYTES, LEAST_FRAME_BYTES, MOST_FRAME_BYTES, Nonce, Said,
 };
 use crate::policy::{Cycle, Duty, Policy};
 use crate::radio::{self, Adapter, Command, Condition, Device, Port, Role, Token};
@@ -64,6 +64,11 @@ pub enum Input {
     Radio(radio::Event),
     /// The radio is lost, with all adapters.
     Lost,
+    /// So many tables are open.
+    Tables {
+        /// 255 are so many or more.
+        open: u8,
+    },
     /// The deadline has passed.
     Tick,
 }
@@ -116,7 +121,8 @@ pub enum Output {
 /// The Bluetooth links of one node.
 #[derive(Debug)]
 pub struct Transport {
-    card: Card,
+    /// What it advertises.
+    beacon: Beacon,
     policy: Policy,
     rng: Rng,
     adapters: BTreeMap<Adapter, State>,
@@ -156,16 +162,16 @@ struct Link {
 }
 
 impl Transport {
-    /// Without adapters yet. `card` is advertised; `rng` must be a stream of its own.
+    /// Without adapters yet. `card` is advertised, with as many tables; `rng` must be a stream of its own.
     ///
     /// # Panics
     ///
     /// If the policy's frames are shorter than 20 bytes or longer than 510.
-    pub fn new(card: Card, policy: Policy, rng: Rng) -> Self {
+    pub fn new(card: Card, tables: u8, policy: Policy, rng: Rng) -> Self {
         let possible = LEAST_FRAME_BYTES..=MOST_FRAME_BYTES;
         assert!(possible.contains(&policy.frame_bytes), "{} bytes", policy.frame_bytes);
         Self {
-            card,
+            beacon: Beacon { card, tables },
             policy,
             rng,
             adapters: BTreeMap::new(),
@@ -189,6 +195,7 @@ impl Transport {
                 let adapters: Vec<Adapter> = self.adapters.keys().cloned().collect();
                 adapters.iter().for_each(|adapter| self.adapter_gone(now, adapter));
             }
+            Input::Tables { open } => self.count_tables(now, open),
             Input::Tick => {}
         }
         self.turn(now);
@@ -220,6 +227,15 @@ impl Transport {
     /// The nodes that are near, of this network or another.
     pub fn near(&self, now: Time) -> impl Iterator<Item = (&Port, &Sighting)> {
         self.sightings.near(now)
+    }
+
+    fn count_tables(&mut self, now: Time, open: u8) {
+        if std::mem::replace(&mut self.beacon.tables, open) == open {
+            return;
+        }
+        for on in self.adapters.values_mut().filter_map(|it| it.on.as_mut()) {
+            on.advertise_at = now;
+        }
     }
 
     fn dial(&mut self, now: Time, endpoint: Endpoint) {
@@ -315,12 +331,13 @@ impl Transport {
     }
 
     fn seen(&mut self, now: Time, port: Port, rssi: Option<i16>, data: &[u8]) {
-        let Some(card) = Card::decode(data) else { return };
-        if card.node == self.card.node || rssi.is_some_and(|rssi| rssi < self.policy.least_rssi) {
+        let Some(beacon) = Beacon::decode(data) else { return };
+        let own = self.beacon.card;
+        if beacon.card.node == own.node || rssi.is_some_and(|rssi| rssi < self.policy.least_rssi) {
             return;
         }
-        self.sightings.note(now, port.clone(), card, rssi);
-        let is_friend = card.network == self.card.network;
+        self.sightings.note(now, port.clone(), beacon, rssi);
+        let is_friend = beacon.card.network == own.network;
         if is_friend
             && !self.is_linked_with(&port.device)
             && self.sightings.is_to_be_told(now, &port)
@@ -584,7 +601,7 @@ impl Transport {
             let wanted = inbound < self.policy.inbound;
             if wanted || on.is_advertising {
                 on.is_advertising = wanted;
-                let data = wanted.then(|| self.card.encode());
+                let data = wanted.then(|| self.beacon.encode());
                 let adapter = adapter.clone();
                 self.outputs.push_back(Output::Radio(Command::Advertise { adapter, data }));
             }

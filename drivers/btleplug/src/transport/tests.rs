@@ -37,7 +37,7 @@ impl Rig {
     }
 
     fn with(policy: Policy) -> Self {
-        let transport = Transport::new(OWN, policy, Rng::new([1; 32]));
+        let transport = Transport::new(OWN, 0, policy, Rng::new([1; 32]));
         let mut rig = Self { now: Time::ZERO, transport };
         rig.switch_on("hci0");
         rig
@@ -59,7 +59,7 @@ impl Rig {
     }
 
     fn see(&mut self, port: &Port, card: Card, rssi: i16) -> Vec<Output> {
-        let (port, data) = (port.clone(), card.encode());
+        let (port, data) = (port.clone(), Beacon { card, tables: 0 }.encode());
         self.hear(radio::Event::Seen { port, rssi: Some(rssi), data })
     }
 
@@ -138,7 +138,7 @@ impl Rig {
 fn an_adapter_that_is_switched_on_scans_and_advertises_and_off_does_not() {
     let mut rig = Rig::new();
     let hci1 = adapter("hci1");
-    let data = Some(OWN.encode());
+    let data = Some(Beacon { card: OWN, tables: 0 }.encode());
     assert_eq!(
         rig.switch_on("hci1"),
         [
@@ -153,6 +153,15 @@ fn an_adapter_that_is_switched_on_scans_and_advertises_and_off_does_not() {
     assert_eq!(rig.hear(radio::Event::Gone { adapter: hci1 }), []);
     assert_eq!(rig.give(Input::Lost), []);
     assert_eq!(rig.transport.deadline(), None);
+}
+
+#[test]
+fn a_table_that_opens_is_advertised_at_once() {
+    let mut rig = Rig::new();
+    let data = Some(Beacon { card: OWN, tables: 1 }.encode());
+    let advertised = Output::Radio(Command::Advertise { adapter: adapter("hci0"), data });
+    assert_eq!(rig.give(Input::Tables { open: 1 }), [advertised]);
+    assert_eq!(rig.give(Input::Tables { open: 1 }), []);
 }
 
 #[test]
