@@ -122,7 +122,6 @@ impl Card {
     pub fn of(network: NetworkId, peer: PeerId) -> Self {
         Self { network: first(&network.0), node: first(&peer.0) }
     }
-
 }
 
 impl Beacon {

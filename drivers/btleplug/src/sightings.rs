@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bitcraps_protocol::time::Time;
 
-use crate::greeting::Beacon;
+use crate::greeting::{Beacon, Card};
 use crate::radio::{Adapter, Device, Port};
 
 /// Devices remembered; the victim is the one that was heard least recently.
@@ -50,7 +50,8 @@ impl Sightings {
             let oldest = oldest.clone();
             self.seen.remove(&oldest);
         }
-        let sighting = Sighting { beacon, rssi, heard: now, told: None, failures: 0, try_from: now };
+        let sighting =
+            Sighting { beacon, rssi, heard: now, told: None, failures: 0, try_from: now };
         self.seen.insert(port, sighting);
     }
 
@@ -75,6 +76,12 @@ impl Sightings {
             .collect();
         ways.sort_by_key(|(_, it)| std::cmp::Reverse(it.rssi));
         ways.into_iter().map(|(port, _)| port.clone()).collect()
+    }
+
+    /// Who a device says it is.
+    pub(crate) fn card(&self, device: &Device) -> Option<Card> {
+        let known = self.seen.iter().find(|(port, _)| port.device == *device);
+        known.map(|(_, it)| it.beacon.card)
     }
 
     pub(crate) fn failed(&mut self, now: Time, port: &Port) {
@@ -105,7 +112,6 @@ impl Sightings {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::greeting::Card;
 
     fn at(seconds: u64) -> Time {
         Time::ZERO + Duration::from_secs(seconds)
@@ -116,8 +122,7 @@ mod tests {
         Port { adapter: Adapter(adapter.into()), device }
     }
 
-    const BEACON: Beacon =
-        Beacon { card: Card { network: [1; 4], node: [2; 4] }, tables: 0 };
+    const BEACON: Beacon = Beacon { card: Card { network: [1; 4], node: [2; 4] }, tables: 0 };
 
     #[test]
     fn a_device_is_tried_the_strongest_way_first_and_after_failures_less_and_less() {

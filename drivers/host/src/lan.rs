@@ -129,8 +129,7 @@ impl Announcement {
         let named = tables.named.iter();
         properties.extend(named.map(|(id, name)| (format!("{TABLE}{id}"), name.clone())));
         let host = format!("bitcraps-{}.local.", self.node);
-        let service =
-            ServiceInfo::new(SERVICE, &self.node, &host, "", self.port, &properties[..])?;
+        let service = ServiceInfo::new(SERVICE, &self.node, &host, "", self.port, &properties[..])?;
         Ok(service.enable_addr_auto())
     }
 }
@@ -281,8 +280,7 @@ mod tests {
     fn an_announcement_is_read() {
         let tables = [(TABLES, "12"), ("table-7", "garden"), ("table-1", "kitchen")];
         let odd = [("table-x", "?"), ("table-9", "\u{7}")];
-        let properties =
-            [&[(NETWORK, "00ff"), (NAME, "friends")], &tables[..], &odd].concat();
+        let properties = [&[(NETWORK, "00ff"), (NAME, "friends")], &tables[..], &odd].concat();
         let addresses = "192.0.2.1,127.0.0.1,fe80::1,2001:db8::1";
         let found = read(&service("abcd", addresses, 7711, &properties)).unwrap();
         let expected = Found {

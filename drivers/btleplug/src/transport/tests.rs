@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::*;
 use crate::policy::Profile;
 
-const OWN: Card = Card { network: *b"netw", node: *b"self" };
+const OWN: Card = Card { network: *b"netw", node: *b"able" };
 const FRIEND: Card = Card { network: *b"netw", node: *b"frie" };
 
 struct Rig {
@@ -240,6 +240,30 @@ fn a_dial_fails_where_nobody_was_heard_and_when_nobody_answers() {
 }
 
 #[test]
+fn of_a_pair_the_node_with_the_higher_key_leaves_the_other_time_to_be_first() {
+    let mut rig = Rig::new();
+    let there = port("hci0", "AA");
+    rig.see(&there, Card { node: *b"aaaa", ..FRIEND }, -50);
+    rig.give(Input::Dial { endpoint: place("AA") });
+    assert_eq!(rig.wait(2_900), []);
+    assert_eq!(rig.wait(600), [Output::Radio(Command::Connect { port: there })]);
+}
+
+#[test]
+fn a_node_that_is_linked_is_not_dialled_at_its_other_adapters_for_minutes() {
+    let mut rig = Rig::new();
+    rig.switch_on("hci1");
+    let other = port("hci1", "BB");
+    rig.link(&port("hci0", "AA"));
+    assert_eq!(rig.see(&other, FRIEND, -50), []);
+    rig.give(Input::Dial { endpoint: place("BB") });
+    assert_eq!(rig.wait(1000), [Output::DialFailed { endpoint: place("BB") }]);
+    rig.now = rig.now + SPARED;
+    rig.give(Input::Tick);
+    assert_eq!(rig.see(&other, FRIEND, -50), [Output::Discovered { endpoint: place("BB") }]);
+}
+
+#[test]
 fn a_crowd_of_dials_is_made_one_at_a_time_and_what_waits_too_long_fails() {
     let mut rig = Rig::new();
     for device in 0..10 {
@@ -306,7 +330,7 @@ fn there_are_so_many_links_of_each_kind_and_no_more() {
     let withdrawn = Output::Radio(Command::Advertise { adapter: hci0, data: None });
     assert!(rig.give(Input::Tick).contains(&withdrawn));
     rig.link(&port("hci0", "D"));
-    rig.see(&port("hci0", "E"), FRIEND, -50);
+    rig.see(&port("hci0", "E"), Card { node: *b"more", ..FRIEND }, -50);
     rig.give(Input::Dial { endpoint: place("E") });
     assert_eq!(rig.wait(1000), [Output::DialFailed { endpoint: place("E") }]);
 }
