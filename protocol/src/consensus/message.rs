@@ -13,15 +13,16 @@ pub enum Message {
     Proposal(Proposal),
     /// A vote. Broadcast.
     Vote(Vote),
-    /// Why the sender is in its view. To a neighbour that is seen to lag.
+    /// Why the sender is in its view. Answers [`Request::Certificate`].
     Certificate(Certificate),
-    /// Where the sender stands. To a neighbour, when a link comes up and now and then.
+    /// Where the sender stands. To a neighbour, when a link comes up, now and then, and when it is
+    /// seen to lag.
     Status(Status),
     /// A question to a neighbour.
     Request(Request),
     /// A validator that lost its journal asks where the others are. Broadcast.
     Inquiry(Inquiry),
-    /// Answers that. Broadcast, as there may be no link between the two.
+    /// Answers that. Broadcast if there is no link between the two.
     Testimony(Testimony),
     /// Answers [`Request::Block`].
     Block(Block),
@@ -95,5 +96,10 @@ pub enum Request {
     Decided {
         /// The first height of interest.
         from: Height,
+    },
+    /// The certificate by which the neighbour entered its view, if that is a higher one.
+    Certificate {
+        /// The view that the one who asks is in.
+        above: View,
     },
 }

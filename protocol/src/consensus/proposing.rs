@@ -34,10 +34,10 @@ impl Consensus {
             return self.blame(link, Fault::BadBlock);
         }
         if view.0 > self.view.0 + VIEW_WINDOW {
-            return self.ask_where(link);
+            return self.ask_why(link);
         }
         if view < self.oldest_kept_view() {
-            return self.help(link);
+            return self.hint(link);
         }
         // Whoever knows the block need not know the vote: its time may be another, its signature
         // bad.

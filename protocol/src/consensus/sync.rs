@@ -10,7 +10,7 @@ use core::time::Duration;
 use super::{
     Block, Certificate, Consensus, DECIDED_PER_REPLY, Decided, Message, Output, Request, Status,
 };
-use crate::block::{BlockHash, Height};
+use crate::block::{BlockHash, Height, View};
 use crate::event::{Fault, LinkId};
 use crate::identity::PeerId;
 use crate::time::Time;
@@ -32,6 +32,10 @@ pub(super) struct Sync {
     gathered_from: Option<LinkId>,
     /// No neighbour's status speaks of a higher final block.
     claimed: Height,
+    /// No neighbour is believed to be in a higher view.
+    claimed_view: View,
+    /// Who was asked for the certificate of a higher view.
+    climb: Option<Climb>,
     status_at: Time,
     /// What all neighbours were told last, and when.
     told: Option<(Status, Time)>,
@@ -43,9 +47,13 @@ pub(super) struct Sync {
 struct Link {
     peer: PeerId,
     status: Option<Status>,
+    /// The view that it says it is in; 0 after it failed to show why, until its next status.
+    view: View,
     /// Answers it failed to give; the least unreliable neighbour is asked.
     failures: u32,
-    /// When it may next be helped or asked, so that neither can be made a burden.
+    /// When it may next be told where one stands because it lags, be helped, or asked, so that none
+    /// of them can be made a burden.
+    next_hint: Time,
     next_help: Time,
     next_question: Time,
     /// The answer being gathered for it: at most one.
@@ -62,6 +70,14 @@ struct Wanted {
 struct Fetch {
     link: LinkId,
     from: Height,
+    expires: Time,
+}
+
+#[derive(Debug)]
+struct Climb {
+    link: LinkId,
+    /// The view that one was in.
+    from: View,
     expires: Time,
 }
 
@@ -93,6 +109,8 @@ impl Sync {
             fetch: None,
             gathered: Height(0),
             claimed: Height(0),
+            claimed_view: View(0),
+            climb: None,
             holds_off: false,
             gathered_from: None,
             status_at: now,
@@ -111,6 +129,11 @@ impl Sync {
         self.links.values().filter_map(|link| Some(link.status?.finalized)).max()
     }
 
+    /// A link to that very peer.
+    pub(super) fn link_to(&self, peer: PeerId) -> Option<LinkId> {
+        self.links.iter().find(|(_, link)| link.peer == peer).map(|(link, _)| *link)
+    }
+
     /// Everything up to `height` is known without its blocks.
     pub(super) fn skip_to(&mut self, height: Height) {
         self.gathered = self.gathered.max(height);
@@ -127,7 +150,8 @@ impl Sync {
         }
         let wanted = self.wanted.values().map(|wanted| wanted.ask_at);
         let fetch = self.fetch.iter().map(|fetch| fetch.expires);
-        wanted.chain(fetch).chain([self.status_at]).min()
+        let climb = self.climb.iter().map(|climb| climb.expires);
+        wanted.chain(fetch).chain(climb).chain([self.status_at]).min()
     }
 }
 
@@ -137,7 +161,9 @@ impl Consensus {
         let fresh = Link {
             peer,
             status: None,
+            view: View(0),
             failures: 0,
+            next_hint: now,
             next_help: now,
             next_question: now,
             serving: None,
@@ -195,18 +221,34 @@ impl Consensus {
     fn on_status(&mut self, link: LinkId, status: Status) {
         if let Some(known) = self.sync.links.get_mut(&link) {
             known.status = Some(status);
+            known.view = status.view;
+            self.sync.claimed_view = self.sync.claimed_view.max(status.view);
             self.sync.claimed = self.sync.claimed.max(status.finalized);
         }
         if status.view < self.view {
-            self.help(link);
+            self.hint(link);
+        } else {
+            self.climb();
         }
     }
 
-    /// Shows a neighbour that lags why this node is further: its newest certificate.
-    pub(super) fn help(&mut self, link: LinkId) {
+    /// A neighbour lags: tells it where one stands, so that it may ask. Not the certificate at once:
+    /// its message may have crossed the one that brought it further, and where many are neighbours
+    /// one of them is enough.
+    pub(super) fn hint(&mut self, link: LinkId) {
         let now = self.now;
         let Some(known) = self.sync.links.get_mut(&link) else { return };
-        if now < known.next_help {
+        if now >= known.next_hint {
+            known.next_hint = now + self.config.answer_timeout / 4;
+            self.send_status(link);
+        }
+    }
+
+    /// Shows a neighbour that asks why this node is further: its newest certificate.
+    fn help(&mut self, link: LinkId, above: View) {
+        let now = self.now;
+        let Some(known) = self.sync.links.get_mut(&link) else { return };
+        if now < known.next_help || self.view <= above {
             return;
         }
         let Some(certificate) = self.entered_by.clone() else { return };
@@ -214,14 +256,39 @@ impl Consensus {
         self.outputs.push_back(Output::Send { link, message: Message::Certificate(certificate) });
     }
 
-    /// A neighbour is far ahead: telling it where one stands makes it help.
-    pub(super) fn ask_where(&mut self, link: LinkId) {
-        let now = self.now;
-        let Some(known) = self.sync.links.get_mut(&link) else { return };
-        if now >= known.next_question {
-            known.next_question = now + self.config.answer_timeout / 4;
-            self.send_status(link);
+    /// A neighbour is far ahead: asks it why.
+    pub(super) fn ask_why(&mut self, link: LinkId) {
+        self.ask(link, Request::Certificate { above: self.view });
+    }
+
+    /// Asks a neighbour that is further why it is; one at a time, the least unreliable first.
+    fn climb(&mut self) {
+        let (now, view) = (self.now, self.view);
+        if let Some(climb) = &self.sync.climb {
+            let is_asked = climb.from == view;
+            if is_asked && now < climb.expires {
+                return;
+            }
+            if is_asked && let Some(link) = self.sync.links.get_mut(&climb.link) {
+                link.view = View(0);
+                link.failures = link.failures.saturating_add(1);
+            }
+            self.sync.climb = None;
         }
+        if self.sync.claimed_view <= view {
+            return;
+        }
+        let further = self.sync.links.iter().filter(|(_, link)| link.view > view);
+        let Some((link, _)) = further.min_by_key(|(_, link)| link.failures) else {
+            self.sync.claimed_view =
+                self.sync.links.values().map(|link| link.view).max().unwrap_or_default();
+            return;
+        };
+        let link = *link;
+        let expires = now + self.config.answer_timeout / 4;
+        self.sync.climb = Some(Climb { link, from: view, expires });
+        let message = Message::Request(Request::Certificate { above: view });
+        self.outputs.push_back(Output::Send { link, message });
     }
 
     /// Asks a neighbour that should know.
@@ -270,6 +337,7 @@ impl Consensus {
         if self.sync.fetch.as_ref().is_some_and(|fetch| fetch.expires <= now) {
             self.pass_over();
         }
+        self.climb();
         self.catch_up();
         self.ask_for_wanted();
     }
@@ -363,6 +431,7 @@ impl Consensus {
                 }
             }
             Request::Decided { from } => self.serve(link, from),
+            Request::Certificate { above } => self.help(link, above),
         }
     }
 

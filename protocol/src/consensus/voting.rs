@@ -28,10 +28,10 @@ impl Consensus {
             return self.blame(link, Fault::Malformed);
         }
         if view.0 > self.view.0 + VIEW_WINDOW {
-            return self.ask_where(link);
+            return self.ask_why(link);
         }
         if self.is_stale(&vote) {
-            self.help(link);
+            self.hint(link);
         }
         if view < self.oldest_kept_view() {
             return;

@@ -460,6 +460,7 @@ pub(crate) fn messages() -> Vec<(&'static str, Message)> {
         ("want notarization", Message::Request(Request::Notarization { at_least: View(7) })),
         ("want block", Message::Request(Request::Block { hash })),
         ("want decided", Message::Request(Request::Decided { from: Height(7) })),
+        ("want certificate", Message::Request(Request::Certificate { above: View(7) })),
         ("block", Message::Block(block)),
         ("decided", Message::Decided(List::new(vec![decided]).unwrap())),
     ]

@@ -101,6 +101,7 @@ impl World {
         }
     }
 
+    #[cfg(test)]
     /// Nodes that are all linked to one another and have told each other so.
     pub(crate) fn full(nodes: usize) -> Self {
         let mut world = Self::new(nodes);
@@ -138,6 +139,7 @@ impl World {
         ends
     }
 
+    #[cfg(test)]
     pub(crate) fn join_all(&mut self, dialler: usize, listeners: impl IntoIterator<Item = usize>) {
         for listener in listeners {
             self.join(dialler, listener);
@@ -283,6 +285,7 @@ impl World {
         self.settle();
     }
 
+    #[cfg(test)]
     pub(crate) fn tell(&mut self, (node, link): End, lane: Lane, message: Bytes) {
         self.input(node, Input::Unicast { link, lane, message });
     }
@@ -313,6 +316,7 @@ impl World {
         core::mem::take(&mut self.outputs[node])
     }
 
+    #[cfg(test)]
     pub(crate) fn links(&self, node: usize) -> Vec<LinkId> {
         self.meshes[node].peers().map(|peer| peer.link).collect()
     }

@@ -326,9 +326,10 @@ impl Net {
             }
             6 => {
                 let from = Height(choices.below(16));
-                Packet::Consensus(Message::Request(match choices.below(3) {
+                Packet::Consensus(Message::Request(match choices.below(4) {
                     0 => Request::Decided { from },
                     1 => Request::Block { hash: block },
+                    2 => Request::Certificate { above: view },
                     _ => Request::Notarization { at_least: view },
                 }))
             }

@@ -11,12 +11,12 @@ use super::steps::{
     nullify, ready, receive, vote,
 };
 use super::world::{commitments, context, genesis, key, machine};
-use crate::block::{Header, View};
+use crate::block::{Header, Height, View};
 use crate::consensus::{
     Block, Certificate, Config, Consensus, Demand, Input, Justification, Message, Nullification,
-    Output, Past, Proposal, Statement,
+    Output, Past, Proposal, Request, Statement, Status,
 };
-use crate::event::Position;
+use crate::event::{LinkId, Position};
 use crate::journal::Entry;
 use crate::time::{BlockTime, Time};
 
@@ -194,21 +194,85 @@ fn a_restarted_leader_says_its_journalled_proposal_again_and_makes_no_other() {
 }
 
 #[test]
-fn who_votes_in_a_view_long_over_is_shown_why_but_not_each_time() {
+fn who_votes_in_a_view_long_over_is_told_so_but_not_each_time() {
     let me = follower(1);
     let mut node = ready(me);
     receive(&mut node, nullified(1, me));
-    let why = nullified(2, me);
-    receive(&mut node, why.clone());
+    receive(&mut node, nullified(2, me));
     assert_eq!(node.view(), View(3));
     node.handle(Time::ZERO, Input::Persisted(Position(1)));
     drain(&mut node);
     let hash = first_proposal().block.hash();
     let late = Message::Vote(notarize(leader(1), 1, hash));
-    let shown = Output::Send { link: LINK, message: why };
-    assert_eq!(receive(&mut node, late.clone()), vec![shown.clone(), Output::Relay]);
+    let status = Message::Status(Status { view: View(3), finalized: Height(0) });
+    let told = Output::Send { link: LINK, message: status };
+    assert_eq!(receive(&mut node, late.clone()), vec![told.clone(), Output::Relay]);
     assert_eq!(receive(&mut node, late.clone()), vec![Output::Relay]);
     let later = Time::ZERO + Config::default().answer_timeout;
     node.handle(later, Input::Received { link: LINK, message: late });
-    assert_eq!(drain(&mut node), vec![shown, Output::Relay]);
+    assert_eq!(drain(&mut node), vec![told, Output::Relay]);
+}
+
+#[test]
+fn of_those_who_say_they_are_further_one_after_the_other_is_asked_why() {
+    const OTHER: LinkId = LinkId(8);
+    let me = follower(1);
+    let mut node = ready(me);
+    node.handle(Time::ZERO, Input::LinkUp { link: OTHER, peer: key(0).peer() });
+    drain(&mut node);
+    let status = |view| Message::Status(Status { view: View(view), finalized: Height(0) });
+    let message = Message::Request(Request::Certificate { above: View(1) });
+    let asked = |link| Output::Send { link, message: message.clone() };
+    let at = |node: &mut Consensus, millis, input| {
+        node.handle(Time::ZERO + Duration::from_millis(millis), input);
+        drain(node)
+    };
+    let says = |link, view| Input::Received { link, message: status(view) };
+    assert_eq!(at(&mut node, 0, says(LINK, 1)), vec![]);
+    assert_eq!(at(&mut node, 0, says(LINK, u64::MAX)), vec![asked(LINK)]);
+    assert_eq!(at(&mut node, 0, says(OTHER, 3)), vec![]);
+    let patience = Config::default().answer_timeout.as_millis() as u64 / 4;
+    assert_eq!(at(&mut node, patience, Input::Tick), vec![asked(OTHER)]);
+    let why = |view| Input::Received { link: OTHER, message: nullified(view, me) };
+    assert!(!at(&mut node, patience, why(1)).contains(&asked(LINK)), "it showed nothing");
+    at(&mut node, patience, why(2));
+    assert_eq!(node.view(), View(3));
+    assert_eq!(at(&mut node, 2 * patience, Input::Tick), vec![]);
+    let again = at(&mut node, 2 * patience, says(LINK, 4));
+    let message = Message::Request(Request::Certificate { above: View(3) });
+    assert_eq!(again, vec![Output::Send { link: LINK, message }]);
+}
+
+#[test]
+fn who_lags_is_told_so_and_shown_why_when_it_asks() {
+    let me = follower(1);
+    let mut node = ready(me);
+    let why = nullified(1, me);
+    receive(&mut node, why.clone());
+    drain(&mut node);
+    let lags = Message::Status(Status { view: View(1), finalized: Height(0) });
+    let hint = Message::Status(Status { view: View(2), finalized: Height(0) });
+    let sent = |message| vec![Output::Send { link: LINK, message }];
+    assert_eq!(receive(&mut node, lags.clone()), sent(hint));
+    assert_eq!(receive(&mut node, lags), vec![], "not each time");
+    let ask = |view| Message::Request(Request::Certificate { above: View(view) });
+    assert_eq!(receive(&mut node, ask(2)), vec![]);
+    assert_eq!(receive(&mut node, ask(1)), sent(why));
+    assert_eq!(receive(&mut node, ask(1)), vec![], "not each time");
+}
+
+#[test]
+fn a_validator_vouches_to_a_neighbour_alone_and_to_others_through_everybody() {
+    let requester = leader(1);
+    let inquiry = inquiry(requester);
+    let mut node = ready(follower(1));
+    assert!(vouches(&receive(&mut node, inquiry.clone())), "no link leads there");
+
+    let mut node = ready(follower(1));
+    let neighbour = LinkId(8);
+    node.handle(Time::ZERO, Input::LinkUp { link: neighbour, peer: key(requester).peer() });
+    drain(&mut node);
+    let outputs = receive(&mut node, inquiry);
+    let is_told = |output: &Output| matches!(output, Output::Send { link, message: Message::Testimony(_) } if *link == neighbour);
+    assert!(outputs.iter().any(is_told) && !vouches(&outputs));
 }

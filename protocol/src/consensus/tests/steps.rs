@@ -294,7 +294,8 @@ fn votes_of_a_far_future_are_not_kept_but_make_one_ask() {
     let mut node = ready(follower(1));
     let vote = nullify(leader(1), 1 << 40, 0);
     let outputs = receive(&mut node, Message::Vote(vote));
-    assert!(matches!(outputs.as_slice(), [Output::Send { message: Message::Status(_), .. }]));
+    let message = Message::Request(Request::Certificate { above: View(1) });
+    assert_eq!(outputs, vec![Output::Send { link: LINK, message }]);
     assert_eq!(receive(&mut node, Message::Vote(vote)), vec![]);
     assert!(node.rounds.is_empty());
 }

@@ -65,18 +65,22 @@ pub(in crate::mesh) struct Said {
 pub(in crate::mesh) struct Tree(u8);
 
 impl Tree {
-    const COUNT: u8 = 32;
+    pub(in crate::mesh) const COUNT: usize = 32;
 
     pub(in crate::mesh) const fn of(author: Option<PeerId>) -> Self {
         match author {
-            Some(PeerId([first, ..])) => Self(first % Self::COUNT),
+            Some(PeerId([first, ..])) => Self(first % Self::COUNT as u8),
             None => Self(0),
         }
     }
 
-    /// Any byte names a tree.
+    /// Below [`Tree::COUNT`]: any byte names a tree.
+    pub(in crate::mesh) const fn index(self) -> usize {
+        self.0 as usize % Self::COUNT
+    }
+
     const fn bit(self) -> u32 {
-        1 << (self.0 % Self::COUNT)
+        1 << self.index()
     }
 }
 
@@ -85,6 +89,10 @@ impl Tree {
 pub(in crate::mesh) struct Trees(u32);
 
 impl Trees {
+    pub(in crate::mesh) const fn all() -> Self {
+        Self(u32::MAX)
+    }
+
     pub(in crate::mesh) const fn contains(self, tree: Tree) -> bool {
         self.0 & tree.bit() != 0
     }
@@ -113,10 +121,11 @@ mod tests {
 
     #[test]
     fn trees_are_kept_apart() {
-        for tree in 0..Tree::COUNT {
+        for tree in 0..32 {
             let mut trees = Trees::default();
             trees.insert(Tree(tree));
-            assert!((0..Tree::COUNT).all(|it| trees.contains(Tree(it)) == (it == tree)));
+            assert!((0..32).all(|it| trees.contains(Tree(it)) == (it == tree)));
+            assert!(Trees::all().contains(Tree(tree)));
             trees.remove(Tree(tree));
             assert_eq!(trees, Trees::default());
         }

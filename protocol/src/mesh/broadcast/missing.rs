@@ -40,7 +40,17 @@ struct Wanted {
     announced: Time,
     due: Time,
     holders: VecDeque<LinkId>,
-    asked: bool,
+    /// Whom it was asked of last.
+    asked: Option<LinkId>,
+}
+
+/// What was known of a message that has come.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Arrival {
+    /// Who else has it.
+    pub(super) holders: Vec<LinkId>,
+    /// Whom it was asked of last.
+    pub(super) asked: Option<LinkId>,
 }
 
 impl Missing {
@@ -78,17 +88,17 @@ impl Missing {
         let due = now + self.patience();
         self.due.insert((due, id));
         let holders = VecDeque::from([link]);
-        let wanted = Wanted { first: link, announced: now, due, holders, asked: false };
+        let wanted = Wanted { first: link, announced: now, due, holders, asked: None };
         self.messages.insert(id, wanted);
     }
 
-    /// A message has come; who else has it.
-    pub(super) fn arrived(&mut self, now: Time, id: MessageId) -> Vec<LinkId> {
-        let Some(wanted) = self.remove(id) else { return Vec::new() };
-        if !wanted.asked {
+    /// A message has come.
+    pub(super) fn arrived(&mut self, now: Time, id: MessageId) -> Arrival {
+        let Some(wanted) = self.remove(id) else { return Arrival::default() };
+        if wanted.asked.is_none() {
             self.lateness = (self.lateness * 7 + now.since(wanted.announced)) / 8;
         }
-        wanted.holders.into()
+        Arrival { holders: wanted.holders.into(), asked: wanted.asked }
     }
 
     /// Whom to ask for what now. What nobody is left to be asked for is forgotten until it is
@@ -103,7 +113,7 @@ impl Missing {
                 self.remove(id);
                 continue;
             };
-            wanted.asked = true;
+            wanted.asked = Some(holder);
             let due = mem::replace(&mut wanted.due, now + ANSWER);
             self.due.remove(&(due, id));
             self.due.insert((now + ANSWER, id));
@@ -179,7 +189,8 @@ mod tests {
         let mut missing = Missing::new();
         for number in 0..100 {
             missing.announced(at(number * 1000), LinkId(1), id(number));
-            assert_eq!(missing.arrived(at(number * 1000 + 140), id(number)), [LinkId(1)]);
+            let arrival = missing.arrived(at(number * 1000 + 140), id(number));
+            assert_eq!(arrival, Arrival { holders: vec![LinkId(1)], asked: None });
         }
         missing.announced(at(200_000), LinkId(1), id(1000));
         let due = missing.deadline().unwrap();

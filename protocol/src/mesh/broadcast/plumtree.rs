@@ -3,10 +3,11 @@
 //!
 //! A message is pushed over the links of its tree and announced over the others. Whoever gets it
 //! twice prunes the later link from the tree; whoever hears of a message that does not come grafts
-//! the link that announced it. All links belong to all trees at first. Two things are added. A
-//! peer that hears the author itself is neither pushed to nor told, and an author pushes to all its
-//! neighbours: in a full mesh nothing is relayed. And a link that had to be grafted is not pruned
-//! for a while, so that a relay that is first with one message and silent with the next gains little.
+//! the link that announced it. All links belong to all trees at first, as long as they are few.
+//! Two things are added. A peer that hears the author itself is neither pushed to nor told, and an
+//! author pushes to all its neighbours: in a full mesh nothing is relayed. And a link that had to be
+//! grafted is not pruned from that tree for a while, so that a relay that is first with one message
+//! and silent with the next gains little.
 
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::vec::Vec;
@@ -16,7 +17,7 @@ use bytes::Bytes;
 
 use super::cache::{Cache, Kept};
 use super::message::{Hops, MessageId, Said, Tree, Trees};
-use super::missing::Missing;
+use super::missing::{Arrival, Missing};
 use super::seen::{Novelty, Seen};
 use crate::event::LinkId;
 use crate::identity::PeerId;
@@ -30,8 +31,12 @@ use crate::time::Time;
 const DIGEST_PAUSE: Duration = Duration::from_millis(20);
 /// Announcements that wait for one link; then they leave at once.
 const DIGESTS: usize = 64;
-/// How long a link that had to be grafted is not pruned.
+/// How long a link that had to be grafted is not pruned from the tree of what came over it.
 const GRAFT_HOLDS: Duration = Duration::from_secs(10);
+/// Links that belong to all trees from the beginning; further ones are grafted where they are
+/// needed. 12: above what a partial mesh has, and the first messages in a full one of hundreds,
+/// sent before neighbours are known, do not go over every pair of its nodes.
+const EAGER_LINKS: usize = 12;
 /// How old a message may be to be announced over a new link, and how many are.
 const RECENT: Duration = Duration::from_secs(30);
 const RECENT_MESSAGES: usize = 256;
@@ -119,8 +124,8 @@ struct Edge {
     hears: Neighbourhood,
     /// Trees that this link is not part of.
     lazy: Trees,
-    /// Not pruned before this.
-    holds_until: Time,
+    /// Until when this link is not pruned from each tree.
+    holds_until: [Time; Tree::COUNT],
     /// Not announced yet; at most [`DIGESTS`].
     digests: BTreeSet<MessageId>,
     pulls: Bucket,
@@ -188,7 +193,7 @@ impl Plumtree {
         &self.tally
     }
 
-    /// A new link belongs to all trees, and learns what it may have missed while it was not there.
+    /// A new link belongs to all trees if there are few, and learns what it may have missed while it was not there.
     fn link_up(&mut self, now: Time, link: LinkId, peer: PeerId) {
         let recent = |kept: &Kept| now.since(kept.at) <= RECENT && kept.author != Some(peer);
         let digests: BTreeSet<MessageId> = self
@@ -202,11 +207,12 @@ impl Plumtree {
             let ids = digests.into_iter().collect();
             self.outputs.push_back(Output::Announce { link, ids });
         }
+        let is_eager = self.edges.len() < EAGER_LINKS;
         let edge = Edge {
             peer,
             hears: self.neighbourhoods.add(link, Neighbourhood::of([Shorthand::of(peer)])),
-            lazy: Trees::default(),
-            holds_until: now,
+            lazy: if is_eager { Trees::default() } else { Trees::all() },
+            holds_until: [now; Tree::COUNT],
             digests: BTreeSet::new(),
             pulls: Bucket::new(now, self.limits.pulled),
         };
@@ -241,7 +247,13 @@ impl Plumtree {
                 self.tally.new += 1;
                 self.tally.hops += u64::from(links);
                 self.tally.most_hops = self.tally.most_hops.max(links);
-                self.latest = Some((id, self.missing.arrived(now, id)));
+                let Arrival { holders, asked } = self.missing.arrived(now, id);
+                if asked == Some(link)
+                    && let Some(edge) = self.edges.get_mut(&link)
+                {
+                    edge.holds_until[tree.index()] = now + GRAFT_HOLDS;
+                }
+                self.latest = Some((id, holders));
                 self.outputs.push_back(Output::Deliver { link, attempt, body });
             }
             Novelty::TooSoon => {
@@ -268,7 +280,7 @@ impl Plumtree {
     /// The same message came over two links: the later one leaves the tree.
     fn prune(&mut self, now: Time, link: LinkId, tree: Tree) {
         let Some(edge) = self.edges.get_mut(&link) else { return };
-        if now >= edge.holds_until {
+        if now >= edge.holds_until[tree.index()] {
             edge.lazy.insert(tree);
             self.outputs.push_back(Output::Prune { link, tree });
         }
@@ -377,8 +389,7 @@ impl Plumtree {
             }
         }
         for (link, ids) in self.missing.overdue(now) {
-            if let Some(edge) = self.edges.get_mut(&link) {
-                edge.holds_until = now + GRAFT_HOLDS;
+            if self.edges.contains_key(&link) {
                 self.tally.asked_for += ids.len() as u64;
                 self.outputs.push_back(Output::Graft { link, ids });
             }
