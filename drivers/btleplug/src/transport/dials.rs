@@ -19,9 +19,9 @@ const YIELD: Duration = Duration::from_secs(3);
 /// The pause between two attempts.
 const PAUSE: Duration = Duration::from_millis(500);
 /// How long a dial waits for an adapter. The node gives up after 30 s.
-const PATIENCE: Duration = Duration::from_secs(15);
+const PATIENCE: Duration = Duration::from_secs(13);
 /// How long connecting may take.
-const CONNECT: Duration = Duration::from_secs(8);
+const CONNECT: Duration = Duration::from_secs(12);
 /// How long the other side may take to answer the hello, and how often it is said.
 const GREET: Duration = Duration::from_secs(4);
 const HELLO_EVERY: Duration = Duration::from_secs(1);

@@ -227,7 +227,7 @@ fn a_dial_fails_where_nobody_was_heard_and_when_nobody_answers() {
     rig.see(&there, FRIEND, -50);
     rig.give(Input::Dial { endpoint: place("AA") });
     let connect = Output::Radio(Command::Connect { port: there.clone() });
-    let outputs = rig.wait(9_000);
+    let outputs = rig.wait(13_000);
     assert_eq!(outputs, [connect, disconnect.clone(), failed.clone()]);
 
     rig.wait(2_000);
