@@ -66,7 +66,7 @@ pub const CANARIES: [Canary; Flaw::ALL.len()] = [
         Flaw::HighestNotShown,
         "highest-not-shown",
         100,
-        Setting { strategies: &["silent-leader"], datagram: true, cuts: 6, ..CALM },
+        Setting { strategies: &["silent-leader"], nodes: 7, datagram: true, cuts: 6, ..CALM },
     ),
     canary(Flaw::NotarizationNotDurable, "notarization-not-durable", 100, CRASHES),
     canary(Flaw::BodyNotDurable, "body-not-durable", 100, CRASHES),

@@ -75,9 +75,13 @@ impl Failure {
         Ok(failure)
     }
 
-    /// Writes a file.
+    /// Writes a file, and makes the directory for it if there is none.
     pub fn write(&self, path: &Path) -> anyhow::Result<()> {
         let text = serde_json::to_string_pretty(self)?;
+        if let Some(directory) = path.parent() {
+            let context = || format!("making {}", directory.display());
+            fs::create_dir_all(directory).with_context(context)?;
+        }
         fs::write(path, text).with_context(|| format!("writing {}", path.display()))
     }
 

@@ -215,14 +215,24 @@ impl Checks {
         self.tally.height = self.tally.height.max(height.0);
     }
 
-    /// A node starts again from a journal that ends with a block of this height.
-    pub fn restarted(&mut self, place: usize, height: Height) {
+    /// In the final state of a node a roll waits for the coin of a view.
+    pub fn rolls_in_state(&mut self, place: usize, view: View) {
+        self.shares.rolls_in_state(place, view);
+    }
+
+    /// A node starts again from a journal that ends with a block of this height, and may begin with
+    /// a state.
+    pub fn restarted(&mut self, place: usize, height: Height, with_state: bool) {
+        if with_state {
+            self.shares.inherits(place);
+        }
         self.agreement.restarted(place, height);
         self.evidences.restarted(place);
     }
 
     /// A node begins to write the state after the block of this height, which it fetched.
     pub fn fetched(&mut self, place: usize, height: Height) {
+        self.shares.inherits(place);
         self.agreement.fetched(place, height);
         self.reach("state fetched");
     }

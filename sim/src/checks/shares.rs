@@ -19,6 +19,8 @@ pub(super) struct Shares {
     behind: usize,
     finalize: Known<(View, usize), BlockHash>,
     settled: BTreeSet<(usize, View)>,
+    /// Nodes whose state is more than the blocks that they were seen to finalize lead to.
+    heirs: BTreeSet<usize>,
     given: BTreeSet<(View, usize)>,
 }
 
@@ -35,6 +37,7 @@ impl Shares {
             behind: tolerated + 1,
             finalize: Known::new(),
             settled: BTreeSet::new(),
+            heirs: BTreeSet::new(),
             given: BTreeSet::new(),
         }
     }
@@ -49,6 +52,20 @@ impl Shares {
     /// A sound node says that the block of a view is final.
     pub(super) fn finalized(&mut self, place: usize, view: View) {
         self.settled.insert((place, view));
+    }
+
+    /// A node has a state that it did not compute before the eyes of the checks: it fetched it, or
+    /// starts from it.
+    pub(super) fn inherits(&mut self, place: usize) {
+        self.heirs.insert(place);
+    }
+
+    /// In a node's final state a roll waits for the coin of a view: if it inherited that state, the
+    /// block of the view is final for it.
+    pub(super) fn rolls_in_state(&mut self, place: usize, view: View) {
+        if self.heirs.contains(&place) {
+            self.settled.insert((place, view));
+        }
     }
 
     /// A sound validator gives its share away, `with` its finalize vote for a block or by itself.
@@ -97,6 +114,7 @@ mod tests {
             behind: 2,
             finalize: Known::new(),
             settled: BTreeSet::new(),
+            heirs: BTreeSet::new(),
             given: BTreeSet::new(),
         }
     }
@@ -117,6 +135,11 @@ mod tests {
         assert!(shares.given(1, View(5), None).is_err());
         shares.finalized(1, View(5));
         assert_eq!(shares.given(1, View(5), None), Ok(()));
+        shares.rolls_in_state(2, View(5));
+        assert!(shares.given(2, View(5), None).is_err(), "it computed that state by itself");
+        shares.inherits(2);
+        shares.rolls_in_state(2, View(5));
+        assert_eq!(shares.given(2, View(5), None), Ok(()));
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! What processes want: each action carried out, each notice taken to the checks.
 
+use bitcraps_protocol::chain::PendingRoll;
 use bitcraps_protocol::event::{Action, Event, Notice};
 use bitcraps_protocol::simulation::Observation;
 
@@ -60,6 +61,10 @@ impl World {
                 while let Some(observation) = node.observation() {
                     match observation {
                         Observation::Share { view, with, .. } if !faulty => {
+                            let waits = |roll: &PendingRoll| roll.view == view;
+                            if node.state().meta().pending.iter().any(waits) {
+                                self.checks.rolls_in_state(place, view);
+                            }
                             self.checks.shared(self.now, place, view, with);
                         }
                         Observation::Heard { vote, justification, window } if !liar => {

@@ -357,7 +357,7 @@ impl World {
         if begins > Position(0) {
             self.count("restarted from a base");
         }
-        self.checks.restarted(place, height);
+        self.checks.restarted(place, height, begins > Position(0));
         self.note(Kind::Start, place, u64::from(life));
         self.carry_out(place);
         self.queue.push(self.now, Step::WallClock { place: place as u32, life });
