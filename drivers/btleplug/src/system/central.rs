@@ -16,7 +16,7 @@ use super::{FRAMES, News, SERVICE, call, device_of};
 use crate::radio::{Adapter, Event, Port, Role, Token};
 
 /// How long connecting may take, with what is needed to use the connection.
-const CONNECT: Duration = Duration::from_secs(12);
+const CONNECT: Duration = Duration::from_secs(8);
 /// The pause before a device is asked again for a service that it does not show yet.
 const AGAIN: Duration = Duration::from_millis(300);
 

@@ -14,14 +14,15 @@ use crate::radio::{Adapter, Device, Port};
 const WAITING: usize = 8;
 /// Two that hear each other at the same moment should not connect to each other at the same moment.
 const JITTER: Duration = Duration::from_millis(500);
-/// How much later one side of a pair connects, so that the other one's connection is up by then.
-const YIELD: Duration = Duration::from_secs(3);
+/// How much later one side of a pair connects, so that the other one's attempt is over by then: Linux
+/// does not advertise while it connects, so two that try one another at the same time never meet.
+const YIELD: Duration = Duration::from_secs(10);
 /// The pause between two attempts.
 const PAUSE: Duration = Duration::from_millis(500);
 /// How long a dial waits for an adapter. The node gives up after 30 s.
-const PATIENCE: Duration = Duration::from_secs(13);
+const PATIENCE: Duration = Duration::from_secs(15);
 /// How long connecting may take.
-const CONNECT: Duration = Duration::from_secs(12);
+const CONNECT: Duration = Duration::from_secs(8);
 /// How long the other side may take to answer the hello, and how often it is said.
 const GREET: Duration = Duration::from_secs(4);
 const HELLO_EVERY: Duration = Duration::from_secs(1);

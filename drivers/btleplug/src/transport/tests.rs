@@ -227,7 +227,7 @@ fn a_dial_fails_where_nobody_was_heard_and_when_nobody_answers() {
     rig.see(&there, FRIEND, -50);
     rig.give(Input::Dial { endpoint: place("AA") });
     let connect = Output::Radio(Command::Connect { port: there.clone() });
-    let outputs = rig.wait(13_000);
+    let outputs = rig.wait(9_000);
     assert_eq!(outputs, [connect, disconnect.clone(), failed.clone()]);
 
     rig.wait(2_000);
@@ -245,7 +245,7 @@ fn of_a_pair_the_node_with_the_higher_key_leaves_the_other_time_to_be_first() {
     let there = port("hci0", "AA");
     rig.see(&there, Card { node: *b"aaaa", ..FRIEND }, -50);
     rig.give(Input::Dial { endpoint: place("AA") });
-    assert_eq!(rig.wait(2_900), []);
+    assert_eq!(rig.wait(9_900), []);
     assert_eq!(rig.wait(600), [Output::Radio(Command::Connect { port: there })]);
 }
 
