@@ -328,6 +328,8 @@ fn run_swarm(
         }
     });
     progress.end();
+    let summary = Summary::of(&reports);
+    say(&print::summary(&summary))?;
     kept?;
     if let Some(path) = json {
         let lines: Result<Vec<String>, _> = reports.iter().map(serde_json::to_string).collect();
@@ -335,8 +337,6 @@ fn run_swarm(
         text.push('\n');
         fs::write(&path, text).with_context(|| format!("writing {}", path.display()))?;
     }
-    let summary = Summary::of(&reports);
-    say(&print::summary(&summary))?;
     Ok(summary.exit_code())
 }
 
