@@ -1,7 +1,7 @@
 //! What two drivers say to each other around the node's frames, and what they advertise.
 //!
 //! ```text
-//! advertised service data  1 ‖ network, 4 bytes ‖ node, 4 bytes
+//! advertised service data  1 ‖ network, 4 bytes ‖ node, 4 bytes ‖ open tables, 1 byte
 //!
 //! frame   = channel ‖ one frame of the node          channel 1 … 255
 //!         | channel                                  the link is over
@@ -99,7 +99,16 @@ impl Said {
     }
 }
 
-/// What a node advertises: enough to tell friends from others, and itself from friends.
+/// What a node advertises: who it is, and whether there is something to play.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Beacon {
+    /// Who.
+    pub card: Card,
+    /// Tables that are open in its network; 255 are so many or more.
+    pub tables: u8,
+}
+
+/// Who a node says it is: enough to tell friends from others, and itself from friends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Card {
     /// The first bytes of its network's id.
@@ -113,18 +122,22 @@ impl Card {
     pub fn of(network: NetworkId, peer: PeerId) -> Self {
         Self { network: first(&network.0), node: first(&peer.0) }
     }
+}
 
+impl Beacon {
     /// As it is advertised.
     pub fn encode(self) -> Bytes {
-        Bytes::from([&[VERSION][..], &self.network, &self.node].concat())
+        let Card { network, node } = self.card;
+        Bytes::from([&[VERSION][..], &network, &node, &[self.tables]].concat())
     }
 
     /// `None` if it is none of this version. What follows is for later versions.
     pub fn decode(data: &[u8]) -> Option<Self> {
         let (&[VERSION], rest) = data.split_first_chunk::<1>()? else { return None };
         let (network, rest) = rest.split_first_chunk()?;
-        let (node, _) = rest.split_first_chunk()?;
-        Some(Self { network: *network, node: *node })
+        let (node, rest) = rest.split_first_chunk()?;
+        let (&[tables], _) = rest.split_first_chunk()?;
+        Some(Self { card: Card { network: *network, node: *node }, tables })
     }
 }
 
@@ -155,13 +168,13 @@ mod tests {
     }
 
     #[test]
-    fn a_card_is_read_back_and_others_are_ignored() {
-        let card = Card { network: *b"netw", node: *b"node" };
-        assert_eq!(card.encode().len(), 9, "with flags and a long UUID 30 of 31 bytes");
-        assert_eq!(Card::decode(&card.encode()), Some(card));
-        assert_eq!(Card::decode(b"\x01netwnode and more"), Some(card));
-        for other in [&b""[..], b"\x02netwnode", b"\x01netwnod"] {
-            assert_eq!(Card::decode(other), None);
+    fn a_beacon_is_read_back_and_others_are_ignored() {
+        let beacon = Beacon { card: Card { network: *b"netw", node: *b"node" }, tables: 3 };
+        assert_eq!(beacon.encode().len(), 10, "with flags and a long UUID 31 of 31 bytes");
+        assert_eq!(Beacon::decode(&beacon.encode()), Some(beacon));
+        assert_eq!(Beacon::decode(b"\x01netwnode\x03 and more"), Some(beacon));
+        for other in [&b""[..], b"\x02netwnode\x03", b"\x01netwnode"] {
+            assert_eq!(Beacon::decode(other), None);
         }
     }
 

@@ -8,6 +8,15 @@
 //!
 //! A link is a dumb pipe for frames of 19 to 509 bytes that may be lost, repeated and reordered; the
 //! node's mesh numbers and repeats them. Who the other side is, its handshake proves.
+//!
+//! # How it is tested
+//!
+//! `cargo test -p bitcraps-btleplug` plays over a scripted radio that loses, repeats and reorders.
+//! `drivers/btleplug/tests/vm/run pair` boots a guest with a real kernel and a real `bluetoothd` on
+//! virtual controllers, in which nodes link, play, die and come back; the script names the other
+//! scenarios. It fetches what it needs from Debian's archive, and exits with 77 where it cannot. The
+//! guest is emulated: its times say nothing about a radio's, and on a busy machine it runs out of
+//! them. Nothing was ever tested over the air.
 
 pub mod greeting;
 mod look_around;
@@ -19,7 +28,7 @@ mod sightings;
 pub mod system;
 pub mod transport;
 
-pub use greeting::Card;
+pub use greeting::{Beacon, Card};
 pub use look_around::look_around;
 pub use policy::{Policy, Profile};
 pub use run::{Bluetooth, Config, Near, Report};

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
-use crate::greeting::Card;
+use crate::greeting::Beacon;
 use crate::radio::{Command, Condition, Event, Radio};
 use crate::run::Near;
 
@@ -35,10 +35,10 @@ pub async fn look_around(mut radio: impl Radio, span: Duration) -> Result<Vec<Ne
                     why_not.get_or_insert(Err(reason));
                 }
                 Event::Seen { port, rssi, data } => {
-                    let Some(card) = Card::decode(&data) else { continue };
+                    let Some(Beacon { card, tables }) = Beacon::decode(&data) else { continue };
                     if near.len() < MOST || near.contains_key(&port.device) {
                         let device = port.device.to_string();
-                        near.insert(port.device, Near { device, card, rssi });
+                        near.insert(port.device, Near { device, card, tables, rssi });
                     }
                 }
                 Event::Gone { .. }

@@ -48,6 +48,7 @@ pub struct Config {
 /// The Bluetooth links of one node, on a thread of their own. Dropping it ends them.
 pub struct Bluetooth {
     stop: watch::Sender<bool>,
+    tables: watch::Sender<u8>,
     thread: Option<thread::JoinHandle<()>>,
     report: Arc<Mutex<Report>>,
 }
@@ -74,8 +75,10 @@ pub struct Report {
 pub struct Near {
     /// Its address.
     pub device: String,
-    /// What it advertises.
+    /// Who it says it is.
     pub card: Card,
+    /// How many tables are open in its network, as it says; 255 are so many or more.
+    pub tables: u8,
     /// How strongly it was heard, in dBm, if known.
     pub rssi: Option<i16>,
 }
@@ -95,17 +98,23 @@ impl Bluetooth {
     /// If the operating system gives no thread.
     pub fn start(links: Links, config: Config, radio: impl Radio + 'static) -> io::Result<Self> {
         let (stop, stopped) = watch::channel(false);
+        let (tables, counted) = watch::channel(0);
         let report = Arc::new(Mutex::new(Report::default()));
         let reported = report.clone();
         let thread = thread::Builder::new()
             .name("bitcraps-bluetooth".to_owned())
-            .spawn(move || live(&links, &config, radio, &stopped, &reported))?;
-        Ok(Self { stop, thread: Some(thread), report })
+            .spawn(move || live(&links, &config, radio, &stopped, &counted, &reported))?;
+        Ok(Self { stop, tables, thread: Some(thread), report })
     }
 
     /// How the radio is.
     pub fn report(&self) -> Report {
         lock(&self.report).clone()
+    }
+
+    /// Takes how many tables are open, 255 for so many or more: others are told.
+    pub fn tables(&self) -> watch::Sender<u8> {
+        self.tables.clone()
     }
 
     /// Ends all links, and returns when they have ended. Blocks, for a second at most.
@@ -134,6 +143,7 @@ fn live(
     config: &Config,
     mut radio: impl Radio,
     stopped: &watch::Receiver<bool>,
+    tables: &watch::Receiver<u8>,
     report: &Mutex<Report>,
 ) {
     let mut life = 0u64;
@@ -144,9 +154,11 @@ fn live(
         };
         life += 1;
         let rng = Rng::new(config.seed).fork(&format!("life {life}"));
-        let transport = Transport::new(config.card, config.policy.clone(), rng);
+        let mut tables = tables.clone();
+        let open = *tables.borrow_and_update();
+        let transport = Transport::new(config.card, open, config.policy.clone(), rng);
         let turning = || {
-            let driver = Driver::new(links, transport, report);
+            let driver = Driver::new(links, transport, tables, report);
             let retry_after = config.policy.retry_after;
             runtime.block_on(driver.run(&mut radio, stopped.clone(), retry_after));
         };
@@ -175,6 +187,8 @@ fn live(
 struct Driver<'a> {
     links: &'a Links,
     transport: Transport,
+    /// How many are open.
+    tables: watch::Receiver<u8>,
     report: &'a Mutex<Report>,
     began: Instant,
     publish_at: Time,
@@ -192,7 +206,12 @@ struct Sink {
 }
 
 impl<'a> Driver<'a> {
-    fn new(links: &'a Links, transport: Transport, report: &'a Mutex<Report>) -> Self {
+    fn new(
+        links: &'a Links,
+        transport: Transport,
+        tables: watch::Receiver<u8>,
+        report: &'a Mutex<Report>,
+    ) -> Self {
         let (requester, requests) = mpsc::unbounded_channel();
         let (dialer, dials) = mpsc::channel(DIALS);
         let refusing = links.clone();
@@ -204,6 +223,7 @@ impl<'a> Driver<'a> {
         Self {
             links,
             transport,
+            tables,
             report,
             began: Instant::now(),
             publish_at: Time::ZERO,
@@ -276,6 +296,9 @@ impl<'a> Driver<'a> {
                     Request::Close { link } => Input::Close { link },
                 },
                 Some(event) = events.recv() => self.heard(event),
+                Ok(()) = self.tables.changed() => {
+                    Input::Tables { open: *self.tables.borrow_and_update() }
+                }
                 () = due => Input::Tick,
             };
             let now = self.now();
@@ -337,7 +360,10 @@ impl<'a> Driver<'a> {
                         inbound.sent();
                     }
                 }
-                Output::Down { link } => drop(self.inbounds.remove(&link)),
+                Output::Down { link } => {
+                    tracing::debug!(link = link.0, "a Bluetooth link is over");
+                    self.inbounds.remove(&link);
+                }
                 Output::DialFailed { endpoint } => self.links.dial_failed(endpoint),
                 Output::Discovered { endpoint } => self.links.discovered(endpoint),
             }
@@ -376,7 +402,8 @@ impl<'a> Driver<'a> {
         }
         let near = self.transport.near(now).map(|(port, sighting)| Near {
             device: port.device.to_string(),
-            card: sighting.card,
+            card: sighting.beacon.card,
+            tables: sighting.beacon.tables,
             rssi: sighting.rssi,
         });
         report.near = near.collect();

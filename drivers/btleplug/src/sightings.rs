@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bitcraps_protocol::time::Time;
 
-use crate::greeting::Card;
+use crate::greeting::{Beacon, Card};
 use crate::radio::{Adapter, Device, Port};
 
 /// Devices remembered; the victim is the one that was heard least recently.
@@ -22,7 +22,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sighting {
     /// What it advertises.
-    pub card: Card,
+    pub beacon: Beacon,
     /// How strongly it was heard, in dBm, if known.
     pub rssi: Option<i16>,
     heard: Time,
@@ -38,10 +38,10 @@ pub(crate) struct Sightings {
 }
 
 impl Sightings {
-    pub(crate) fn note(&mut self, now: Time, port: Port, card: Card, rssi: Option<i16>) {
+    pub(crate) fn note(&mut self, now: Time, port: Port, beacon: Beacon, rssi: Option<i16>) {
         if let Some(known) = self.seen.get_mut(&port) {
             known.rssi = rssi.or(known.rssi);
-            (known.card, known.heard) = (card, now);
+            (known.beacon, known.heard) = (beacon, now);
             return;
         }
         if self.seen.len() >= MOST
@@ -50,7 +50,8 @@ impl Sightings {
             let oldest = oldest.clone();
             self.seen.remove(&oldest);
         }
-        let sighting = Sighting { card, rssi, heard: now, told: None, failures: 0, try_from: now };
+        let sighting =
+            Sighting { beacon, rssi, heard: now, told: None, failures: 0, try_from: now };
         self.seen.insert(port, sighting);
     }
 
@@ -75,6 +76,12 @@ impl Sightings {
             .collect();
         ways.sort_by_key(|(_, it)| std::cmp::Reverse(it.rssi));
         ways.into_iter().map(|(port, _)| port.clone()).collect()
+    }
+
+    /// Who a device says it is.
+    pub(crate) fn card(&self, device: &Device) -> Option<Card> {
+        let known = self.seen.iter().find(|(port, _)| port.device == *device);
+        known.map(|(_, it)| it.beacon.card)
     }
 
     pub(crate) fn failed(&mut self, now: Time, port: &Port) {
@@ -115,13 +122,13 @@ mod tests {
         Port { adapter: Adapter(adapter.into()), device }
     }
 
-    const CARD: Card = Card { network: [1; 4], node: [2; 4] };
+    const BEACON: Beacon = Beacon { card: Card { network: [1; 4], node: [2; 4] }, tables: 0 };
 
     #[test]
     fn a_device_is_tried_the_strongest_way_first_and_after_failures_less_and_less() {
         let mut sightings = Sightings::default();
-        sightings.note(at(0), port("hci0", 1), CARD, Some(-80));
-        sightings.note(at(0), port("hci1", 1), CARD, Some(-50));
+        sightings.note(at(0), port("hci0", 1), BEACON, Some(-80));
+        sightings.note(at(0), port("hci1", 1), BEACON, Some(-50));
         let ways = |sightings: &Sightings, seconds| {
             let ways = sightings.ways(at(seconds), &port("", 1).device);
             ways.into_iter().map(|port| port.adapter.to_string()).collect::<Vec<_>>()
@@ -143,7 +150,7 @@ mod tests {
     #[test]
     fn the_node_is_told_now_and_then_and_not_of_what_just_failed() {
         let mut sightings = Sightings::default();
-        sightings.note(at(0), port("hci0", 1), CARD, None);
+        sightings.note(at(0), port("hci0", 1), BEACON, None);
         let told: Vec<u64> =
             (0..25).filter(|it| sightings.is_to_be_told(at(*it), &port("hci0", 1))).collect();
         assert_eq!(told, [0, 10, 20]);
@@ -155,7 +162,7 @@ mod tests {
     #[test]
     fn a_crowd_of_devices_is_forgotten_from_its_oldest() {
         let mut sightings = Sightings::default();
-        (0..1000).for_each(|it| sightings.note(at(it as u64), port("hci0", it), CARD, None));
+        (0..1000).for_each(|it| sightings.note(at(it as u64), port("hci0", it), BEACON, None));
         assert_eq!(sightings.seen.len(), MOST);
         assert!(sightings.seen.contains_key(&port("hci0", 999)));
     }

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use bitcraps_btleplug::radio::{Adapter, Command, Condition, Device, Event, Port, Radio, Role};
-use bitcraps_btleplug::{Bluetooth, Card, Config, Policy, Profile, TRANSPORT};
+use bitcraps_btleplug::{Beacon, Bluetooth, Card, Config, Policy, Profile, TRANSPORT};
 use bitcraps_host::Links;
 use bitcraps_host::inbox::{Dialer, Inbox, Input, LinkUp, Taken};
 use bitcraps_protocol::event::{Direction, Endpoint, Event as NodeEvent, LinkKind};
@@ -42,7 +42,7 @@ impl Radio for Echo {
         let condition = Condition::On { advertises: false };
         let adapter = port().adapter;
         report(Event::Adapter { adapter, condition }).await;
-        let data = FRIEND.encode();
+        let data = Beacon { card: FRIEND, tables: 2 }.encode();
         report(Event::Seen { port: port(), rssi: None, data }).await;
         while let Some(command) = commands.recv().await {
             match command {

@@ -7,10 +7,11 @@
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
+use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use bitcraps_protocol::identity::{NetworkId, PeerId};
+use bitcraps_protocol::node::Node;
 use bitcraps_protocol::wire::limits;
 use mdns_sd::{Receiver, ResolvedService, ServiceDaemon, ServiceEvent, ServiceInfo};
 
@@ -23,17 +24,44 @@ const SERVICE: &str = "_bitcraps._tcp.local.";
 const NETWORK: &str = "network";
 /// What the network is called.
 const NAME: &str = "name";
+/// How many tables are open.
+const TABLES: &str = "tables";
+/// Before a table's number: what it is called.
+const TABLE: &str = "table-";
 
 /// Announcements that are remembered; of more, those seen last are ignored.
 const MOST_FOUND: usize = 64;
 /// Addresses of one announcement that are looked at.
 const MOST_ADDRESSES: usize = 4;
+/// Tables that are announced with their names.
+const MOST_TABLES: usize = 8;
+/// How often a node looks whether other tables are open than it announced.
+const TABLES_EVERY: Duration = Duration::from_secs(5);
 /// An address is not given to the node again before this has passed.
 const AGAIN_AFTER: Duration = Duration::from_secs(30);
 
 /// Announces one node and tells it of others, until dropped.
 pub struct Lan {
     daemon: ServiceDaemon,
+    /// Hangs up when this is dropped.
+    _announces: mpsc::Sender<()>,
+}
+
+/// What a node says of itself.
+struct Announcement {
+    network: String,
+    name: String,
+    node: String,
+    port: u16,
+}
+
+/// The tables that are open in a network.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Tables {
+    /// How many.
+    pub open: u32,
+    /// Numbers and names of the first eight.
+    pub named: Vec<(u32, String)>,
 }
 
 /// A node that announces itself.
@@ -45,6 +73,8 @@ pub struct Found {
     pub name: String,
     /// The first letters of its key, as it says.
     pub node: String,
+    /// The tables of its network, as it says.
+    pub tables: Tables,
     /// Where it accepts links.
     pub addresses: Vec<SocketAddr>,
 }
@@ -62,35 +92,55 @@ impl Lan {
             return None;
         }
         let status = handle.status();
-        let (network, port) = (status.network, listens_on.port());
-        let lan = Self::start(network, &status.name, status.peer, port, handle.links());
+        let announcement = Announcement {
+            network: status.network.to_string(),
+            name: status.name.to_string(),
+            node: status.peer.short(),
+            port: listens_on.port(),
+        };
+        let lan = Self::start(announcement, handle);
         lan.inspect_err(|error| tracing::warn!(%error, "others here cannot find this node")).ok()
     }
 
-    /// Announces the node `peer` of `network`, which listens on `port` of every interface, and
-    /// tells `links` of others of that network.
-    ///
-    /// # Errors
-    ///
-    /// If no socket for multicast can be made.
-    pub fn start(
-        network: NetworkId,
-        name: &str,
-        peer: PeerId,
-        port: u16,
-        links: Links,
-    ) -> Result<Self, LanError> {
+    /// Announces the node on every interface, and tells it of others of its network.
+    fn start(announcement: Announcement, handle: &Handle) -> Result<Self, LanError> {
         let daemon = ServiceDaemon::new()?;
-        let own = peer.short();
-        let id = network.to_string();
-        let properties = [(NETWORK, id.as_str()), (NAME, name)];
-        let host = format!("bitcraps-{own}.local.");
-        let service = ServiceInfo::new(SERVICE, &own, &host, "", port, &properties[..])?;
-        daemon.register(service.enable_addr_auto())?;
+        let announced = Tables::default();
+        daemon.register(announcement.service(&announced)?)?;
         let found = daemon.browse(SERVICE)?;
+        let (network, own) = (announcement.network.clone(), announcement.node.clone());
+        let links = handle.links();
         // Ends with the daemon, which hangs up.
-        thread::spawn(move || tell(&found, &id, &own, &links));
-        Ok(Self { daemon })
+        thread::spawn(move || tell(&found, &network, &own, &links));
+        let (announces, over) = mpsc::channel();
+        let (announcing, handle) = (daemon.clone(), handle.clone());
+        thread::spawn(move || keep_announcing(&announcing, &announcement, &handle, &over));
+        Ok(Self { daemon, _announces: announces })
+    }
+}
+
+impl Announcement {
+    fn service(&self, tables: &Tables) -> Result<ServiceInfo, mdns_sd::Error> {
+        let mut properties = vec![
+            (NETWORK.to_owned(), self.network.clone()),
+            (NAME.to_owned(), self.name.clone()),
+            (TABLES.to_owned(), tables.open.to_string()),
+        ];
+        let named = tables.named.iter();
+        properties.extend(named.map(|(id, name)| (format!("{TABLE}{id}"), name.clone())));
+        let host = format!("bitcraps-{}.local.", self.node);
+        let service = ServiceInfo::new(SERVICE, &self.node, &host, "", self.port, &properties[..])?;
+        Ok(service.enable_addr_auto())
+    }
+}
+
+impl Tables {
+    /// Those that `node` knows.
+    pub fn of(node: &Node) -> Self {
+        let open = node.state().tables();
+        let named = open.take(MOST_TABLES).map(|(id, entry)| (id.0, entry.name.to_string()));
+        let named = named.collect();
+        Self { open: node.state().tables().count().try_into().unwrap_or(u32::MAX), named }
     }
 }
 
@@ -98,6 +148,28 @@ impl Drop for Lan {
     fn drop(&mut self) {
         // The announcement is withdrawn on the way out; if the daemon is gone already, so is that.
         drop(self.daemon.shutdown());
+    }
+}
+
+/// Announces the tables that are open whenever they are others, until it is over.
+fn keep_announcing(
+    daemon: &ServiceDaemon,
+    announcement: &Announcement,
+    handle: &Handle,
+    over: &mpsc::Receiver<()>,
+) {
+    let mut announced = Tables::default();
+    while let Err(mpsc::RecvTimeoutError::Timeout) = over.recv_timeout(TABLES_EVERY) {
+        let (teller, told) = mpsc::channel();
+        handle.query(move |node| drop(teller.send(Tables::of(node))));
+        let Ok(tables) = told.recv_timeout(TABLES_EVERY) else { continue };
+        if tables == announced {
+            continue;
+        }
+        // What does not work now is tried again.
+        if announcement.service(&tables).and_then(|service| daemon.register(service)).is_ok() {
+            announced = tables;
+        }
     }
 }
 
@@ -161,10 +233,18 @@ fn read(service: &ResolvedService) -> Option<Found> {
         .collect();
     addresses.sort();
     addresses.truncate(MOST_ADDRESSES);
+    let named = service.get_properties().iter().filter_map(|property| {
+        let id = property.key().strip_prefix(TABLE)?.parse().ok()?;
+        Some((id, text(property.key())?.to_owned()))
+    });
+    let mut named: Vec<_> = named.take(MOST_TABLES).collect();
+    named.sort();
+    let open = text(TABLES).and_then(|count| count.parse().ok()).unwrap_or(0);
     let found = Found {
         network: text(NETWORK)?.to_owned(),
         name: text(NAME)?.to_owned(),
         node: node.to_owned(),
+        tables: Tables { open, named },
         addresses,
     };
     let sound = is_printable(node) && !found.addresses.is_empty() && service.get_port() != 0;
@@ -198,13 +278,16 @@ mod tests {
 
     #[test]
     fn an_announcement_is_read() {
-        let properties = [(NETWORK, "00ff"), (NAME, "friends")];
+        let tables = [(TABLES, "12"), ("table-7", "garden"), ("table-1", "kitchen")];
+        let odd = [("table-x", "?"), ("table-9", "\u{7}")];
+        let properties = [&[(NETWORK, "00ff"), (NAME, "friends")], &tables[..], &odd].concat();
         let addresses = "192.0.2.1,127.0.0.1,fe80::1,2001:db8::1";
         let found = read(&service("abcd", addresses, 7711, &properties)).unwrap();
         let expected = Found {
             network: "00ff".into(),
             name: "friends".into(),
             node: "abcd".into(),
+            tables: Tables { open: 12, named: vec![(1, "kitchen".into()), (7, "garden".into())] },
             addresses: vec![
                 "192.0.2.1:7711".parse().unwrap(),
                 "[2001:db8::1]:7711".parse().unwrap(),

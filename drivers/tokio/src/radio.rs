@@ -26,6 +26,8 @@ pub struct Heard {
     pub network: String,
     /// The first bytes of its key, in hexadecimal.
     pub node: String,
+    /// How many tables are open in its network, as it says; 255 are so many or more.
+    pub tables: u8,
     /// Its device's address.
     pub device: String,
     /// How strongly it was heard, in dBm, if known.
@@ -70,14 +72,22 @@ mod built {
     use bitcraps_btleplug::system::System;
     use bitcraps_btleplug::{Bluetooth, Card, Config as RadioConfig, Profile as RadioProfile};
     use data_encoding::HEXLOWER;
+    use tokio::sync::watch;
+    use tokio::task::JoinSet;
+    use tokio::time::sleep;
 
     use super::{Config, Handle, Heard, RadioError};
     use crate::config::Profile;
     use crate::runtime::blocking;
 
+    /// How often tables are counted.
+    const TABLES_EVERY: Duration = Duration::from_secs(5);
+
     /// The Bluetooth links of a node.
     pub struct Radio {
         bluetooth: Bluetooth,
+        /// Ends when this is dropped.
+        _tables: JoinSet<()>,
     }
 
     impl Radio {
@@ -97,11 +107,26 @@ mod built {
             let radio = RadioConfig { card, policy: profile.policy(), seed };
             let system = System { adapters: config.adapters.value.clone() };
             let bluetooth = Bluetooth::start(handle.links(), radio, system);
-            Ok(Some(Self { bluetooth: bluetooth.map_err(RadioError::Start)? }))
+            let bluetooth = bluetooth.map_err(RadioError::Start)?;
+            let mut tables = JoinSet::new();
+            tables.spawn(count_tables(handle.clone(), bluetooth.tables()));
+            Ok(Some(Self { bluetooth, _tables: tables }))
         }
 
         pub(crate) async fn stop(self) {
             blocking(|| self.bluetooth.shut_down()).await;
+        }
+    }
+
+    /// Advertises how many tables are open, until it is dropped.
+    async fn count_tables(handle: Handle, advertised: watch::Sender<u8>) {
+        loop {
+            let advertised = advertised.clone();
+            handle.query(move |node| {
+                let open = node.state().tables().take(u8::MAX.into()).count() as u8;
+                advertised.send_if_modified(|before| std::mem::replace(before, open) != open);
+            });
+            sleep(TABLES_EVERY).await;
         }
     }
 
@@ -115,6 +140,7 @@ mod built {
         let heard = heard.into_iter().map(|one| Heard {
             network: HEXLOWER.encode(&one.card.network),
             node: HEXLOWER.encode(&one.card.node),
+            tables: one.tables,
             device: one.device,
             rssi: one.rssi,
         });

@@ -87,7 +87,7 @@ pub struct Config {
     pub idle_quiet: Duration,
     /// Longest wait between two re-sendings of one's votes.
     pub resend_max: Duration,
-    /// How often neighbours are told where one stands.
+    /// How often neighbours are told where one stands, as long as they do not all stand there too.
     pub status_interval: Duration,
     /// How long a neighbour may take to answer before another one is asked.
     pub answer_timeout: Duration,

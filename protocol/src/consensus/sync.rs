@@ -37,6 +37,8 @@ pub(super) struct Sync {
     /// Who was asked for the certificate of a higher view.
     climb: Option<Climb>,
     status_at: Time,
+    /// What all neighbours were told last, and when.
+    told: Option<(Status, Time)>,
     /// When anybody may be asked the same thing again.
     next_ask: Time,
 }
@@ -86,6 +88,9 @@ struct Serving {
     bytes: usize,
 }
 
+/// How many status intervals may pass in silence while all neighbours stand where this node does.
+const SILENCE: u32 = 5;
+
 /// Blocks asked for at once.
 const WANTED: usize = 16;
 
@@ -109,6 +114,7 @@ impl Sync {
             holds_off: false,
             gathered_from: None,
             status_at: now,
+            told: None,
             next_ask: now,
         }
     }
@@ -199,8 +205,17 @@ impl Consensus {
     /// Tells all neighbours where one stands.
     pub(super) fn send_status_to_all(&mut self) {
         self.sync.status_at = self.now + self.config.status_interval;
+        self.sync.told = Some((self.status(), self.now));
         let links: Vec<_> = self.sync.links.keys().copied().collect();
         links.into_iter().for_each(|link| self.send_status(link));
+    }
+
+    /// Whether all neighbours know where this node stands, and stand there too, since recently.
+    fn has_nothing_to_tell(&self) -> bool {
+        let status = self.status();
+        let silence = self.config.status_interval * SILENCE;
+        self.sync.told.is_some_and(|(told, at)| told == status && self.now < at + silence)
+            && self.sync.links.values().all(|link| link.status == Some(status))
     }
 
     fn on_status(&mut self, link: LinkId, status: Status) {
@@ -313,7 +328,11 @@ impl Consensus {
     pub(super) fn keep_in_sync(&mut self) {
         let now = self.now;
         if now >= self.sync.status_at {
-            self.send_status_to_all();
+            if self.has_nothing_to_tell() {
+                self.sync.status_at = now + self.config.status_interval;
+            } else {
+                self.send_status_to_all();
+            }
         }
         if self.sync.fetch.as_ref().is_some_and(|fetch| fetch.expires <= now) {
             self.pass_over();

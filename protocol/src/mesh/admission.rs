@@ -52,19 +52,19 @@ impl Mesh {
             LinkKind::Datagram => Some(Datagrams::new(mtu as usize)),
         };
         let mtu = if datagrams.is_some() { datagrams::FRAME_BYTES as u32 } else { mtu };
-        let kind = LinkKind::Stream;
+        let carried = LinkKind::Stream;
         let (session, first) = match direction {
             Direction::Outbound => {
-                let (session, first) = Session::initiate(&self.identity, rng, mtu, kind);
+                let (session, first) = Session::initiate(&self.identity, rng, mtu, carried);
                 (session, Some(first))
             }
-            Direction::Inbound => (Session::accept(&self.identity, rng, mtu, kind), None),
+            Direction::Inbound => (Session::accept(&self.identity, rng, mtu, carried), None),
         };
         let endpoint_of_it = endpoint.clone();
         let known = Link::new(now, session, datagrams, direction, endpoint_of_it, &self.config);
         self.links.insert(link, known);
         self.look_at(link);
-        self.mingle(now, membership::Input::LinkUp { link, direction, endpoint });
+        self.mingle(now, membership::Input::LinkUp { link, kind, direction, endpoint });
         if let Some(frame) = first {
             self.send(now, link, frame);
         }

@@ -9,7 +9,7 @@ use btleplug::api::{
 use btleplug::platform::{Adapter as Central, Peripheral, PeripheralId};
 use bytes::Bytes;
 use futures_util::stream::{Stream, StreamExt as _};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::time::{sleep, timeout};
 
 use super::{FRAMES, News, SERVICE, call, device_of};
@@ -68,16 +68,21 @@ async fn read(central: &Central, event: CentralEvent) -> Option<News> {
     }
 }
 
-pub(super) async fn scan(adapter: &Adapter, central: &Central, on: bool) {
-    let scanned = if on {
-        // No filter: BlueZ would match it against the list of services, which has no room beside
-        // the card.
-        call(central.start_scan(ScanFilter::default())).await
-    } else {
-        call(central.stop_scan()).await
-    };
-    if let Err(reason) = scanned {
-        tracing::debug!(%adapter, on, reason, "scan");
+/// Looks around while that is wanted, until nobody wants anything any more. One thing after the
+/// other: a daemon that is slow would get them in any order.
+pub(super) async fn scan(adapter: Adapter, central: Central, mut wanted: watch::Receiver<bool>) {
+    while wanted.changed().await.is_ok() {
+        let on = *wanted.borrow_and_update();
+        let scanned = if on {
+            // No filter: BlueZ would match it against the list of services, which has no room
+            // beside the card.
+            call(central.start_scan(ScanFilter::default())).await
+        } else {
+            call(central.stop_scan()).await
+        };
+        if let Err(reason) = scanned {
+            tracing::debug!(%adapter, on, reason, "scan");
+        }
     }
 }
 

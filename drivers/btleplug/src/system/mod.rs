@@ -19,7 +19,7 @@ use std::time::Duration;
 use btleplug::api::{Central as _, CentralState, Manager as _, Peripheral as _};
 use btleplug::platform::{Adapter as Central, Manager, PeripheralId};
 use bytes::Bytes;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::{MissedTickBehavior, interval, timeout};
 use uuid::Uuid;
@@ -71,6 +71,8 @@ struct Life {
 struct Air {
     central: Central,
     is_on: bool,
+    /// Whether it is to look around.
+    scans: watch::Sender<bool>,
     peripheral: Option<peripheral::Peripheral>,
     /// What each advertiser said last.
     known: BTreeMap<Device, (PeripheralId, Bytes)>,
@@ -213,6 +215,8 @@ impl Life {
                 Err(reason) => tracing::warn!(%adapter, "cannot advertise: {reason}"),
             }
         }
+        let (scans, scanning) = watch::channel(false);
+        self.tasks.spawn(central::scan(adapter.clone(), central.clone(), scanning));
         let watching = central::watch(adapter.clone(), central.clone(), self.news.clone());
         let condition = if is_on {
             Condition::On { advertises: peripheral.is_some() }
@@ -223,6 +227,7 @@ impl Life {
         let air = Air {
             central,
             is_on,
+            scans,
             peripheral,
             known: BTreeMap::new(),
             ports: BTreeMap::new(),
@@ -242,10 +247,9 @@ impl Life {
     async fn obey(&mut self, command: Command) {
         match command {
             Command::Scan { adapter, on } => {
-                let Some(air) = self.adapters.get(&adapter) else { return };
-                let (central, events) = (air.central.clone(), adapter.clone());
-                // Not waited for: the next turn comes anyway.
-                self.tasks.spawn(async move { central::scan(&events, &central, on).await });
+                if let Some(air) = self.adapters.get(&adapter) {
+                    air.scans.send_replace(on);
+                }
             }
             Command::Advertise { adapter, data } => {
                 let air = self.adapters.get(&adapter);
@@ -329,10 +333,9 @@ impl Life {
 
     /// Lets every connection say what it has still to say, and ends it.
     async fn end(mut self) -> Result<(), String> {
-        for air in self.adapters.values_mut() {
+        // What is left of each ends its tasks.
+        for air in std::mem::take(&mut self.adapters).into_values() {
             air.watcher.abort();
-            air.ports.clear();
-            air.peripheral = None;
         }
         while let Some(ended) = self.tasks.join_next().await {
             check(ended)?;

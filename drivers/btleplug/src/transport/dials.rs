@@ -8,12 +8,15 @@ use bitcraps_protocol::rng::Rng;
 use bitcraps_protocol::time::Time;
 
 use crate::greeting::Nonce;
-use crate::radio::{Adapter, Port};
+use crate::radio::{Adapter, Device, Port};
 
 /// Dials that wait; more fail at once. As many as a node makes at one time.
 const WAITING: usize = 8;
 /// Two that hear each other at the same moment should not connect to each other at the same moment.
 const JITTER: Duration = Duration::from_millis(500);
+/// How much later one side of a pair connects, so that the other one's attempt is over by then: Linux
+/// does not advertise while it connects, so two that try one another at the same time never meet.
+const YIELD: Duration = Duration::from_secs(10);
 /// The pause between two attempts.
 const PAUSE: Duration = Duration::from_millis(500);
 /// How long a dial waits for an adapter. The node gives up after 30 s.
@@ -58,18 +61,21 @@ pub(super) enum Phase {
 }
 
 impl Dials {
-    /// Lets a dial wait for its turn, or gives it back if too many do.
+    /// Lets a dial wait for its turn, or gives it back if too many do. One that `yields` leaves the
+    /// other side the time to be first.
     pub(super) fn add(
         &mut self,
         now: Time,
         endpoint: Endpoint,
+        yields: bool,
         rng: &mut Rng,
     ) -> Result<(), Endpoint> {
         if self.waiting.len() >= WAITING {
             return Err(endpoint);
         }
         let jitter = Duration::from_millis(rng.below(JITTER.as_millis() as u64));
-        self.waiting.push_back(Waiting { endpoint, from: now + jitter, until: now + PATIENCE });
+        let from = now + jitter + if yields { YIELD } else { Duration::ZERO };
+        self.waiting.push_back(Waiting { endpoint, from, until: now + PATIENCE });
         Ok(())
     }
 
@@ -162,6 +168,11 @@ impl Dials {
     /// Whether an adapter is busy with an attempt.
     pub(super) fn connects(&self, adapter: &Adapter) -> bool {
         self.attempts.contains_key(adapter)
+    }
+
+    /// The devices that are being tried.
+    pub(super) fn tried(&self) -> impl Iterator<Item = &Device> {
+        self.attempts.values().map(|it| &it.port.device)
     }
 
     pub(super) fn is_trying(&self, port: &Port) -> bool {

@@ -13,6 +13,7 @@ mod dials;
 mod tests;
 
 use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
 
 use bitcraps_protocol::event::{Direction, Endpoint};
 use bitcraps_protocol::rng::Rng;
@@ -20,7 +21,7 @@ use bitcraps_protocol::time::Time;
 use bytes::Bytes;
 
 use crate::greeting::{
-    Card, Channel, HEADER_BYTES, LEAST_FRAME_BYTES, MOST_FRAME_BYTES, Nonce, Said,
+    Beacon, Card, Channel, HEADER_BYTES, LEAST_FRAME_BYTES, MOST_FRAME_BYTES, Nonce, Said,
 };
 use crate::policy::{Cycle, Duty, Policy};
 use crate::radio::{self, Adapter, Command, Condition, Device, Port, Role, Token};
@@ -32,6 +33,10 @@ pub const TRANSPORT: u8 = 1;
 
 /// Adapters of one machine; more are ignored.
 const ADAPTERS: usize = 16;
+
+/// How long a link to a node spares other ways to it: further adapters, or addresses that rotate.
+/// Not for ever, as nobody has proven whose they are.
+const SPARED: Duration = Duration::from_secs(300);
 
 /// What nobody waits for.
 const NOBODY: Token = Token(0);
@@ -64,6 +69,11 @@ pub enum Input {
     Radio(radio::Event),
     /// The radio is lost, with all adapters.
     Lost,
+    /// So many tables are open.
+    Tables {
+        /// 255 are so many or more.
+        open: u8,
+    },
     /// The deadline has passed.
     Tick,
 }
@@ -116,7 +126,8 @@ pub enum Output {
 /// The Bluetooth links of one node.
 #[derive(Debug)]
 pub struct Transport {
-    card: Card,
+    /// What it advertises.
+    beacon: Beacon,
     policy: Policy,
     rng: Rng,
     adapters: BTreeMap<Adapter, State>,
@@ -153,19 +164,20 @@ struct Link {
     channel: Channel,
     nonce: Nonce,
     frame_bytes: u16,
+    since: Time,
 }
 
 impl Transport {
-    /// Without adapters yet. `card` is advertised; `rng` must be a stream of its own.
+    /// Without adapters yet. `card` is advertised, with as many tables; `rng` must be a stream of its own.
     ///
     /// # Panics
     ///
     /// If the policy's frames are shorter than 20 bytes or longer than 510.
-    pub fn new(card: Card, policy: Policy, rng: Rng) -> Self {
+    pub fn new(card: Card, tables: u8, policy: Policy, rng: Rng) -> Self {
         let possible = LEAST_FRAME_BYTES..=MOST_FRAME_BYTES;
         assert!(possible.contains(&policy.frame_bytes), "{} bytes", policy.frame_bytes);
         Self {
-            card,
+            beacon: Beacon { card, tables },
             policy,
             rng,
             adapters: BTreeMap::new(),
@@ -189,6 +201,7 @@ impl Transport {
                 let adapters: Vec<Adapter> = self.adapters.keys().cloned().collect();
                 adapters.iter().for_each(|adapter| self.adapter_gone(now, adapter));
             }
+            Input::Tables { open } => self.count_tables(now, open),
             Input::Tick => {}
         }
         self.turn(now);
@@ -222,8 +235,20 @@ impl Transport {
         self.sightings.near(now)
     }
 
+    fn count_tables(&mut self, now: Time, open: u8) {
+        if std::mem::replace(&mut self.beacon.tables, open) == open {
+            return;
+        }
+        for on in self.adapters.values_mut().filter_map(|it| it.on.as_mut()) {
+            on.advertise_at = now;
+        }
+    }
+
     fn dial(&mut self, now: Time, endpoint: Endpoint) {
-        let waiting = self.dials.add(now, endpoint, &mut self.rng);
+        let card = self.sightings.card(&device_of(&endpoint));
+        // Both sides of a pair need not connect.
+        let yields = card.is_some_and(|card| card.node < self.beacon.card.node);
+        let waiting = self.dials.add(now, endpoint, yields, &mut self.rng);
         if let Err(endpoint) = waiting {
             self.outputs.push_back(Output::DialFailed { endpoint });
         }
@@ -315,14 +340,15 @@ impl Transport {
     }
 
     fn seen(&mut self, now: Time, port: Port, rssi: Option<i16>, data: &[u8]) {
-        let Some(card) = Card::decode(data) else { return };
-        if card.node == self.card.node || rssi.is_some_and(|rssi| rssi < self.policy.least_rssi) {
+        let Some(beacon) = Beacon::decode(data) else { return };
+        let own = self.beacon.card;
+        if beacon.card.node == own.node || rssi.is_some_and(|rssi| rssi < self.policy.least_rssi) {
             return;
         }
-        self.sightings.note(now, port.clone(), card, rssi);
-        let is_friend = card.network == self.card.network;
+        self.sightings.note(now, port.clone(), beacon, rssi);
+        let is_friend = beacon.card.network == own.network;
         if is_friend
-            && !self.is_linked_with(&port.device)
+            && !self.is_linked_with(now, &port.device)
             && self.sightings.is_to_be_told(now, &port)
         {
             self.outputs.push_back(Output::Discovered { endpoint: endpoint(&port.device) });
@@ -357,7 +383,7 @@ impl Transport {
         match (role, said) {
             (Role::Peripheral, Said::Hello { nonce, most_bytes: theirs }) => {
                 let measured = most_bytes.unwrap_or(LEAST_FRAME_BYTES);
-                self.welcome(port, nonce, theirs.min(measured));
+                self.welcome(now, port, nonce, theirs.min(measured));
             }
             (Role::Central, Said::Welcome { nonce, channel, most_bytes }) => {
                 self.welcomed(now, port, nonce, channel, most_bytes);
@@ -391,7 +417,7 @@ impl Transport {
     }
 
     /// Answers a hello.
-    fn welcome(&mut self, port: Port, nonce: Nonce, most_bytes: u16) {
+    fn welcome(&mut self, now: Time, port: Port, nonce: Nonce, most_bytes: u16) {
         let most_bytes =
             most_bytes.min(self.policy.frame_bytes).clamp(LEAST_FRAME_BYTES, MOST_FRAME_BYTES);
         let known = self.by_port.get(&(port.clone(), Role::Peripheral)).copied();
@@ -402,15 +428,21 @@ impl Transport {
             Some((key, _)) => {
                 // It has begun anew.
                 self.forget(key);
-                (self.accept(&port, nonce, most_bytes), most_bytes)
+                (self.accept(now, &port, nonce, most_bytes), most_bytes)
             }
-            None => (self.accept(&port, nonce, most_bytes), most_bytes),
+            None => (self.accept(now, &port, nonce, most_bytes), most_bytes),
         };
         let said = Said::Welcome { nonce, channel, most_bytes };
         self.say(port, Role::Peripheral, &said, NOBODY);
     }
 
-    fn accept(&mut self, port: &Port, nonce: Nonce, frame_bytes: u16) -> Option<Channel> {
+    fn accept(
+        &mut self,
+        now: Time,
+        port: &Port,
+        nonce: Nonce,
+        frame_bytes: u16,
+    ) -> Option<Channel> {
         let full = self.count(&port.adapter, Role::Peripheral) >= self.policy.inbound;
         if full || self.has_link(port, Role::Central) || self.wins(port, nonce) {
             return None;
@@ -419,7 +451,8 @@ impl Transport {
         if let Some(attempt) = self.dials.take(port) {
             self.outputs.push_back(Output::DialFailed { endpoint: attempt.endpoint });
         }
-        let link = Link { port: port.clone(), role: Role::Peripheral, channel, nonce, frame_bytes };
+        let (port, role) = (port.clone(), Role::Peripheral);
+        let link = Link { port, role, channel, nonce, frame_bytes, since: now };
         self.up(link, Direction::Inbound);
         Some(channel)
     }
@@ -461,7 +494,7 @@ impl Transport {
         self.sightings.succeeded(now, &port);
         let frame_bytes = most_bytes.clamp(LEAST_FRAME_BYTES, self.policy.frame_bytes);
         self.up(
-            Link { port, role: Role::Central, channel, nonce, frame_bytes },
+            Link { port, role: Role::Central, channel, nonce, frame_bytes, since: now },
             Direction::Outbound,
         );
     }
@@ -517,8 +550,14 @@ impl Transport {
         self.by_port.contains_key(&(port.clone(), role))
     }
 
-    fn is_linked_with(&self, device: &Device) -> bool {
-        self.links.values().any(|link| link.port.device == *device)
+    /// Whether there is a link to this device, or a young one to another of the same node.
+    fn is_linked_with(&self, now: Time, device: &Device) -> bool {
+        let card = self.sightings.card(device);
+        self.links.values().any(|link| {
+            let there = &link.port.device;
+            let spares = now < link.since + SPARED;
+            there == device || (spares && card.is_some() && self.sightings.card(there) == card)
+        })
     }
 
     fn count(&self, adapter: &Adapter, role: Role) -> usize {
@@ -548,14 +587,18 @@ impl Transport {
 
     /// Begins to connect, or says that it cannot be done, or comes back to it later.
     fn begin(&mut self, now: Time, dial: Waiting) {
-        let device = Device(String::from_utf8_lossy(&dial.endpoint.bytes).into());
+        let device = device_of(&dial.endpoint);
         let mut ways = self.sightings.ways(now, &device);
         ways.retain(|port| {
             let is_on = self.adapters.get(&port.adapter).is_some_and(|it| it.on.is_some());
             is_on && self.count(&port.adapter, Role::Central) < self.policy.outbound
         });
-        if ways.is_empty() || self.is_linked_with(&device) {
+        if ways.is_empty() || self.is_linked_with(now, &device) {
             return self.outputs.push_back(Output::DialFailed { endpoint: dial.endpoint });
+        }
+        let card = self.sightings.card(&device);
+        if self.dials.tried().any(|it| self.sightings.card(it) == card) {
+            return self.dials.postpone(now, dial);
         }
         let free = ways.into_iter().filter(|port| !self.dials.connects(&port.adapter));
         // An adapter without a link before one that has some.
@@ -584,7 +627,7 @@ impl Transport {
             let wanted = inbound < self.policy.inbound;
             if wanted || on.is_advertising {
                 on.is_advertising = wanted;
-                let data = wanted.then(|| self.card.encode());
+                let data = wanted.then(|| self.beacon.encode());
                 let adapter = adapter.clone();
                 self.outputs.push_back(Output::Radio(Command::Advertise { adapter, data }));
             }
@@ -595,6 +638,10 @@ impl Transport {
             self.outputs.push_back(Output::Radio(Command::Scan { adapter, on: is_on }));
         }
     }
+}
+
+fn device_of(endpoint: &Endpoint) -> Device {
+    Device(String::from_utf8_lossy(&endpoint.bytes).into())
 }
 
 fn endpoint(device: &Device) -> Endpoint {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::*;
 use crate::policy::Profile;
 
-const OWN: Card = Card { network: *b"netw", node: *b"self" };
+const OWN: Card = Card { network: *b"netw", node: *b"able" };
 const FRIEND: Card = Card { network: *b"netw", node: *b"frie" };
 
 struct Rig {
@@ -37,7 +37,7 @@ impl Rig {
     }
 
     fn with(policy: Policy) -> Self {
-        let transport = Transport::new(OWN, policy, Rng::new([1; 32]));
+        let transport = Transport::new(OWN, 0, policy, Rng::new([1; 32]));
         let mut rig = Self { now: Time::ZERO, transport };
         rig.switch_on("hci0");
         rig
@@ -59,7 +59,7 @@ impl Rig {
     }
 
     fn see(&mut self, port: &Port, card: Card, rssi: i16) -> Vec<Output> {
-        let (port, data) = (port.clone(), card.encode());
+        let (port, data) = (port.clone(), Beacon { card, tables: 0 }.encode());
         self.hear(radio::Event::Seen { port, rssi: Some(rssi), data })
     }
 
@@ -138,7 +138,7 @@ impl Rig {
 fn an_adapter_that_is_switched_on_scans_and_advertises_and_off_does_not() {
     let mut rig = Rig::new();
     let hci1 = adapter("hci1");
-    let data = Some(OWN.encode());
+    let data = Some(Beacon { card: OWN, tables: 0 }.encode());
     assert_eq!(
         rig.switch_on("hci1"),
         [
@@ -153,6 +153,15 @@ fn an_adapter_that_is_switched_on_scans_and_advertises_and_off_does_not() {
     assert_eq!(rig.hear(radio::Event::Gone { adapter: hci1 }), []);
     assert_eq!(rig.give(Input::Lost), []);
     assert_eq!(rig.transport.deadline(), None);
+}
+
+#[test]
+fn a_table_that_opens_is_advertised_at_once() {
+    let mut rig = Rig::new();
+    let data = Some(Beacon { card: OWN, tables: 1 }.encode());
+    let advertised = Output::Radio(Command::Advertise { adapter: adapter("hci0"), data });
+    assert_eq!(rig.give(Input::Tables { open: 1 }), [advertised]);
+    assert_eq!(rig.give(Input::Tables { open: 1 }), []);
 }
 
 #[test]
@@ -231,6 +240,30 @@ fn a_dial_fails_where_nobody_was_heard_and_when_nobody_answers() {
 }
 
 #[test]
+fn of_a_pair_the_node_with_the_higher_key_leaves_the_other_time_to_be_first() {
+    let mut rig = Rig::new();
+    let there = port("hci0", "AA");
+    rig.see(&there, Card { node: *b"aaaa", ..FRIEND }, -50);
+    rig.give(Input::Dial { endpoint: place("AA") });
+    assert_eq!(rig.wait(9_900), []);
+    assert_eq!(rig.wait(600), [Output::Radio(Command::Connect { port: there })]);
+}
+
+#[test]
+fn a_node_that_is_linked_is_not_dialled_at_its_other_adapters_for_minutes() {
+    let mut rig = Rig::new();
+    rig.switch_on("hci1");
+    let other = port("hci1", "BB");
+    rig.link(&port("hci0", "AA"));
+    assert_eq!(rig.see(&other, FRIEND, -50), []);
+    rig.give(Input::Dial { endpoint: place("BB") });
+    assert_eq!(rig.wait(1000), [Output::DialFailed { endpoint: place("BB") }]);
+    rig.now = rig.now + SPARED;
+    rig.give(Input::Tick);
+    assert_eq!(rig.see(&other, FRIEND, -50), [Output::Discovered { endpoint: place("BB") }]);
+}
+
+#[test]
 fn a_crowd_of_dials_is_made_one_at_a_time_and_what_waits_too_long_fails() {
     let mut rig = Rig::new();
     for device in 0..10 {
@@ -297,7 +330,7 @@ fn there_are_so_many_links_of_each_kind_and_no_more() {
     let withdrawn = Output::Radio(Command::Advertise { adapter: hci0, data: None });
     assert!(rig.give(Input::Tick).contains(&withdrawn));
     rig.link(&port("hci0", "D"));
-    rig.see(&port("hci0", "E"), FRIEND, -50);
+    rig.see(&port("hci0", "E"), Card { node: *b"more", ..FRIEND }, -50);
     rig.give(Input::Dial { endpoint: place("E") });
     assert_eq!(rig.wait(1000), [Output::DialFailed { endpoint: place("E") }]);
 }

@@ -95,7 +95,7 @@ impl World {
             };
             Station {
                 node: Node::new(setup, Time::ZERO, Vec::new()).expect("a new node"),
-                transport: Transport::new(card, Profile::Desktop.policy(), own),
+                transport: Transport::new(card, 0, Profile::Desktop.policy(), own),
                 records: Vec::new(),
                 notices: Vec::new(),
                 links: BTreeMap::new(),

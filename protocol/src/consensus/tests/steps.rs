@@ -572,6 +572,35 @@ fn who_gathered_a_branch_that_came_to_nothing_begins_again_with_others() {
     assert_eq!(node.finalized_hash(), second.hash());
 }
 
+/// The seconds of these at which the neighbour is told where one stands.
+fn told(node: &mut Consensus, seconds: core::ops::Range<u64>) -> Vec<u64> {
+    let tells = |it: &Output| matches!(it, Output::Send { message: Message::Status(_), .. });
+    let is_told = |second: &u64| {
+        node.handle(Time::ZERO + Duration::from_secs(*second), Input::Tick);
+        drain(node).iter().any(tells)
+    };
+    seconds.filter(is_told).collect()
+}
+
+#[test]
+fn a_neighbour_who_stands_where_one_stands_is_told_so_seldom() {
+    let status = |view| Message::Status(Status { view: View(view), finalized: Height(0) });
+    let mut node = ready(follower(1));
+    assert_eq!(told(&mut node, 1..10), [2, 4, 6, 8], "it has not said where it stands");
+
+    let mut node = ready(follower(1));
+    assert_eq!(receive(&mut node, status(1)), vec![]);
+    assert_eq!(told(&mut node, 1..11), [10]);
+
+    let mut node = ready(follower(1));
+    receive(&mut node, status(1));
+    assert_eq!(told(&mut node, 1..5), []);
+    let now = Time::ZERO + Duration::from_secs(5);
+    node.handle(now, Input::Received { link: LINK, message: status(2) });
+    drain(&mut node);
+    assert_eq!(told(&mut node, 5..10), [6, 8], "it has moved on");
+}
+
 #[test]
 fn an_answer_to_a_question_that_was_given_up_is_nobodys_fault() {
     let me = follower(1);

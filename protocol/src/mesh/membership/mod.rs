@@ -23,7 +23,7 @@ use book::{Book, Place};
 
 use super::Config;
 use super::budget::{Bucket, Rate};
-use crate::event::{CloseReason, Direction, Endpoint, LinkId};
+use crate::event::{CloseReason, Direction, Endpoint, LinkId, LinkKind};
 use crate::identity::PeerId;
 use crate::rng::Rng;
 use crate::time::Time;
@@ -87,7 +87,7 @@ pub(super) enum Word {
 #[derive(Debug)]
 pub(super) enum Input {
     /// A link came up.
-    LinkUp { link: LinkId, direction: Direction, endpoint: Endpoint },
+    LinkUp { link: LinkId, kind: LinkKind, direction: Direction, endpoint: Endpoint },
     /// Who is there is known and admitted.
     Met { link: LinkId, peer: PeerId },
     /// A link is gone.
@@ -129,6 +129,8 @@ pub(super) struct Membership {
     rng: Rng,
     book: Book,
     reachable: Vec<Endpoint>,
+    /// Transports whose links are datagrams: whoever is out of range has no use for their places.
+    radios: BTreeSet<u8>,
     absentees: Absentees,
     neighbours: BTreeMap<LinkId, Neighbour>,
     /// What neighbours were last told about needing a place.
@@ -168,6 +170,7 @@ impl Membership {
             rng,
             book: Book::new(),
             reachable: Vec::new(),
+            radios: BTreeSet::new(),
             absentees: Absentees::new(own),
             neighbours: BTreeMap::new(),
             said_to_need: true,
@@ -180,10 +183,16 @@ impl Membership {
 
     pub(super) fn handle(&mut self, now: Time, input: Input) {
         match input {
-            Input::LinkUp { link, direction: Direction::Outbound, endpoint } => {
-                self.book.linked(now, &endpoint, link);
+            Input::LinkUp { link, kind, direction, endpoint } => {
+                match direction {
+                    Direction::Outbound => self.book.linked(now, &endpoint, link),
+                    Direction::Inbound => {}
+                }
+                match kind {
+                    LinkKind::Datagram => drop(self.radios.insert(endpoint.transport)),
+                    LinkKind::Stream => {}
+                }
             }
-            Input::LinkUp { direction: Direction::Inbound, .. } => {}
             Input::Met { link, peer } => self.met(now, link, peer),
             Input::LinkDown { link, ending } => {
                 self.book.unlinked(now, link, ending, &mut self.rng);
@@ -368,8 +377,8 @@ impl Membership {
         needs_a_place: bool,
         mut reachable: Vec<Endpoint>,
     ) {
+        reachable.retain(|endpoint| self.is_to_be_told(endpoint));
         let Some(neighbour) = self.neighbours.get_mut(&link) else { return };
-        reachable.retain(|endpoint| endpoint.bytes.len() <= ENDPOINT_BYTES);
         let is_first = neighbour.reachable.is_empty();
         neighbour.reachable.clone_from(&reachable);
         neighbour.needs_a_place = needs_a_place;
@@ -404,6 +413,9 @@ impl Membership {
     }
 
     fn newcomer(&mut self, now: Time, from: LinkId, contact: Contact, steps: u8) {
+        if !self.is_to_be_told(&contact.endpoint) {
+            return;
+        }
         if let Some(steps) = steps.min(WALK).checked_sub(1) {
             self.pass_on(from, &contact, steps, 1);
         }
@@ -429,17 +441,23 @@ impl Membership {
     fn learn(&mut self, now: Time, contacts: Vec<Contact>) {
         for Contact { peer, endpoint } in contacts {
             let is_own = peer == self.own || self.reachable.contains(&endpoint);
-            if !is_own && endpoint.bytes.len() <= ENDPOINT_BYTES {
+            if !is_own && self.is_to_be_told(&endpoint) {
                 self.book.heard(now, endpoint, peer, &mut self.rng);
             }
         }
         self.look_around(now);
     }
 
+    /// Whether it makes sense to tell others of a place: a radio must find out itself who is near.
+    fn is_to_be_told(&self, endpoint: &Endpoint) -> bool {
+        endpoint.bytes.len() <= ENDPOINT_BYTES && !self.radios.contains(&endpoint.transport)
+    }
+
     /// Contacts at random, to be told over `link`: validators first, whom everybody looks for.
     fn sample(&mut self, link: LinkId) -> List<Contact, SAMPLE> {
         let there = self.neighbours.get(&link).map(|it| it.peer);
-        let known = self.book.known().map(|(peer, endpoint)| (peer, endpoint.clone()));
+        let known = self.book.known().filter(|(_, endpoint)| self.is_to_be_told(endpoint));
+        let known = known.map(|(peer, endpoint)| (peer, endpoint.clone()));
         let near = self.neighbours.values();
         let near = near.flat_map(|it| it.reachable.iter().map(|place| (it.peer, place.clone())));
         let all: BTreeSet<(PeerId, Endpoint)> = known.chain(near).collect();

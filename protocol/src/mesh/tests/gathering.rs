@@ -5,10 +5,13 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use super::crowd::{Crowd, component, place};
-use crate::event::LinkId;
-use crate::mesh::membership::{Contact, SAMPLE, Word};
+use crate::event::{Direction, Endpoint, LinkId, LinkKind};
+use crate::identity::PeerId;
+use crate::mesh::membership::{self, Contact, Membership, SAMPLE, Word};
 use crate::mesh::packet::Packet;
 use crate::mesh::{Config, Input, Lane};
+use crate::rng::Rng;
+use crate::time::Time;
 use crate::wire::List;
 
 /// So many nodes, of which all know the first, come one after the other.
@@ -115,7 +118,7 @@ fn invented_addresses_cost_a_few_dials_and_nothing_else() {
         let contact = |number| Contact { peer: crowd.peer(1), endpoint: place(number) };
         let invented: Vec<Contact> = (0..SAMPLE)
             .map(|it| Contact {
-                peer: crate::identity::PeerId([round as u8 + 2; 32]),
+                peer: PeerId([round as u8 + 2; 32]),
                 ..contact(1000 + round * SAMPLE + it)
             })
             .collect();
@@ -132,4 +135,48 @@ fn invented_addresses_cost_a_few_dials_and_nothing_else() {
     // slowly.
     assert!(crowd.dials < 1500, "{} dials", crowd.dials);
     assert_hears_everything(&mut crowd, &[0, 1]);
+}
+
+#[test]
+fn places_on_a_radio_are_told_to_nobody_and_taken_from_nobody() {
+    let peer = |number| PeerId([number; 32]);
+    let on_radio = |number| Endpoint { transport: 1, ..place(number) };
+    let mut membership = Membership::new(peer(0), &Config::default(), Rng::new([1; 32]));
+    let mut input = |input| {
+        membership.handle(Time::ZERO, input);
+        core::iter::from_fn(|| membership.poll()).collect::<Vec<_>>()
+    };
+    let (radio, stream) = (LinkId(1), LinkId(2));
+    for (link, kind, endpoint, number) in
+        [(radio, LinkKind::Datagram, on_radio(1), 1), (stream, LinkKind::Stream, place(2), 2)]
+    {
+        input(membership::Input::Discovered { endpoint: endpoint.clone() });
+        let direction = Direction::Outbound;
+        input(membership::Input::LinkUp { link, kind, direction, endpoint });
+        input(membership::Input::Met { link, peer: peer(number) });
+    }
+    let contact = |number, endpoint| Contact { peer: peer(number), endpoint };
+    let told = [contact(3, on_radio(3)), contact(4, place(4))].to_vec();
+    let word = Word::Exchange(List::new(told).unwrap());
+    assert_eq!(
+        input(membership::Input::Told { link: stream, word }),
+        [
+            membership::Output::Tell {
+                link: stream,
+                word: Word::Exchanged(List::new(Vec::new()).unwrap()),
+            },
+            membership::Output::Dial { endpoint: place(4) },
+        ]
+    );
+    let word = Word::Newcomer { contact: contact(5, on_radio(5)), steps: 3 };
+    assert_eq!(input(membership::Input::Told { link: stream, word }), []);
+    let word = Word::Exchange(List::new(Vec::new()).unwrap());
+    let [membership::Output::Tell { word: Word::Exchanged(sample), .. }] =
+        &input(membership::Input::Told { link: radio, word })[..]
+    else {
+        panic!("an exchange is answered");
+    };
+    let mut sample = sample.clone().into_vec();
+    sample.sort_by_key(|it| it.peer);
+    assert_eq!(sample, [contact(2, place(2)), contact(4, place(4))]);
 }
