@@ -13,10 +13,10 @@
 //!
 //! `cargo test -p bitcraps-btleplug` plays over a scripted radio that loses, repeats and reorders.
 //! `drivers/btleplug/tests/vm/run pair` boots a guest with a real kernel and a real `bluetoothd` on
-//! virtual controllers, in which nodes link, play, die and come back; the script names the other
-//! scenarios. It fetches what it needs from Debian's archive, and exits with 77 where it cannot. The
-//! guest is emulated: its times say nothing about a radio's, and on a busy machine it runs out of
-//! them. Nothing was ever tested over the air.
+//! virtual controllers, in which nodes are to link, play, die and come back. That has held, and it has
+//! failed, on a busy machine mostly: the guest is emulated, and its times say nothing about a radio's.
+//! The script names the other scenarios, which were not run yet. It fetches what it needs from Debian's
+//! archive, and exits with 77 where it cannot. Nothing was ever tested over the air.
 
 pub mod greeting;
 mod look_around;
