@@ -11,6 +11,13 @@ pub(crate) fn cpu_time() -> Duration {
     Duration::new(time.tv_sec.unsigned_abs(), nanoseconds)
 }
 
+/// For how long this thread has computed.
+pub(crate) fn thread_time() -> Duration {
+    let time = clock_gettime(ClockId::ThreadCPUTime);
+    let nanoseconds = u32::try_from(time.tv_nsec).expect("less than a second");
+    Duration::new(time.tv_sec.unsigned_abs(), nanoseconds)
+}
+
 /// What `work` gives, and how long it takes: the least of so many times, for what else the machine
 /// does only ever adds.
 pub(crate) fn least<T>(times: u32, work: impl Fn() -> T) -> (T, Duration) {

@@ -4,6 +4,7 @@
 
 use alloc::string::String;
 use core::fmt;
+use core::time::Duration;
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
@@ -211,6 +212,8 @@ pub enum CloseReason {
     TimedOut,
     /// There are too many links.
     Full,
+    /// Its peer or its address is banned, or denied by whoever runs this node.
+    Banned,
 }
 
 /// What the local player can ask for.
@@ -233,6 +236,8 @@ pub enum Refusal {
     Rejected(Rejection),
     /// Too many transactions are waiting; try again after the next block.
     MempoolFull,
+    /// This identity opens tables too often; try again in a while.
+    TooManyTables,
     /// The submitted bytes are not a transaction signed for this network.
     NotAuthentic,
     /// The node has stopped working; the reason was given in a notice.
@@ -270,6 +275,51 @@ pub enum Fault {
     Unsolicited,
     /// More than the link's budget allows.
     Flooding,
+    /// A record that came before. The neighbour's doing, or that of somebody between.
+    Replay,
+    /// A transaction that its sender did not sign; honest neighbours verify before they relay.
+    ForgedTransaction,
+}
+
+/// Behaviour that somebody who looks after a network should hear of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Suspicion {
+    /// A leader signs one proposal after the other for one view.
+    ProposalBurst,
+    /// A validator contradicts itself.
+    Equivocation,
+    /// Somebody tries to act for an account whose key they do not have.
+    UnauthorizedTransfer,
+    /// Somebody sends again what was sent before.
+    Replay,
+    /// Somebody sends more than the budgets allow.
+    Flooding,
+}
+
+/// How much a [`Suspicion`] matters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Severity {
+    /// An accident may look like it.
+    Low,
+    /// It costs this node something.
+    Medium,
+    /// Nobody does it by accident.
+    High,
+}
+
+/// What a node did about a [`Fault`] or a [`Suspicion`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Response {
+    /// It keeps the proof.
+    Recorded,
+    /// It listens no more to that.
+    Ignored,
+    /// It closed the link.
+    Disconnected,
+    /// It closed the peer's links, and admits none for so long.
+    Banned(Duration),
+    /// It closed the link, and admits none from that address for so long.
+    AddressBanned(Duration),
 }
 
 /// Something worth telling people; never needed for correctness.
@@ -295,6 +345,19 @@ pub enum Notice {
         peer: Option<PeerId>,
         /// How.
         fault: Fault,
+        /// What was done about it.
+        response: Response,
+    },
+    /// Somebody behaves as attackers do.
+    Suspicious {
+        /// How.
+        suspicion: Suspicion,
+        /// Who, if known: a neighbour, or the validator whose signatures show it.
+        peer: Option<PeerId>,
+        /// How much it matters.
+        severity: Severity,
+        /// What was done about it.
+        response: Response,
     },
     /// A validator provably contradicted itself.
     Evidence {
@@ -369,6 +432,77 @@ pub enum Notice {
     },
 }
 
+impl Fault {
+    /// What it looks like to people.
+    pub const fn suspicion(self) -> Option<Suspicion> {
+        match self {
+            Self::Flooding => Some(Suspicion::Flooding),
+            Self::Replay => Some(Suspicion::Replay),
+            Self::ForgedTransaction => Some(Suspicion::UnauthorizedTransfer),
+            Self::Malformed
+            | Self::Handshake
+            | Self::WrongNetwork
+            | Self::TooLittleWork
+            | Self::WrongIdentity
+            | Self::Decryption
+            | Self::TooLarge
+            | Self::BadSignature
+            | Self::BadCertificate
+            | Self::BadShare
+            | Self::BadBlock
+            | Self::NotAValidator
+            | Self::Unsolicited => None,
+        }
+    }
+}
+
+impl Suspicion {
+    /// How much it matters.
+    pub const fn severity(self) -> Severity {
+        match self {
+            Self::Replay => Severity::Low,
+            Self::Flooding => Severity::Medium,
+            Self::ProposalBurst | Self::Equivocation | Self::UnauthorizedTransfer => Severity::High,
+        }
+    }
+}
+
+impl fmt::Display for Suspicion {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::ProposalBurst => "proposal burst",
+            Self::Equivocation => "equivocation",
+            Self::UnauthorizedTransfer => "unauthorized transfer",
+            Self::Replay => "replay",
+            Self::Flooding => "flooding",
+        })
+    }
+}
+
+impl fmt::Display for Severity {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::Low => "low",
+            Self::Medium => "medium",
+            Self::High => "high",
+        })
+    }
+}
+
+impl fmt::Display for Response {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Recorded => formatter.write_str("recorded"),
+            Self::Ignored => formatter.write_str("ignored"),
+            Self::Disconnected => formatter.write_str("disconnected"),
+            Self::Banned(time) => write!(formatter, "banned for {} s", time.as_secs()),
+            Self::AddressBanned(time) => {
+                write!(formatter, "address banned for {} s", time.as_secs())
+            }
+        }
+    }
+}
+
 impl From<Malformed> for Fault {
     fn from(malformed: Malformed) -> Self {
         match malformed {
@@ -389,6 +523,9 @@ impl fmt::Display for Refusal {
         match self {
             Self::Rejected(rejection) => rejection.fmt(formatter),
             Self::MempoolFull => formatter.write_str("too many transactions are waiting"),
+            Self::TooManyTables => {
+                formatter.write_str("too many tables opened in the last minute; wait a little")
+            }
             Self::NotAuthentic => formatter.write_str("not a transaction signed for this network"),
             Self::Halted => formatter.write_str("the node has stopped working"),
         }

@@ -79,6 +79,20 @@ pub enum Event {
         peer: Option<String>,
         /// How.
         fault: String,
+        /// What was done about it; older entries do not say.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        response: Option<String>,
+    },
+    /// Somebody behaved as attackers do.
+    Suspicious {
+        /// How.
+        suspicion: String,
+        /// Who, if it was known.
+        peer: Option<String>,
+        /// How much it matters.
+        severity: String,
+        /// What was done about it.
+        response: String,
     },
     /// A validator contradicted itself.
     Evidence {
@@ -271,9 +285,16 @@ fn event_of(notice: &Notice) -> Option<Event> {
     Some(match notice {
         Notice::PeerUp { peer, .. } => Event::Connected { peer: peer.to_string() },
         Notice::PeerDown { peer } => Event::Disconnected { peer: peer.to_string() },
-        Notice::Misbehaved { peer, fault, .. } => Event::Misbehaved {
+        Notice::Misbehaved { peer, fault, response, .. } => Event::Misbehaved {
             peer: peer.map(|peer| peer.to_string()),
             fault: format!("{fault:?}"),
+            response: Some(response.to_string()),
+        },
+        Notice::Suspicious { suspicion, peer, severity, response } => Event::Suspicious {
+            suspicion: suspicion.to_string(),
+            peer: peer.map(|peer| peer.to_string()),
+            severity: severity.to_string(),
+            response: response.to_string(),
         },
         Notice::Evidence { validator, what } => {
             Event::Evidence { validator: validator.0, what: (*what).to_owned() }

@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use crate::History;
+use bitcraps_protocol::mesh::Pattern;
 use tracing_subscriber::EnvFilter;
 
 /// Where peers are accepted unless something else is configured.
@@ -76,6 +77,10 @@ pub struct Config {
     pub links: Sourced<usize>,
     /// Whether nodes tell one another where others can be found.
     pub exchange: Sourced<bool>,
+    /// Who is admitted and never banned, though `deny` names them: patterns of keys and addresses.
+    pub allow: Sourced<Vec<Pattern>>,
+    /// Who is not admitted.
+    pub deny: Sourced<Vec<Pattern>>,
     /// How many blocks the node keeps.
     pub history: Sourced<History>,
     /// Where backups are made every hour, if they are: a directory, or `s3://BUCKET/PREFIX`.
@@ -116,6 +121,10 @@ pub struct Layer {
     pub links: Option<String>,
     /// See [`Config::exchange`].
     pub exchange: Option<String>,
+    /// See [`Config::allow`].
+    pub allow: Option<Vec<String>>,
+    /// See [`Config::deny`].
+    pub deny: Option<Vec<String>>,
     /// See [`Config::history`].
     pub history: Option<String>,
     /// See [`Config::backup`].
@@ -167,7 +176,10 @@ enum Text {
     Many(Vec<String>),
 }
 
-const SETTINGS: [Setting; 13] = [
+/// Patterns of one kind; each is tried for every link.
+const MOST_PATTERNS: usize = 256;
+
+const SETTINGS: [Setting; 15] = [
     Setting { name: "profile", put: |layer, text| one(&mut layer.profile, text) },
     Setting { name: "listen", put: |layer, text| one(&mut layer.listen, text) },
     Setting { name: "peers", put: |layer, text| many(&mut layer.peers, text) },
@@ -180,6 +192,8 @@ const SETTINGS: [Setting; 13] = [
     Setting { name: "adapters", put: |layer, text| many(&mut layer.adapters, text) },
     Setting { name: "links", put: |layer, text| one(&mut layer.links, text) },
     Setting { name: "exchange", put: |layer, text| one(&mut layer.exchange, text) },
+    Setting { name: "allow", put: |layer, text| many(&mut layer.allow, text) },
+    Setting { name: "deny", put: |layer, text| many(&mut layer.deny, text) },
     Setting { name: "log", put: |layer, text| one(&mut layer.log, text) },
 ];
 
@@ -453,6 +467,8 @@ fn check(
     });
     let exchange = pick(layers, |layer| &layer.exchange, "on".into());
     let exchange = checker.parse("exchange", exchange, on_or_off);
+    let allow = checker.patterns("allow", pick(layers, |layer| &layer.allow, Vec::new()));
+    let deny = checker.patterns("deny", pick(layers, |layer| &layer.deny, Vec::new()));
     let history = pick(layers, |layer| &layer.history, "archive".into());
     let history = checker.parse("history", history, |text| match text {
         "archive" => Ok(History::Archive),
@@ -479,6 +495,8 @@ fn check(
         adapters,
         links: links?,
         exchange: exchange?,
+        allow: allow?,
+        deny: deny?,
         history: history?,
         backup: backup?,
         log: log?,
@@ -524,6 +542,28 @@ impl Checker<'_> {
             self.problems.push(format!("{name}: {bad:?} is not HOST:PORT ({})", list.source));
         }
         bad.is_empty().then_some(list)
+    }
+}
+
+impl Checker<'_> {
+    fn patterns(
+        &mut self,
+        name: &str,
+        list: Sourced<Vec<String>>,
+    ) -> Option<Sourced<Vec<Pattern>>> {
+        let Sourced { value, source } = list;
+        let before = self.problems.len();
+        if value.len() > MOST_PATTERNS {
+            self.problems.push(format!("{name}: more than {MOST_PATTERNS} patterns ({source})"));
+        }
+        let mut patterns = Vec::new();
+        for text in value {
+            match text.parse() {
+                Ok(pattern) => patterns.push(pattern),
+                Err(error) => self.problems.push(format!("{name}: {text:?} {error} ({source})")),
+            }
+        }
+        (self.problems.len() == before).then_some(Sourced { value: patterns, source })
     }
 }
 
@@ -608,6 +648,27 @@ mod tests {
             let expected = Sourced { value, source: sources[source].clone() };
             assert_eq!(loaded.config.listen, expected);
         }
+    }
+
+    #[test]
+    fn patterns_are_read_and_what_is_none_is_told_of() {
+        let load_text = |text: &str| {
+            let directory = directory_with(Some(text));
+            let data_dir = Some(directory.path().into());
+            load(Flags { data_dir, ..Flags::default() }, [])
+        };
+        let config = load_text("allow = ['peer:1f*']\ndeny = ['address:10.*', 'peer:*']").unwrap();
+        let texts = |list: &Sourced<Vec<Pattern>>| {
+            list.value.iter().map(ToString::to_string).collect::<Vec<_>>()
+        };
+        assert_eq!(texts(&config.config.allow), ["peer:1f*"]);
+        assert_eq!(texts(&config.config.deny), ["address:10.*", "peer:*"]);
+        let [problem] = &load_text("deny = ['10.1.2.3']").unwrap_err().problems[..] else {
+            panic!("there is one problem");
+        };
+        let expected =
+            "deny: \"10.1.2.3\" is neither peer:HEX nor address:HOST, with * for any text";
+        assert!(problem.starts_with(expected), "{problem}");
     }
 
     #[test]

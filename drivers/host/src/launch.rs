@@ -64,6 +64,8 @@ impl Launched {
         let mut policy = bitcraps_protocol::node::Config::default();
         policy.mesh.links = config.links.value;
         policy.mesh.exchanges_contacts = config.exchange.value;
+        policy.mesh.access.allow.clone_from(&config.allow.value);
+        policy.mesh.access.deny.clone_from(&config.deny.value);
         let options = Options {
             data_dir: home.directory().to_owned(),
             genesis: genesis.clone(),
@@ -138,9 +140,13 @@ fn log(node: &str, notice: &Notice) {
             tracing::info!(node, peer = %peer.short(), %link, "connected");
         }
         Notice::PeerDown { peer } => tracing::info!(node, peer = %peer.short(), "disconnected"),
-        Notice::Misbehaved { link, peer, fault } => {
+        Notice::Misbehaved { link, peer, fault, response } => {
             let peer = peer.map(|peer| peer.short());
-            tracing::warn!(node, peer, %link, ?fault, "a peer broke the protocol");
+            tracing::warn!(node, peer, %link, ?fault, %response, "a peer broke the protocol");
+        }
+        Notice::Suspicious { suspicion, peer, severity, response } => {
+            let peer = peer.map(|peer| peer.short());
+            tracing::warn!(node, peer, %suspicion, %severity, %response, "suspicious");
         }
         Notice::Evidence { validator, what } => {
             tracing::error!(node, %validator, what, "a validator contradicted itself");

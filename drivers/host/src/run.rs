@@ -257,6 +257,7 @@ impl Loop {
             Notice::PeerUp { .. }
             | Notice::PeerDown { .. }
             | Notice::Misbehaved { .. }
+            | Notice::Suspicious { .. }
             | Notice::Evidence { .. }
             | Notice::Entered { .. }
             | Notice::Finalized { .. }

@@ -30,6 +30,8 @@ Options:
                          [default: on]
   --links N              Peers that the node is linked with at most [default: 64]
   --exchange on|off      Tell others where nodes can be found and learn it from them [default: on]
+  --allow, --deny peer:HEX|address:HOST,…
+                         Who is admitted and never banned, and who is not; * stands for any text
   --history archive|full|light
                          How many blocks to keep [default: archive]
   --log FILTER           What to log to standard error, such as debug
@@ -94,7 +96,8 @@ pub(crate) fn read(arguments: impl IntoIterator<Item = OsString>) -> Result<Aske
             "data-dir" => read.flags.data_dir = Some(value(&mut parser)?.into()),
             "config" => read.flags.config = Some(value(&mut parser)?.into()),
             "genesis" => read.genesis = Some(value(&mut parser)?.into()),
-            "listen" | "peers" | "advertise" | "lan" | "links" | "exchange" | "history" | "log" => {
+            "listen" | "peers" | "advertise" | "lan" | "links" | "exchange" | "allow" | "deny"
+            | "history" | "log" => {
                 let text = value(&mut parser)?.into_string();
                 let text = text.map_err(|_| Usage(format!("--{name} is not a text")))?;
                 read.flags.layer.set(&name, text);

@@ -387,6 +387,13 @@ pub(crate) struct NodeFlags {
     /// BITCRAPS_EXCHANGE=] [default: on]
     #[arg(long, value_name = "on|off")]
     pub(crate) exchange: Option<String>,
+    /// Peers and addresses that are admitted and never banned, though --deny names them; several with
+    /// commas, * stands for any text [env: BITCRAPS_ALLOW=]
+    #[arg(long, value_name = "peer:HEX|address:HOST", value_delimiter = ',')]
+    pub(crate) allow: Option<Vec<String>>,
+    /// Peers and addresses that are not admitted [env: BITCRAPS_DENY=]
+    #[arg(long, value_name = "peer:HEX|address:HOST", value_delimiter = ',')]
+    pub(crate) deny: Option<Vec<String>>,
     /// How many blocks to keep: all of them (archive), at least the newest 131,072 (full) or 4,096
     /// (light). Receipts, statistics and exports reach back as far [env: BITCRAPS_HISTORY=]
     /// [default: archive]

@@ -352,6 +352,7 @@ impl Session {
                 | EventView::PeerUp { .. }
                 | EventView::PeerDown { .. }
                 | EventView::Misbehaved { .. }
+                | EventView::Suspicious { .. }
                 | EventView::Evidence { .. }
                 | EventView::Entered { .. }
                 | EventView::Done { .. }

@@ -84,6 +84,8 @@ fn configuration(cli: &Cli) -> Result<Loaded, config::Problems> {
         adapters: node.adapters.clone(),
         links: node.links.clone(),
         exchange: node.exchange.clone(),
+        allow: node.allow.clone(),
+        deny: node.deny.clone(),
         history: node.history.clone(),
         backup: node.backup.clone(),
         log: cli.global.log.clone(),

@@ -38,6 +38,15 @@ pub(crate) fn status(view: &StatusView) -> String {
     for it in &view.peers {
         line(&mut text, "", &peer(it));
     }
+    for (name, patterns) in [("allowed", &view.allow), ("denied", &view.deny)] {
+        if !patterns.is_empty() {
+            line(&mut text, name, &patterns.join(", "));
+        }
+    }
+    for (index, ban) in view.bans.iter().enumerate() {
+        let name = if index == 0 { "banned" } else { "" };
+        line(&mut text, name, &format!("{}, for {} s more", ban.culprit, ban.seconds));
+    }
     if view.waiting_transactions > 0 {
         line(&mut text, "to order", &format!("{} transactions", view.waiting_transactions));
     }
@@ -61,7 +70,11 @@ fn peer(view: &PeerView) -> String {
     };
     let tenths = view.round_trip_us.map(|micros| micros.div_ceil(100));
     let time = tenths.map_or(String::new(), |it| format!(", {}.{} ms", it / 10, it % 10));
-    format!("{} {way}{time}{role}", short(&view.peer))
+    let points = match view.points {
+        0 => String::new(),
+        points => format!(", {points} of 100 points to a ban"),
+    };
+    format!("{} {way}{time}{role}{points}", short(&view.peer))
 }
 
 pub(crate) fn tables(tables: &[TableSummary]) -> String {

@@ -139,6 +139,12 @@ impl Mempool {
         (queue, false)
     }
 
+    /// What waits of one sender, by nonce.
+    pub(super) fn of(&self, peer: &PeerId) -> impl Iterator<Item = &VerifiedTransaction> {
+        let waiting = self.by_sender.get(peer).into_iter().flat_map(BTreeMap::values);
+        waiting.map(|waiting| &waiting.transaction)
+    }
+
     /// Everything that waits, by sender and nonce.
     pub(super) fn iter(&self) -> impl Iterator<Item = &VerifiedTransaction> {
         self.by_sender.values().flat_map(BTreeMap::values).map(|waiting| &waiting.transaction)

@@ -368,6 +368,11 @@ impl Chain {
         Some(self.mempool.next_nonce(peer, &self.state().account(peer)?))
     }
 
+    /// The transactions of one sender that wait, by nonce.
+    pub fn waiting_of(&self, peer: &PeerId) -> impl Iterator<Item = &VerifiedTransaction> {
+        self.mempool.of(peer)
+    }
+
     /// How many transactions wait.
     pub fn mempool_len(&self) -> usize {
         self.mempool.len()

@@ -58,7 +58,7 @@ pub use validators::ValidatorSet;
 pub use vote::{Statement, Verified, Vote};
 
 use crate::block::{BlockHash, Commitments, Header, Height, Parent, ValidatorIndex, View};
-use crate::event::{Fault, LinkId, Position};
+use crate::event::{Fault, LinkId, Position, Suspicion};
 use crate::identity::{Context, Keypair, PeerId};
 use crate::journal::{Entry, Journal};
 use crate::rng::Rng;
@@ -233,6 +233,13 @@ pub enum Output {
     Decide(Arc<Block>, Option<Finalization>),
     /// A validator contradicted itself; reported once per validator.
     Accuse(Evidence),
+    /// A validator has signed more about one view than is looked at; reported once a view.
+    Suspect {
+        /// Which.
+        validator: ValidatorIndex,
+        /// What it looks like.
+        suspicion: Suspicion,
+    },
     /// The node is in this view now.
     Entered(View),
     /// This validator no longer knows what it promised, and does not vote until it is safe to.

@@ -46,9 +46,13 @@ impl Consensus {
         if is_known && self.is_counted(&proposal.vote) {
             return self.outputs.push_back(Output::Relay);
         }
+        if round.is_some_and(|round| round.has_spent(proposal.vote.voter, true)) {
+            return;
+        }
         let Some(vote) = proposal.vote.verify(&self.validators, &self.context) else {
             return self.blame(link, Fault::BadSignature);
         };
+        self.spend(vote.get(), true);
         self.recognise(vote.get());
         if !is_known && !self.take_justification(&proposal.block) {
             return self.blame(link, Fault::BadBlock);

@@ -5,6 +5,7 @@ use alloc::collections::BTreeMap;
 
 use super::{Finalization, Notarization, Nullification, Statement, Verified, Vote};
 use crate::block::{BlockHash, ValidatorIndex, View};
+use crate::event::Suspicion;
 
 /// At most one vote of each kind per validator, the first that arrived.
 #[derive(Debug, Default)]
@@ -19,9 +20,43 @@ pub(super) struct Round {
     pub(super) notarization: Option<Notarization>,
     pub(super) nullification: Option<Nullification>,
     pub(super) finalization: Option<Finalization>,
+    /// How much of what each author said of this view was verified.
+    spent: BTreeMap<ValidatorIndex, Spent>,
+}
+
+/// What one author may say of one view and have verified: an honest one proposes once, notarizes,
+/// nullifies and finalizes. Nobody else can spend it.
+pub(super) const MESSAGES_PER_VIEW: u8 = 10;
+/// How many of them may be proposals: an honest leader signs one, a second one shows that it is not
+/// honest, a third that it does not stop.
+pub(super) const PROPOSALS_PER_VIEW: u8 = 3;
+
+/// What one author has said of one view.
+#[derive(Clone, Copy, Debug, Default)]
+struct Spent {
+    messages: u8,
+    proposals: u8,
 }
 
 impl Round {
+    /// Whether an author has said so much that a further message, or proposal, is not looked at.
+    pub(super) fn has_spent(&self, author: ValidatorIndex, proposes: bool) -> bool {
+        let spent = self.spent.get(&author).copied().unwrap_or_default();
+        spent.messages >= MESSAGES_PER_VIEW || proposes && spent.proposals >= PROPOSALS_PER_VIEW
+    }
+
+    /// Counts a message that its author is known to have signed; what it amounts to if it was the
+    /// last one that is looked at.
+    pub(super) fn spend(&mut self, author: ValidatorIndex, proposes: bool) -> Option<Suspicion> {
+        let spent = self.spent.entry(author).or_default();
+        spent.messages += 1;
+        spent.proposals += u8::from(proposes);
+        if proposes && spent.proposals == PROPOSALS_PER_VIEW {
+            return Some(Suspicion::ProposalBurst);
+        }
+        (spent.messages == MESSAGES_PER_VIEW).then_some(Suspicion::Flooding)
+    }
+
     /// The vote of this kind that is kept for this validator.
     pub(super) fn kept(&self, vote: &Vote) -> Option<&Vote> {
         match vote.statement {

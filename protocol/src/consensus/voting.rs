@@ -42,14 +42,27 @@ impl Consensus {
             self.outputs.push_back(Output::Relay);
             return self.ask_for_its_ground(link, &vote);
         }
+        if round.has_spent(vote.voter, false) {
+            return;
+        }
         let Some(verified) = vote.verify(&self.validators, &self.context) else {
             return self.blame(link, Fault::BadSignature);
         };
+        self.spend(&vote, false);
         self.recognise(&vote);
         if self.count(verified) {
             self.outputs.push_back(Output::Relay);
         }
         self.ask_for_its_ground(link, &vote);
+    }
+
+    /// Counts a verified message against its author's budget for the view.
+    pub(super) fn spend(&mut self, vote: &Vote, proposes: bool) {
+        let validator = vote.voter;
+        let spent = self.rounds.entry(vote.view()).or_default().spend(validator, proposes);
+        if let Some(suspicion) = spent {
+            self.outputs.push_back(Output::Suspect { validator, suspicion });
+        }
     }
 
     /// S2: a nullify counts only with the notarization it rests on. Asked for as often as the vote

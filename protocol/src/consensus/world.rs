@@ -263,6 +263,9 @@ impl<'a> World<'a> {
             Output::Accuse(evidence) => {
                 self.accused.insert(key(usize::from(evidence.validator().0)).peer());
             }
+            Output::Suspect { validator, .. } => {
+                self.accused.insert(key(usize::from(validator.0)).peer());
+            }
             Output::Blame { link, fault } => {
                 let owner = self.owners[link.0 as usize];
                 assert!(self.hostile.contains(&owner), "{slot} blames {link} for {fault:?}");

@@ -6,7 +6,7 @@ use core::time::Duration;
 use bytes::Bytes;
 
 use super::{Attempt, Lane, Serial};
-use crate::event::{CloseReason, Direction, Endpoint, Fault, LinkId, LinkKind};
+use crate::event::{CloseReason, Direction, Endpoint, Fault, LinkId, LinkKind, Response};
 use crate::identity::{Address, PeerId};
 
 /// Something that happened to the mesh, or that an upper layer wants of it.
@@ -88,6 +88,13 @@ pub enum Input {
         series: u8,
         /// The first number that still matters.
         below: u64,
+    },
+    /// What this link delivered has made work beyond what its budget was told of before.
+    Spent {
+        /// Which.
+        link: LinkId,
+        /// See [`Allowance::work`](super::Allowance::work).
+        work: u64,
     },
     /// What this link delivered broke the protocol; the link is closed.
     Penalise {
@@ -177,6 +184,8 @@ pub enum Output {
         peer: Option<PeerId>,
         /// How.
         fault: Fault,
+        /// What was done about it.
+        response: Response,
     },
 }
 
@@ -226,4 +235,6 @@ pub struct PeerLink<'a> {
     pub direction: Direction,
     /// How long a frame and its answer took: on a datagram link lately, else when it came up.
     pub round_trip: Option<Duration>,
+    /// Points for faults that have not faded; see [`BANNED_AT`](super::BANNED_AT).
+    pub points: u32,
 }

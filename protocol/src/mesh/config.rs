@@ -2,10 +2,18 @@
 
 use core::time::Duration;
 
+use super::access::Access;
+use super::broadcast::{ANNOUNCED_BYTES, DIGESTS, ID_BYTES, SIGHT_BYTES};
 use super::budget::{Allowance, Rate};
+use super::datagrams;
+use super::lanes::LANES;
+use super::membership::{BOOK_BYTES, ENDPOINT_BYTES, REACHABLE};
+use super::packet::Shorthand;
+use super::standing::STANDING_BYTES;
+use crate::wire::limits::{MESSAGE_BYTES, NEIGHBOURS};
 
 /// How a node treats its links. Nodes of one network may differ in this.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
     /// Peers linked at once. A newcomer beyond takes the place of somebody else if it is a validator
     /// and this node too, or has hardly any other link; else it is refused. 64: a full
@@ -52,6 +60,41 @@ pub struct Config {
     pub kept_bytes: usize,
     /// Bytes of such messages that one link may pull.
     pub pulled: Rate,
+    /// Links that one address may open. A burst of 600: as many nodes behind one router, or in one
+    /// machine, come back at once; 20 a second: handshakes for a hundredth of a core.
+    pub dials: Rate,
+    /// Places unknown until then that this node's drivers may find. 50 a second, as radios hear
+    /// and local networks announce; a flood of inventions ends here.
+    pub discoveries: Rate,
+    /// Who is admitted, and who is not, whatever they do.
+    pub access: Access,
+}
+
+impl Config {
+    /// Bytes that one link can make a mesh hold: what waits in its lanes, is under way and arrives in
+    /// pieces, what it announced and whom it says it hears. Each queue may exceed its bound by one
+    /// message.
+    pub const fn bytes_per_link(&self) -> usize {
+        let waiting = LANES * (self.lane_bytes + MESSAGE_BYTES);
+        let under_way = self.window_bytes + MESSAGE_BYTES;
+        let arriving = MESSAGE_BYTES;
+        let datagrams = 2 * (MESSAGE_BYTES + datagrams::FRAME_BYTES);
+        let said = ANNOUNCED_BYTES + DIGESTS * ID_BYTES + NEIGHBOURS * Shorthand::BYTES;
+        waiting + under_way + arriving + datagrams + said + REACHABLE * ENDPOINT_BYTES
+    }
+
+    /// Bytes that a mesh holds at most beside its links: what it has seen, keeps for others, and knows
+    /// of them.
+    pub const fn shared_bytes(&self) -> usize {
+        let seen = 2 * self.seen_messages * SIGHT_BYTES;
+        let kept = self.kept_bytes + MESSAGE_BYTES;
+        seen + kept + BOOK_BYTES + STANDING_BYTES
+    }
+
+    /// Bytes that a mesh holds at most, whatever others send. What the allocator adds is not counted.
+    pub const fn most_bytes(&self) -> usize {
+        (self.links + self.extra_links) * self.bytes_per_link() + self.shared_bytes()
+    }
 }
 
 impl Default for Config {
@@ -72,11 +115,15 @@ impl Default for Config {
                 bytes: Rate { burst: 32 * 1024 * 1024, per_second: 16 * 1024 * 1024 },
                 frames: Rate { burst: 20_000, per_second: 10_000 },
                 digests: Rate { burst: 20_000, per_second: 10_000 },
+                work: Rate { burst: 50_000, per_second: 5_000 },
             },
             seen_messages: 16_384,
             attempt_pause: Duration::from_millis(100),
             kept_bytes: 1024 * 1024,
             pulled: Rate { burst: 4 * 1024 * 1024, per_second: 1024 * 1024 },
+            dials: Rate { burst: 600, per_second: 20 },
+            discoveries: Rate { burst: 256, per_second: 50 },
+            access: Access::default(),
         }
     }
 }

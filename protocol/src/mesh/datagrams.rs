@@ -134,6 +134,15 @@ impl Datagrams {
         (self.early.len(), self.frame.len(), self.under_way.len())
     }
 
+    /// Bytes of everything that waits, is under way or came early.
+    #[cfg(test)]
+    pub(super) fn held_bytes(&self) -> usize {
+        let waiting = self.waiting.iter().map(|(_, piece)| piece.len());
+        let under_way = self.under_way.iter().map(|it| it.piece.len());
+        let early = self.early.values().map(|(_, piece)| piece.len());
+        waiting.chain(under_way).chain(early).sum::<usize>() + self.frame.len()
+    }
+
     /// Whether it has nothing to do but wait, and so can take more.
     pub(super) fn is_ready(&self) -> bool {
         self.waiting.is_empty()

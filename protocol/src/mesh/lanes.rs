@@ -6,6 +6,9 @@ use bytes::Bytes;
 
 use super::broadcast::MessageId;
 
+/// How many there are.
+pub(super) const LANES: usize = 4;
+
 /// How urgent a message is. A link sends nothing of a lane while an earlier one holds anything.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Lane {
@@ -20,7 +23,7 @@ pub enum Lane {
 }
 
 impl Lane {
-    const COUNT: usize = 4;
+    const COUNT: usize = LANES;
     const ALL: [Self; Self::COUNT] = [Self::Control, Self::Votes, Self::Transactions, Self::Sync];
 
     /// Whether it gives way: what is under way may hold up what is urgent, so that less of it is at
@@ -122,6 +125,12 @@ impl Lanes {
             }
         }
         Ok(())
+    }
+
+    /// Bytes that wait, and what their messages count for.
+    #[cfg(test)]
+    pub(super) fn held(&self) -> usize {
+        self.lanes.iter().map(|queue| queue.bytes).sum()
     }
 
     /// The bytes of the message to leave next.

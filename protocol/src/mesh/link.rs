@@ -182,6 +182,23 @@ impl Link {
         self.budget.spend_digests(now, digests)
     }
 
+    /// Pays for work; whether that was within the budget.
+    pub(super) fn spend_work(&mut self, now: Time, work: u64) -> bool {
+        self.budget.spend_work(now, work)
+    }
+
+    /// Bytes that wait, are under way or arrive.
+    #[cfg(test)]
+    pub(super) fn held(&self) -> usize {
+        let pieces = self.datagrams.as_ref().map_or(0, Datagrams::held_bytes);
+        self.lanes.held() + self.in_flight_bytes + self.session.held() + pieces
+    }
+
+    /// When it came up.
+    pub(super) const fn since(&self) -> Time {
+        self.up
+    }
+
     /// How many digests fit a packet here.
     pub(super) fn ids_per_packet(&self) -> usize {
         let room = self.session.capacity().saturating_sub(LIST_OVERHEAD_BYTES) / ID_BYTES;

@@ -2,7 +2,8 @@
 //!
 //! The mesh owns the links: each one's [`Session`], its outbound lanes and
 //! its inbound budget. It admits peers, keeps one link of several to the same peer, spreads gossip
-//! over trees that mend themselves (`broadcast`), tells neighbours about one another, and decides
+//! over trees that mend themselves (`broadcast`), remembers who broke the protocol and keeps them
+//! out for a while (`standing`), tells neighbours about one another, and decides
 //! whom to be linked with (`membership`). Messages are opaque to it: upper layers verify what is [delivered](Output::Deliver) and hand back what is
 //! worth relaying.
 //!
@@ -13,6 +14,8 @@
 //! so only after hearing from the peer on the better link since the worse came up: the better one
 //! may be the dead one. Until then messages take both.
 
+mod access;
+mod admission;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod air;
 mod boundary;
@@ -25,39 +28,41 @@ mod link;
 mod membership;
 mod neighbours;
 mod packet;
+mod standing;
 #[cfg(test)]
 mod tests;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod world;
 
-use alloc::collections::btree_map::Entry;
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::vec::Vec;
-use core::cmp::Reverse;
 
 use bytes::Bytes;
 
+pub use access::{Access, NotAPattern, PATTERN_BYTES, Pattern};
 pub use boundary::{Input, Output, PeerLink, Tally};
+pub(crate) use budget::Buckets;
 pub use budget::{Allowance, Rate};
 pub use config::Config;
 pub use lanes::{Lane, Serial};
+pub use standing::{BANNED_AT, Ban, CULPRITS, Culprit};
 
-use crate::event::{CloseReason, Direction, Endpoint, Fault, LinkId, LinkKind};
-use crate::identity::{Address, PeerId};
+use crate::event::{CloseReason, Fault, LinkId};
+use crate::identity::PeerId;
 use crate::rng::Rng;
-use crate::session::{LocalIdentity, Outcome, Session};
+use crate::session::{LocalIdentity, Outcome};
 use crate::time::Time;
 use crate::wire::List;
 use crate::wire::limits::MESSAGE_BYTES;
 #[cfg(feature = "simulation")]
 use broadcast::{Hops, Tree};
 use broadcast::{MessageId, Plumtree, Said};
-use datagrams::Datagrams;
 use lanes::Waiting;
 use link::{Due, Link};
 use membership::{Ending, Membership};
 use neighbours::{Announcement, Neighbourhood};
 use packet::{Packet, Shorthand};
+use standing::{Host, Standing};
 
 /// Bytes of the longest message that the mesh carries for upper layers.
 pub const PAYLOAD_BYTES: usize = MESSAGE_BYTES - packet::OVERHEAD_BYTES;
@@ -93,12 +98,16 @@ pub struct Mesh {
     rng: Rng,
     /// At most [`Config::links`] and [`Config::extra_links`]; the victim is the newcomer.
     links: BTreeMap<LinkId, Link>,
+    now: Time,
     plumtree: Plumtree,
     membership: Membership,
     /// The established links to each peer.
     linked: BTreeMap<PeerId, BTreeSet<LinkId>>,
     /// No link needs anything before.
     look_at: Option<Time>,
+    standing: Standing,
+    /// What each address may still open; as many addresses as culprits.
+    dials: Buckets<Host>,
     /// Counts the links that were admitted, to tell newer ones from older ones.
     admissions: u64,
     announced: Option<Time>,
@@ -119,9 +128,12 @@ impl Mesh {
                 kept_bytes: config.kept_bytes,
                 pulled: config.pulled,
             }),
+            standing: Standing::new(config.access.clone()),
+            dials: Buckets::new(config.dials, CULPRITS),
             config,
             rng,
             links: BTreeMap::new(),
+            now: Time::ZERO,
             linked: BTreeMap::new(),
             look_at: None,
             admissions: 0,
@@ -133,6 +145,7 @@ impl Mesh {
 
     /// Takes in what happened at `now`.
     pub fn handle(&mut self, now: Time, input: Input) {
+        self.now = now;
         match input {
             Input::LinkUp { link, kind, mtu, direction, endpoint } => {
                 self.link_up(now, link, kind, mtu, direction, endpoint);
@@ -171,6 +184,11 @@ impl Mesh {
             Input::Past { series, below } => {
                 self.links.values_mut().for_each(|known| known.pass(series, below));
                 self.spread(now, broadcast::Input::Past { series, below });
+            }
+            Input::Spent { link, work } => {
+                if self.links.get_mut(&link).is_some_and(|known| !known.spend_work(now, work)) {
+                    self.fail(now, link, Fault::Flooding);
+                }
             }
             Input::Penalise { link, fault } => self.fail(now, link, fault),
             Input::Discovered { endpoint } => {
@@ -218,8 +236,19 @@ impl Mesh {
                 endpoint: &known.endpoint,
                 direction: known.direction,
                 round_trip: known.round_trip(),
+                points: self.standing.points(self.now, peer.address.peer),
             })
         })
+    }
+
+    /// The bans in force.
+    pub fn bans(&self) -> impl Iterator<Item = Ban> {
+        self.standing.bans(self.now)
+    }
+
+    /// Who is admitted, and who is not, whatever they do.
+    pub const fn access(&self) -> &Access {
+        self.standing.access()
     }
 
     /// How broadcasts have come here.
@@ -237,50 +266,11 @@ impl Mesh {
         self.linked.contains_key(&peer)
     }
 
-    fn link_up(
-        &mut self,
-        now: Time,
-        link: LinkId,
-        kind: LinkKind,
-        mtu: u32,
-        direction: Direction,
-        endpoint: Endpoint,
-    ) {
-        assert!(!self.links.contains_key(&link), "a driver never uses a link's name twice");
-        if self.links.len() >= self.config.links + self.config.extra_links {
-            return self.outputs.push_back(Output::Close { link, reason: CloseReason::Full });
-        }
-        let least = match kind {
-            LinkKind::Stream => Session::MIN_MTU,
-            LinkKind::Datagram => Datagrams::MIN_MTU,
-        };
-        if mtu < least {
-            let reason = CloseReason::Fault(Fault::TooLarge);
-            return self.outputs.push_back(Output::Close { link, reason });
-        }
-        let rng = Rng::new(self.rng.bytes32());
-        // Under the session, a datagram link is made into a stream of longer frames.
-        let datagrams = match kind {
-            LinkKind::Stream => None,
-            LinkKind::Datagram => Some(Datagrams::new(mtu as usize)),
-        };
-        let mtu = if datagrams.is_some() { datagrams::FRAME_BYTES as u32 } else { mtu };
-        let kind = LinkKind::Stream;
-        let (session, first) = match direction {
-            Direction::Outbound => {
-                let (session, first) = Session::initiate(&self.identity, rng, mtu, kind);
-                (session, Some(first))
-            }
-            Direction::Inbound => (Session::accept(&self.identity, rng, mtu, kind), None),
-        };
-        let endpoint_of_it = endpoint.clone();
-        let known = Link::new(now, session, datagrams, direction, endpoint_of_it, &self.config);
-        self.links.insert(link, known);
-        self.look_at(link);
-        self.mingle(now, membership::Input::LinkUp { link, direction, endpoint });
-        if let Some(frame) = first {
-            self.send(now, link, frame);
-        }
+    /// Bytes held because of what others did.
+    #[cfg(test)]
+    pub(crate) fn held(&self) -> usize {
+        let links = self.links.values().map(Link::held).sum::<usize>();
+        links + self.plumtree.held() + self.membership.held() + self.standing.held()
     }
 
     fn received(&mut self, now: Time, link: LinkId, frame: &Bytes) {
@@ -302,66 +292,8 @@ impl Mesh {
                 self.heard(now, link);
                 self.flush(now, link);
             }
-            Err(fault) => self.fail(now, link, fault),
+            Err(fault) => self.fail_on_the_way(now, link, fault),
         }
-    }
-
-    fn established(&mut self, now: Time, link: LinkId, address: Address) {
-        if address.peer == self.identity.address().peer {
-            return self.close(now, link, CloseReason::Oneself);
-        }
-        let Some(known) = self.links.get_mut(&link) else { return };
-        known.admit(now, address, self.admissions);
-        self.linked.entry(address.peer).or_default().insert(link);
-        self.look_at(link);
-        self.admissions += 1;
-        self.outputs.push_back(Output::PeerUp { link, peer: address });
-        self.spread(now, broadcast::Input::LinkUp { link, peer: address.peer });
-        self.mingle(now, membership::Input::Met { link, peer: address.peer });
-        self.neighbourhood_changed(now);
-    }
-
-    /// Notes that `link`'s peer is alive there, and closes links that are now known to be needless.
-    fn heard(&mut self, now: Time, link: LinkId) {
-        let Some(peer) = self.links.get_mut(&link).and_then(Link::peer_mut) else { return };
-        peer.heard = self.admissions;
-        let peer = peer.address.peer;
-        for duplicate in self.duplicates(peer) {
-            self.close(now, duplicate, CloseReason::Duplicate);
-        }
-    }
-
-    /// The links to `peer` that this side has to close because a better one is known to live.
-    fn duplicates(&self, peer: PeerId) -> Vec<LinkId> {
-        let links = self.linked.get(&peer).filter(|links| links.len() > 1);
-        let own = self.identity.address().peer;
-        let mut ranked: Vec<_> = links
-            .into_iter()
-            .flatten()
-            .filter_map(|&link| {
-                let known = self.links.get(&link)?;
-                let there = known.peer()?;
-                let initiator = match known.direction {
-                    Direction::Inbound => peer,
-                    Direction::Outbound => own,
-                };
-                let rank = (known.is_radio(), initiator, Reverse(there.admission));
-                Some((rank, link, known.direction, there))
-            })
-            .collect();
-        ranked.sort_unstable_by_key(|&(rank, ..)| rank);
-        let mut duplicates = Vec::new();
-        let mut alive = 0;
-        for (_, link, direction, there) in ranked {
-            if there.admission < alive {
-                duplicates.push(link);
-            }
-            match direction {
-                Direction::Inbound => alive = alive.max(there.heard),
-                Direction::Outbound => {}
-            }
-        }
-        duplicates
     }
 
     fn packet(&mut self, now: Time, link: LinkId, bytes: &Bytes) {
@@ -373,6 +305,9 @@ impl Mesh {
         let peer = peer.address.peer;
         let input = match packet {
             Packet::Ping => return,
+            Packet::Neighbours(named) if !self.affords(now, link, named.len()) => {
+                return self.fail(now, link, Fault::Flooding);
+            }
             Packet::Neighbours(neighbours) => {
                 let itself = Shorthand::of(peer);
                 let hears = Neighbourhood::of(neighbours.into_vec().into_iter().chain([itself]));
@@ -443,7 +378,11 @@ impl Mesh {
         while let Some(output) = self.membership.poll() {
             match output {
                 membership::Output::Dial { endpoint } => {
-                    self.outputs.push_back(Output::Dial { endpoint });
+                    if self.standing.refuses_host(now, &Host::of(&endpoint)) {
+                        self.membership.handle(now, membership::Input::DialFailed { endpoint });
+                    } else {
+                        self.outputs.push_back(Output::Dial { endpoint });
+                    }
                 }
                 membership::Output::Tell { link, word } => {
                     let packet = Packet::Membership(word).encode();
@@ -521,38 +460,6 @@ impl Mesh {
             self.look_at(link);
             self.outputs.push_back(Output::Send { link, frame });
         }
-    }
-
-    fn fail(&mut self, now: Time, link: LinkId, fault: Fault) {
-        let Some(known) = self.links.get(&link) else { return };
-        let peer = known.peer().map(|peer| peer.address.peer);
-        self.outputs.push_back(Output::Misbehaved { link, peer, fault });
-        self.close(now, link, CloseReason::Fault(fault));
-    }
-
-    fn close(&mut self, now: Time, link: LinkId, reason: CloseReason) {
-        if self.remove(now, link, reason.into()) {
-            self.outputs.push_back(Output::Close { link, reason });
-        }
-    }
-
-    /// Forgets a link; whether it was known.
-    fn remove(&mut self, now: Time, link: LinkId, ending: Ending) -> bool {
-        let Some(known) = self.links.remove(&link) else { return false };
-        self.look_at = self.look_at.filter(|_| !self.links.is_empty());
-        self.mingle(now, membership::Input::LinkDown { link, ending });
-        if let Some(peer) = known.peer() {
-            if let Entry::Occupied(mut links) = self.linked.entry(peer.address.peer) {
-                links.get_mut().remove(&link);
-                if links.get().is_empty() {
-                    links.remove();
-                }
-            }
-            self.outputs.push_back(Output::PeerDown { link, peer: peer.address.peer });
-            self.spread(now, broadcast::Input::LinkDown { link });
-            self.neighbourhood_changed(now);
-        }
-        true
     }
 
     fn neighbourhood_changed(&mut self, now: Time) {

@@ -22,6 +22,11 @@ impl Neighbourhood {
         Self(peers.into_iter().collect())
     }
 
+    #[cfg(test)]
+    pub(super) fn held(&self) -> usize {
+        self.0.len() * Shorthand::BYTES
+    }
+
     fn contains(&self, peer: Shorthand) -> bool {
         self.0.binary_search(&peer).is_ok()
     }

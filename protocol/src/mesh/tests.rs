@@ -1,5 +1,7 @@
 mod crowd;
+mod floods;
 mod gathering;
+mod keeping_out;
 mod spreading;
 
 use alloc::vec;
@@ -9,11 +11,13 @@ use proptest::prelude::*;
 
 use super::world::{End, MTU, NETWORK, World, address, endpoint, mesh_on, peer, words};
 use super::*;
+use crate::event::{Direction, LinkKind, Response};
 use crate::rng::Rng;
 use crate::wire::Hash;
 
 fn closed_for(link: LinkId, peer: Option<PeerId>, fault: Fault) -> Vec<Output> {
-    let mut outputs = vec![Output::Misbehaved { link, peer, fault }];
+    let mut outputs =
+        vec![Output::Misbehaved { link, peer, fault, response: Response::Disconnected }];
     outputs.extend(peer.map(|peer| Output::PeerDown { link, peer }));
     outputs.push(Output::Close { link, reason: CloseReason::Fault(fault) });
     outputs
@@ -32,6 +36,7 @@ fn a_handshake_brings_both_peers_up() {
         endpoint: &endpoint(far),
         direction: Direction::Inbound,
         round_trip: Some(Duration::ZERO),
+        points: 0,
     };
     assert_eq!(seen, [expected]);
     assert!(world.meshes[0].is_linked(peer(1)) && !world.meshes[0].is_linked(peer(0)));
@@ -109,7 +114,8 @@ fn when_a_link_goes_its_ends_need_relays_again() {
 #[test]
 fn announcements_are_coalesced() {
     let config = Config { exchanges_contacts: false, ..Config::default() };
-    let mut world = World::of((0..9).map(|node| mesh_on(NETWORK, node, 0, config)).collect());
+    let mut world =
+        World::of((0..9).map(|node| mesh_on(NETWORK, node, 0, config.clone())).collect());
     world.join_all(0, 1..9);
     world.settle();
     let before = world.frames.len();
@@ -127,7 +133,7 @@ fn a_repeated_record_closes_the_link() {
     world.forget_of(1);
     let (_, frame) = world.frames.last().unwrap().clone();
     world.input(1, Input::Received { link, frame });
-    assert_eq!(world.forget_of(1), closed_for(link, Some(peer(0)), Fault::Decryption));
+    assert_eq!(world.forget_of(1), closed_for(link, Some(peer(0)), Fault::Replay));
     assert!(!world.meshes[1].is_linked(peer(0)));
 }
 
@@ -145,7 +151,7 @@ fn a_message_that_is_no_packet_closes_the_link() {
 #[test]
 fn a_peer_of_another_network_is_told_apart_by_the_side_that_sees_it_first() {
     let config = Config::default();
-    let elsewhere = mesh_on(Hash([8; 32]), 1, 0, config);
+    let elsewhere = mesh_on(Hash([8; 32]), 1, 0, config.clone());
     let mut world = World::of(vec![mesh_on(NETWORK, 0, 0, config), elsewhere]);
     let ((_, link), _) = world.join(0, 1);
     assert_eq!(world.outputs[0], closed_for(link, None, Fault::WrongNetwork));
@@ -252,7 +258,7 @@ fn a_flooding_link_is_closed() {
     let mut config = Config::default();
     config.allowance.frames = rate;
     config.exchanges_contacts = false;
-    let meshes = vec![mesh_on(NETWORK, 0, 0, config), mesh_on(NETWORK, 1, 0, config)];
+    let meshes = vec![mesh_on(NETWORK, 0, 0, config.clone()), mesh_on(NETWORK, 1, 0, config)];
     let mut world = World::of(meshes);
     let (near, (_, link)) = world.join(0, 1);
     world.forget();

@@ -10,7 +10,7 @@ use std::string::ToString;
 
 use bytes::Bytes;
 
-use crate::event::{Direction, Endpoint, LinkId, LinkKind};
+use crate::event::{Direction, Endpoint, Fault, LinkId, LinkKind};
 use crate::fuzzing::{self, Choices};
 use crate::identity::{Address, Keypair, NetworkId, PeerId, ProofOfWork};
 use crate::mesh::broadcast::{Hops, MessageId, Tree};
@@ -78,6 +78,8 @@ pub(crate) struct World {
     /// Everything each mesh wanted, except its sends.
     pub(crate) outputs: Vec<Vec<Output>>,
     pub(crate) frames: Vec<(End, Bytes)>,
+    /// What upper layers find out to be false.
+    pub(crate) is_forged: fn(&[u8]) -> bool,
     next_link: u64,
 }
 
@@ -97,6 +99,7 @@ impl World {
             stuck: BTreeMap::new(),
             open: BTreeMap::new(),
             frames: Vec::new(),
+            is_forged: |_| false,
             next_link: 0,
         }
     }
@@ -204,6 +207,11 @@ impl World {
                 let far = self.opposite[&(node, *link)];
                 self.transit.entry(far).or_default().push_back(Wired::Down);
                 self.transit.remove(&(node, *link));
+            }
+            Output::Deliver { link, message, gossip: Some(_), .. } if (self.is_forged)(message) => {
+                let (link, fault) = (*link, Fault::BadSignature);
+                self.meshes[node].handle(self.now, Input::Penalise { link, fault });
+                return;
             }
             Output::Deliver { link, message, gossip: Some(attempt), .. } => {
                 let author = author_of(message);

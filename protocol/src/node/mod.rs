@@ -3,6 +3,7 @@
 //! Nothing is decided here. Frames go to the mesh, what it delivers goes to the machine that
 //! understands it, what a machine wants goes to the machine or the driver that can do it.
 
+mod budgets;
 mod dice;
 mod packet;
 mod routes;
@@ -34,7 +35,7 @@ use crate::event::{Action, Command, CommandId, Event, LinkId, Notice, Position, 
 use crate::hooks::Hooks;
 use crate::identity::{Address, Context, Epoch, Keypair, PeerId, ProofOfWork};
 use crate::journal::Entry;
-use crate::mesh::{self, Attempt, Mesh};
+use crate::mesh::{self, Attempt, Buckets, Mesh};
 use crate::receipt::Rolls;
 use crate::rng::Rng;
 use crate::session::LocalIdentity;
@@ -51,7 +52,7 @@ pub use packet::{genesis_answer, genesis_request, read_genesis_answer};
 pub use simulated::{Heard, Incoming, Outgoing, To};
 pub use snapshots::SnapshotConfig;
 use snapshots::{Recovered, Snapshots};
-pub use status::{DiceStatus, PeerStatus, RelayedStatus, Status};
+pub use status::{BanStatus, DiceStatus, PeerStatus, RelayedStatus, Status};
 
 /// What a node is made of.
 #[derive(Debug)]
@@ -73,7 +74,7 @@ pub struct Setup {
 }
 
 /// Local policy. The defaults are right for a node on the internet.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
     /// Time-outs and intervals of consensus.
     pub consensus: consensus::Config,
@@ -83,7 +84,30 @@ pub struct Config {
     pub beacon: beacon::Config,
     /// How snapshots are made and fetched.
     pub snapshots: SnapshotConfig,
+    /// Openings of tables that one identity may bring here. 5 a minute: each costs
+    /// [`OPENING_COSTS`](Config::OPENING_COSTS), of which a second brings one.
+    pub openings: mesh::Rate,
 }
+
+impl Config {
+    /// What one opening of a table costs.
+    pub const OPENING_COSTS: u64 = 12;
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            consensus: consensus::Config::default(),
+            mesh: mesh::Config::default(),
+            beacon: beacon::Config::default(),
+            snapshots: SnapshotConfig::default(),
+            openings: mesh::Rate { burst: 5 * Self::OPENING_COSTS, per_second: 1 },
+        }
+    }
+}
+
+/// Identities whose openings of tables are counted.
+const OPENERS: usize = 1024;
 
 /// Why a node cannot start from what its journal holds, in a sentence.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -141,6 +165,7 @@ pub struct Node {
     to_follow: bool,
     /// What proves the newest rolls.
     rolls: Rolls,
+    openings: Buckets<PeerId>,
     /// Commands of this node that are not final yet. Bounded by the mempool's bound per sender.
     commands: BTreeSet<CommandId>,
     snapshots: Snapshots,
@@ -228,6 +253,7 @@ impl Node {
             rolling: BTreeMap::new(),
             to_follow: true,
             rolls,
+            openings: Buckets::new(config.openings, OPENERS),
             commands: BTreeSet::new(),
             snapshots: Snapshots::new(config.snapshots),
             demand: Demand::default(),
@@ -316,6 +342,9 @@ impl Node {
             }
         };
         self.try_out(&transaction)?;
+        if !self.may_open(&transaction) {
+            return Err(Refusal::TooManyTables);
+        }
         let (id, signed) = (transaction.id(), transaction.signed().clone());
         match self.chain.submit(transaction) {
             Ok(displaced) => self.failed(displaced),

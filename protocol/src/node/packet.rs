@@ -114,6 +114,35 @@ impl Packet {
         }
     }
 
+    /// What it costs the link that delivers it, in the measure of
+    /// [`Allowance::work`](crate::mesh::Allowance::work): what is asked for the sender's own good, and
+    /// what no author's budget covers. Questions that a node in need repeats cost least.
+    pub(super) const fn work(&self) -> u64 {
+        match self {
+            // Encodes a whole genesis; asked once in a lifetime.
+            Self::AskGenesis => 500,
+            // An answer for each validator.
+            Self::AskShares { .. } => 5,
+            Self::AskSnapshot | Self::AskPart { .. } => 1,
+            Self::Consensus(message) => match message {
+                Message::Inquiry(_) | Message::Testimony(_) | Message::Request(_) => 1,
+                Message::Proposal(_)
+                | Message::Vote(_)
+                | Message::Certificate(_)
+                | Message::Status(_)
+                | Message::Block(_)
+                | Message::Decided(_) => 0,
+            },
+            Self::Finalize { .. }
+            | Self::Share { .. }
+            | Self::KeyGeneration(_)
+            | Self::Transaction(_)
+            | Self::Genesis(_)
+            | Self::Snapshot(_)
+            | Self::Part { .. } => 0,
+        }
+    }
+
     /// Until when it matters. Whoever needs votes of a view that is over is helped with the newest
     /// certificate, whoever lacks a block that is final asks for it; shares of coins are needed
     /// longer than that.

@@ -13,7 +13,7 @@ use crate::chain::{
     NotAuthentic, Rejection, SignedTransaction, Slot, SubmitRefusal, TransactionId, download,
 };
 use crate::consensus::{self, Block, Demand, Finalization, Message, Proposal, Statement, Vote};
-use crate::event::{Action, Event, Fault, Key, LinkId, Notice};
+use crate::event::{Action, Event, Fault, Key, LinkId, Notice, Response, Suspicion};
 use crate::hooks::Flaw;
 use crate::identity::PeerId;
 use crate::journal::Entry;
@@ -180,8 +180,11 @@ impl Node {
                     self.notify(Notice::PeerDown { peer });
                 }
             }
-            mesh::Output::Misbehaved { link, peer, fault } => {
-                self.notify(Notice::Misbehaved { link, peer, fault });
+            mesh::Output::Misbehaved { link, peer, fault, response } => {
+                self.notify(Notice::Misbehaved { link, peer, fault, response });
+                if let Some(suspicion) = fault.suspicion() {
+                    self.suspect(suspicion, peer, response);
+                }
             }
             mesh::Output::Deliver { link, message, gossip, .. } => match Packet::decode(&message) {
                 Ok(packet) if packet.is_gossip() || gossip.is_none() => {
@@ -222,6 +225,10 @@ impl Node {
     }
 
     fn on_packet(&mut self, link: LinkId, packet: Packet) {
+        let work = packet.work();
+        if work > 0 {
+            self.spend(link, work);
+        }
         #[cfg(feature = "simulation")]
         self.overhear(&packet);
         match packet {
@@ -284,8 +291,15 @@ impl Node {
             Err(NotAuthentic::Malformed(malformed)) => {
                 return self.penalise(link, malformed.into());
             }
-            Err(NotAuthentic::BadSignature) => return self.penalise(link, Fault::BadSignature),
+            Err(NotAuthentic::BadSignature) => {
+                return self.penalise(link, Fault::ForgedTransaction);
+            }
         };
+        // Nobody is to blame, but nothing is gained: it comes again when there is room.
+        if !self.may_open(&transaction) {
+            self.forget();
+            return self.spend(link, 1);
+        }
         if let Some(gossip) = &mut self.gossip {
             gossip.author = Some(transaction.transaction().sender.peer);
         }
@@ -296,7 +310,7 @@ impl Node {
             }
             Err(SubmitRefusal::Known) => self.relay(),
             // It is stale, or this node behind: nobody's fault, and nothing to pass on.
-            Err(SubmitRefusal::Rejected(rejection)) if !rejection.may_pass() => {}
+            Err(SubmitRefusal::Rejected(rejection)) if !rejection.may_pass() => self.spend(link, 1),
             Err(SubmitRefusal::Rejected(_) | SubmitRefusal::Full) => self.forget(),
         }
     }
@@ -350,6 +364,12 @@ impl Node {
             consensus::Output::Accuse(evidence) => {
                 let (validator, what) = (evidence.validator(), evidence.what());
                 self.notify(Notice::Evidence { validator, what });
+                let peer = self.consensus.validators().peer(validator);
+                self.suspect(Suspicion::Equivocation, peer, Response::Recorded);
+            }
+            consensus::Output::Suspect { validator, suspicion } => {
+                let peer = self.consensus.validators().peer(validator);
+                self.suspect(suspicion, peer, Response::Ignored);
             }
             consensus::Output::Entered(view) => {
                 self.tell_beacons(beacon::Input::Entered { view });
@@ -453,6 +473,9 @@ impl Node {
             transactions: effects.executed.len() as u32,
         });
         for (id, _, table) in effects.executed {
+            if let Some(table) = table {
+                self.count_opening(table);
+            }
             if self.commands.remove(&id) {
                 self.notify(Notice::Done { id, height: block.header.height, table });
             }
@@ -533,10 +556,6 @@ impl Node {
             self.remind(&Packet::Transaction(transaction.signed().clone()), Some(author));
         }
         self.drain();
-    }
-
-    pub(super) fn penalise(&mut self, link: LinkId, fault: Fault) {
-        self.mesh.handle(self.now, mesh::Input::Penalise { link, fault });
     }
 
     /// Passes the message that is being handled on to those who do not hear its author.

@@ -13,6 +13,7 @@ use crate::block::{BlockHash, Height, ValidatorIndex, View};
 use crate::consensus::Progress;
 use crate::event::LinkId;
 use crate::identity::{Epoch, NetworkId, PeerId};
+use crate::mesh::Pattern;
 use crate::time::BlockTime;
 use crate::wire::Hash;
 
@@ -53,6 +54,12 @@ pub struct Status {
     pub peers: Vec<PeerStatus>,
     /// Validators to whom there is none, but a neighbour has one.
     pub relayed: Vec<RelayedStatus>,
+    /// Who is banned, and for how long.
+    pub bans: Vec<BanStatus>,
+    /// Patterns of those who are admitted whatever they do.
+    pub allow: Vec<String>,
+    /// Patterns of those who are not.
+    pub deny: Vec<String>,
     /// Transactions waiting to be ordered.
     pub waiting_transactions: u32,
     /// Whether the dice key was made by a dealer, who could know every roll.
@@ -99,6 +106,17 @@ pub struct PeerStatus {
     pub round_trip: Option<Duration>,
     /// Its index among the validators, if it is one.
     pub validator: Option<u16>,
+    /// Points for faults; [`BANNED_AT`](crate::mesh::BANNED_AT) are a ban.
+    pub points: u32,
+}
+
+/// A ban that is in force.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct BanStatus {
+    /// Whose: `peer:` and a key, or `address:` and a host.
+    pub culprit: String,
+    /// How long it still lasts.
+    pub remaining: Duration,
 }
 
 /// A validator that is reached through a neighbour.
@@ -122,7 +140,13 @@ impl Node {
             round_trip: known.round_trip,
             endpoint: String::from_utf8_lossy(&known.endpoint.bytes).into_owned(),
             validator: validators.index(&known.address.peer).map(|index| index.0),
+            points: known.points,
         });
+        let bans = self
+            .mesh
+            .bans()
+            .map(|ban| BanStatus { culprit: ban.culprit.to_string(), remaining: ban.remaining });
+        let texts = |patterns: &[Pattern]| patterns.iter().map(Pattern::to_string).collect();
         let others = validators.indexes().filter_map(|index| {
             let peer = validators.peer(index)?;
             let relayed = peer != self.address.peer && !self.mesh.is_linked(peer);
@@ -131,6 +155,9 @@ impl Node {
         });
         Status {
             relayed: others.collect(),
+            bans: bans.collect(),
+            allow: texts(&self.mesh.access().allow),
+            deny: texts(&self.mesh.access().deny),
             address: self.address.to_string(),
             peer: self.address.peer,
             network: self.chain.network(),

@@ -22,6 +22,7 @@ use crate::rng::Rng;
 use crate::time::{BlockTime, Time};
 use crate::wire::{Hash, Text};
 
+mod budgets;
 mod keys;
 mod snapshots;
 
@@ -156,7 +157,7 @@ impl World {
             keypair: place.keypair.clone(),
             proof: place.proof,
             seed: [index as u8; 32],
-            config: self.config,
+            config: self.config.clone(),
             past: place.past,
             begins,
         };

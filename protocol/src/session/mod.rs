@@ -132,6 +132,15 @@ impl Session {
         }
     }
 
+    /// Bytes of the message that is arriving.
+    #[cfg(test)]
+    pub(crate) fn held(&self) -> usize {
+        match &self.phase {
+            Phase::Open(records) => records.held(),
+            Phase::Handshaking(_) | Phase::Failed(_) => 0,
+        }
+    }
+
     /// Takes a frame from the other side. At most a reply and its establishment, or one message,
     /// come of it; on a datagram link perhaps nothing.
     ///

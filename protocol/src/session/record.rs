@@ -82,9 +82,12 @@ impl Records {
         let nonce = u64::from_le_bytes(*nonce);
         let length = sealed.len().checked_sub(TAG_BYTES).ok_or(Fault::Malformed)?;
         if !self.received.awaits(nonce) {
-            return match self.kind {
-                LinkKind::Stream => Err(Fault::Decryption),
-                LinkKind::Datagram => Ok(None),
+            return match (self.kind, &self.received) {
+                (LinkKind::Stream, Received::InOrder { next }) if nonce < *next => {
+                    Err(Fault::Replay)
+                }
+                (LinkKind::Stream, _) => Err(Fault::Decryption),
+                (LinkKind::Datagram, _) => Ok(None),
             };
         }
         let mut plain = vec![0; length];
@@ -93,6 +96,12 @@ impl Records {
         let mut piece = Bytes::from(plain);
         let flags = piece.try_get_u8().map_err(|_| Fault::Malformed)?;
         self.add(flags, piece)
+    }
+
+    /// Bytes of the message that is arriving.
+    #[cfg(test)]
+    pub(super) fn held(&self) -> usize {
+        self.pieces.as_ref().map_or(0, Vec::len)
     }
 
     fn add(&mut self, flags: u8, piece: Bytes) -> Result<Option<Bytes>, Fault> {

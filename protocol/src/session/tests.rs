@@ -161,7 +161,7 @@ fn a_stream_refuses_a_repeated_and_a_missing_record() {
     let (mut left, mut right) = pair(MTU, LinkKind::Stream);
     let frames = left.seal(b"once").unwrap();
     assert_eq!(take(&mut right, &frames), Ok(vec![message(b"once")]));
-    assert_eq!(take(&mut right, &frames), Err(Fault::Decryption));
+    assert_eq!(take(&mut right, &frames), Err(Fault::Replay));
     let (mut left, mut right) = pair(MTU, LinkKind::Stream);
     left.seal(b"lost").unwrap();
     let frames = left.seal(b"next").unwrap();

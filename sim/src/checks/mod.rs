@@ -19,7 +19,7 @@ use bitcraps_protocol::consensus::{
     ValidatorSet, Vote,
 };
 use bitcraps_protocol::craps::{Dice, Round};
-use bitcraps_protocol::event::Fault;
+use bitcraps_protocol::event::{Fault, Suspicion};
 use bitcraps_protocol::identity::Context;
 use bitcraps_protocol::journal::Entry;
 use bitcraps_protocol::simulation::Signatures;
@@ -461,6 +461,16 @@ impl Checks {
     pub fn blamed(&mut self, now: Time, place: usize, culprit: usize, fault: Fault) {
         if !self.byzantine.contains(&culprit) {
             let message = format!("node {culprit} is honest, but blamed for {fault:?}");
+            self.violate(now, Check::Blame, place, message);
+        }
+    }
+
+    /// A sound node finds another one suspicious. Whose disk lied may contradict itself without being
+    /// hostile, as for [`accused`](Self::accused); faults of links are judged by
+    /// [`blamed`](Self::blamed).
+    pub fn suspected(&mut self, now: Time, place: usize, suspect: usize, suspicion: Suspicion) {
+        if !self.faulty.contains(&suspect) {
+            let message = format!("node {suspect} is sound, but suspected of {suspicion}");
             self.violate(now, Check::Blame, place, message);
         }
     }

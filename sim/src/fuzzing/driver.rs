@@ -133,7 +133,7 @@ impl Driver {
                 keypair: keypair.clone(),
                 proof: *proof,
                 seed: [index as u8; 32],
-                config,
+                config: config.clone(),
                 past: Past::Known,
                 begins,
             };
@@ -145,7 +145,7 @@ impl Driver {
             founded,
             index,
             node: node()?,
-            double: checked.then(node).transpose()?,
+            double: checked.then(&node).transpose()?,
             links: BTreeMap::new(),
             durable: journal.len(),
             votes: votes.collect(),

@@ -153,6 +153,16 @@ impl World {
                     self.checks.blamed(self.now, place, culprit, fault);
                 }
             }
+            Notice::Suspicious { suspicion, peer, response, .. } => {
+                self.count("suspicion");
+                self.recorder
+                    .say(self.now, place, || format!("{suspicion} by {peer:?}: {response}"));
+                let suspect = peer
+                    .and_then(|peer| self.places.iter().position(|it| it.keypair.peer() == peer));
+                if sound && let Some(suspect) = suspect {
+                    self.checks.suspected(self.now, place, suspect, suspicion);
+                }
+            }
             Notice::Done { id, .. } => {
                 self.count("command done");
                 self.places[place].commands.remove(&id);

@@ -38,6 +38,7 @@ pub(super) const fn what_closes(reason: CloseReason) -> &'static str {
         CloseReason::Oneself => "link to oneself closed",
         CloseReason::TimedOut => "link closed after silence",
         CloseReason::Full => "link closed for lack of room",
+        CloseReason::Banned => "link closed to somebody banned",
     }
 }
 

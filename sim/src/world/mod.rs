@@ -327,7 +327,7 @@ impl World {
             keypair: it.keypair.clone(),
             proof: it.proof,
             seed,
-            config: self.settings,
+            config: self.settings.clone(),
             past: if it.lost { Past::Lost } else { Past::Known },
             begins,
         };

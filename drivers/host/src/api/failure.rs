@@ -63,7 +63,7 @@ impl From<Refusal> for Failure {
         let code = match refusal {
             Refusal::Rejected(_) => Code::Refused,
             Refusal::NotAuthentic => Code::BadRequest,
-            Refusal::MempoolFull => Code::Busy,
+            Refusal::MempoolFull | Refusal::TooManyTables => Code::Busy,
             Refusal::Halted => Code::Halted,
         };
         Self::new(code, refusal.to_string())

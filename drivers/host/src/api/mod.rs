@@ -43,7 +43,7 @@ pub use request::{InvitationRequest, OperationRequest, TransactionRequest};
 pub use route::Route;
 pub use service::{SOCKET_NAME, Service, listen};
 pub use view::{
-    AccountView, BetView, DiceView, EventView, InvitationView, Path, PeerView, SeatView,
+    AccountView, BanView, BetView, DiceView, EventView, InvitationView, Path, PeerView, SeatView,
     SnapshotView, StatusView, SupplyView, TableSummary, TableView, TransactionState,
     TransactionView,
 };

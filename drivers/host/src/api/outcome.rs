@@ -74,6 +74,7 @@ impl Outcomes {
             Notice::PeerUp { .. }
             | Notice::PeerDown { .. }
             | Notice::Misbehaved { .. }
+            | Notice::Suspicious { .. }
             | Notice::Evidence { .. }
             | Notice::Entered { .. }
             | Notice::Finalized { .. }

@@ -46,6 +46,15 @@ pub struct StatusView {
     pub snapshot: Option<u64>,
     /// Who is connected, and validators that are reached through them.
     pub peers: Vec<PeerView>,
+    /// Who is banned.
+    #[serde(default)]
+    pub bans: Vec<BanView>,
+    /// Patterns of those who are admitted whatever they do.
+    #[serde(default)]
+    pub allow: Vec<String>,
+    /// Patterns of those who are not.
+    #[serde(default)]
+    pub deny: Vec<String>,
     /// Transactions waiting to be ordered.
     pub waiting_transactions: u64,
     /// Whether a dealer made the dice key, who could know every roll.
@@ -89,6 +98,18 @@ pub struct PeerView {
     pub round_trip_us: Option<u64>,
     /// Its index among the validators, if it is one.
     pub validator: Option<u16>,
+    /// Points for faults, which fade by ten a minute; 100 are a ban.
+    #[serde(default)]
+    pub points: u32,
+}
+
+/// A ban that is in force.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BanView {
+    /// Whose: `peer:` and a key, or `address:` and a host.
+    pub culprit: String,
+    /// Seconds that it still lasts.
+    pub seconds: u64,
 }
 
 /// How a peer is reached.
@@ -285,7 +306,9 @@ pub enum EventView {
     /// A peer is gone.
     PeerDown { peer: String },
     /// A peer broke the protocol.
-    Misbehaved { peer: Option<String>, link: u64, fault: String },
+    Misbehaved { peer: Option<String>, link: u64, fault: String, response: String },
+    /// Somebody behaves as attackers do.
+    Suspicious { suspicion: String, peer: Option<String>, severity: String, response: String },
     /// A validator provably contradicted itself.
     Evidence { validator: u16, what: String },
     /// A view began.
@@ -326,6 +349,11 @@ impl StatusView {
             endpoint: peer.endpoint.clone(),
             round_trip_us: peer.round_trip.map(|it| it.as_micros() as u64),
             validator: peer.validator,
+            points: peer.points,
+        });
+        let bans = status.bans.iter().map(|ban| BanView {
+            culprit: ban.culprit.clone(),
+            seconds: ban.remaining.as_millis().div_ceil(1000) as u64,
         });
         let relayed = status.relayed.iter().map(|peer| PeerView {
             peer: peer.peer.to_string(),
@@ -333,6 +361,7 @@ impl StatusView {
             endpoint: String::new(),
             round_trip_us: None,
             validator: Some(peer.validator),
+            points: 0,
         });
         let peers = linked.chain(relayed);
         Self {
@@ -352,6 +381,9 @@ impl StatusView {
             time_ms: status.time.as_millis(),
             snapshot: status.snapshot.map(|height| height.0),
             peers: peers.collect(),
+            bans: bans.collect(),
+            allow: status.allow.clone(),
+            deny: status.deny.clone(),
             waiting_transactions: status.waiting_transactions as u64,
             insecure_dealer: status.insecure_dealer,
             dice_threshold: status.dice_threshold,
@@ -473,10 +505,17 @@ impl EventView {
         match notice {
             Notice::PeerUp { peer, link: _ } => Self::PeerUp { peer: peer.to_string() },
             Notice::PeerDown { peer } => Self::PeerDown { peer: peer.to_string() },
-            Notice::Misbehaved { link, peer, fault } => Self::Misbehaved {
+            Notice::Misbehaved { link, peer, fault, response } => Self::Misbehaved {
                 peer: peer.map(|peer| peer.to_string()),
                 link: link.0,
                 fault: format!("{fault:?}"),
+                response: response.to_string(),
+            },
+            Notice::Suspicious { suspicion, peer, severity, response } => Self::Suspicious {
+                suspicion: suspicion.to_string(),
+                peer: peer.map(|peer| peer.to_string()),
+                severity: severity.to_string(),
+                response: response.to_string(),
             },
             Notice::Evidence { validator, what } => {
                 Self::Evidence { validator: validator.0, what: (*what).into() }

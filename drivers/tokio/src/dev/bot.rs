@@ -154,6 +154,7 @@ async fn news(events: &mut Events) -> Result<(), ClientError> {
                     EventView::PeerUp { .. }
                     | EventView::PeerDown { .. }
                     | EventView::Misbehaved { .. }
+                    | EventView::Suspicious { .. }
                     | EventView::Evidence { .. }
                     | EventView::Entered { .. }
                     | EventView::Done { .. }

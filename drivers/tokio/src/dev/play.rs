@@ -216,6 +216,7 @@ impl<'a> Game<'a> {
                 | EventView::PeerUp { .. }
                 | EventView::PeerDown { .. }
                 | EventView::Misbehaved { .. }
+                | EventView::Suspicious { .. }
                 | EventView::Evidence { .. }
                 | EventView::Entered { .. }
                 | EventView::Done { .. }

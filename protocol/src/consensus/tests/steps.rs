@@ -15,7 +15,7 @@ use crate::consensus::{
     Justification, Message, Notarization, Nullification, Output, Past, Proposal, Request,
     Statement, Status, Vote,
 };
-use crate::event::{Fault, LinkId, Position};
+use crate::event::{Fault, LinkId, Position, Suspicion};
 use crate::identity::Signature;
 use crate::journal::Entry;
 use crate::rng::Rng;
@@ -265,6 +265,59 @@ fn a_leader_that_proposes_twice_is_accused_and_its_view_not_finalized() {
     let outputs = drain(&mut node);
     assert_eq!(node.view(), View(2));
     assert!(!outputs.iter().any(finalizes));
+}
+
+/// The first proposal and others of its leader for the same view.
+fn proposals_of_one_view() -> impl Iterator<Item = Proposal> {
+    let first = first_proposal();
+    (0..=u8::MAX).map(move |number| {
+        let mut header = first.block.header;
+        header.commitments.state = Hash([number; 32]);
+        let block = Block { header, ..first.block.clone() };
+        Proposal { vote: notarize(leader(1), 1, block.hash()), block }
+    })
+}
+
+#[test]
+fn of_a_leader_that_does_not_stop_proposing_three_proposals_are_looked_at() {
+    let mut node = ready(follower(1));
+    accept_proposal(&mut node, &first_proposal());
+    let mut proposals = proposals_of_one_view().map(Message::Proposal);
+    let mut next = || receive(&mut node, proposals.next().expect("there are many"));
+    assert!(matches!(next().as_slice(), [Output::Accuse(_), Output::Relay]));
+    let (validator, suspicion) = (ValidatorIndex(leader(1) as u16), Suspicion::ProposalBurst);
+    assert_eq!(next(), [Output::Suspect { validator, suspicion }]);
+    for _ in 0..100 {
+        assert_eq!(next(), []);
+    }
+}
+
+#[test]
+fn of_one_author_ten_messages_a_view_are_looked_at_and_nobody_else_spends_them() {
+    let mut node = ready(follower(1));
+    let voter = (0..4).rfind(|index| ![leader(1), follower(1)].contains(index)).unwrap();
+    let votes = |number: u8| notarize(voter, 1, Hash([number; 32]));
+    for number in 0..50 {
+        // Whoever forges them is blamed, and that is all.
+        let forged = Vote { signature: Signature([number; 64]), ..votes(number) };
+        let blamed = Output::Blame { link: LINK, fault: Fault::BadSignature };
+        assert_eq!(receive(&mut node, Message::Vote(forged)), [blamed]);
+    }
+    let mut said = Vec::new();
+    for number in 0..50 {
+        said.push(receive(&mut node, Message::Vote(votes(number))));
+    }
+    assert_eq!(said[0], [Output::Relay]);
+    assert!(matches!(said[1].as_slice(), [Output::Accuse(_), Output::Relay]));
+    assert!(said[2..9].iter().all(Vec::is_empty));
+    let (validator, suspicion) = (ValidatorIndex(voter as u16), Suspicion::Flooding);
+    assert_eq!(said[9], [Output::Suspect { validator, suspicion }]);
+    assert!(said[10..].iter().all(Vec::is_empty));
+    let forged = Vote { signature: Signature([1; 64]), ..votes(99) };
+    assert_eq!(receive(&mut node, Message::Vote(forged)), [], "not even verified");
+    assert_eq!(receive(&mut node, Message::Vote(votes(0))), [Output::Relay], "what was good is");
+    let next = nullify(voter, 2, 0);
+    assert_eq!(receive(&mut node, Message::Vote(next)), [Output::Relay], "another view");
 }
 
 #[test]

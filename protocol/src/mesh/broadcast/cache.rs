@@ -51,6 +51,11 @@ impl Cache {
         }
     }
 
+    #[cfg(test)]
+    pub(super) const fn held(&self) -> usize {
+        self.bytes
+    }
+
     pub(super) fn get(&self, id: MessageId) -> Option<&Kept> {
         self.messages.get(&id)
     }

@@ -23,6 +23,12 @@ const MOST_PATIENCE: Duration = Duration::from_secs(2);
 /// How long whoever was asked may take before the next one is.
 const ANSWER: Duration = Duration::from_millis(300);
 
+/// Bytes of one that is awaited.
+const WANTED_BYTES: usize =
+    size_of::<(MessageId, Wanted, Time, MessageId)>() + HOLDERS * size_of::<LinkId>();
+/// Bytes that one link can make this node remember of what it announces.
+pub(in crate::mesh) const ANNOUNCED_BYTES: usize = FIRST_ANNOUNCED as usize * WANTED_BYTES;
+
 /// What is awaited, at most [`FIRST_ANNOUNCED`] messages for each link.
 #[derive(Debug)]
 pub(super) struct Missing {
@@ -65,6 +71,11 @@ impl Missing {
 
     pub(super) fn deadline(&self) -> Option<Time> {
         self.due.first().map(|(due, _)| *due)
+    }
+
+    #[cfg(test)]
+    pub(super) fn held(&self) -> usize {
+        self.messages.len() * WANTED_BYTES
     }
 
     /// How long a message may be late now.

@@ -8,4 +8,6 @@ mod plumtree;
 mod seen;
 
 pub(super) use message::{Hops, ID_BYTES, MessageId, Said, Tree};
-pub(super) use plumtree::{Input, Limits, Output, Plumtree};
+pub(super) use missing::ANNOUNCED_BYTES;
+pub(super) use plumtree::{DIGESTS, Input, Limits, Output, Plumtree};
+pub(super) use seen::SIGHT_BYTES;

@@ -30,7 +30,7 @@ use crate::time::Time;
 /// How long announcements are gathered.
 const DIGEST_PAUSE: Duration = Duration::from_millis(20);
 /// Announcements that wait for one link; then they leave at once.
-const DIGESTS: usize = 64;
+pub(in crate::mesh) const DIGESTS: usize = 64;
 /// How long a link that had to be grafted is not pruned from the tree of what came over it.
 const GRAFT_HOLDS: Duration = Duration::from_secs(10);
 /// Links that belong to all trees from the beginning; further ones are grafted where they are
@@ -191,6 +191,16 @@ impl Plumtree {
 
     pub(in crate::mesh) const fn tally(&self) -> &Tally {
         &self.tally
+    }
+
+    /// Bytes remembered, kept and awaited.
+    #[cfg(test)]
+    pub(in crate::mesh) fn held(&self) -> usize {
+        let of_edges = self
+            .edges
+            .values()
+            .map(|edge| edge.digests.len() * size_of::<MessageId>() + edge.hears.held());
+        self.seen.held() + self.cache.held() + self.missing.held() + of_edges.sum::<usize>()
     }
 
     /// A new link belongs to all trees if there are few, and learns what it may have missed while it was not there.

@@ -23,6 +23,9 @@ pub(super) struct Seen {
 /// The longest pause between two attempts that count.
 const MOST_PAUSE: Duration = Duration::from_secs(3);
 
+/// Bytes of what is remembered of one message.
+pub(in crate::mesh) const SIGHT_BYTES: usize = size_of::<(BodyDigest, Sight)>();
+
 /// What is remembered of one message.
 #[derive(Clone, Copy, Debug)]
 struct Sight {
@@ -73,6 +76,11 @@ impl Seen {
         (sight.at, sight.hops) = (now, hops);
         sight.pause = (sight.pause * 3 / 2).min(MOST_PAUSE);
         Novelty::News
+    }
+
+    #[cfg(test)]
+    pub(super) fn held(&self) -> usize {
+        (self.newer.len() + self.older.len()) * SIGHT_BYTES
     }
 
     /// Forgets all attempts at a message.

@@ -11,6 +11,11 @@ use crate::time::Time;
 
 /// Places remembered.
 const PLACES: usize = 256;
+/// Bytes of one, without its name.
+const PLACE_BYTES: usize = size_of::<(Endpoint, Place)>();
+/// Bytes of all.
+pub(in crate::mesh) const BOOK_BYTES: usize = PLACES * (super::ENDPOINT_BYTES + PLACE_BYTES);
+
 /// Places of one peer.
 const PLACES_OF_ONE: usize = 4;
 
@@ -70,6 +75,16 @@ enum State {
 impl Book {
     pub(super) const fn new() -> Self {
         Self { places: BTreeMap::new() }
+    }
+
+    #[cfg(test)]
+    pub(super) fn held(&self) -> usize {
+        self.places.keys().map(|endpoint| endpoint.bytes.len() + PLACE_BYTES).sum()
+    }
+
+    /// Whether a place is remembered.
+    pub(super) fn knows(&self, endpoint: &Endpoint) -> bool {
+        self.places.contains_key(endpoint)
     }
 
     /// This node's own driver found a place.
@@ -230,7 +245,7 @@ impl Place {
             }
             Ending::Closed(CloseReason::Full) => LONGEST,
             Ending::Closed(CloseReason::Duplicate) => DUPLICATE,
-            Ending::Closed(CloseReason::Fault(_)) => FAULT,
+            Ending::Closed(CloseReason::Fault(_) | CloseReason::Banned) => FAULT,
             Ending::Closed(CloseReason::Oneself) => {
                 self.state = State::Oneself;
                 return;

@@ -17,6 +17,7 @@ use core::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use absentees::Absentees;
+pub(super) use book::BOOK_BYTES;
 pub(super) use book::Ending;
 use book::{Book, Place};
 
@@ -31,7 +32,7 @@ use crate::wire::List;
 /// Places at which one node can be reached.
 pub(super) const REACHABLE: usize = 4;
 /// Bytes of an endpoint that others are told of.
-const ENDPOINT_BYTES: usize = 128;
+pub(super) const ENDPOINT_BYTES: usize = 128;
 /// Contacts in one exchange.
 pub(super) const SAMPLE: usize = 8;
 /// Steps of a newcomer's random walk.
@@ -137,6 +138,7 @@ pub(super) struct Membership {
     exchange_at: Option<Time>,
     /// When to look for somebody to dial, if there is a reason to.
     dial_at: Option<Time>,
+    discoveries: Bucket,
     outputs: VecDeque<Output>,
 }
 
@@ -158,6 +160,7 @@ struct Neighbour {
 impl Membership {
     pub(super) fn new(own: PeerId, config: &Config, rng: Rng) -> Self {
         Self {
+            discoveries: Bucket::new(Time::ZERO, config.discoveries),
             own,
             links_most: config.links,
             wanted: config.wanted_links,
@@ -190,6 +193,9 @@ impl Membership {
             }
             Input::Told { link, word } => self.told(now, link, word),
             Input::Discovered { endpoint } => {
+                if !self.book.knows(&endpoint) && !self.discoveries.take(now, 1) {
+                    return;
+                }
                 self.book.found(now, endpoint, &mut self.rng);
                 self.look_around(now);
             }
@@ -221,6 +227,13 @@ impl Membership {
 
     pub(super) fn deadline(&self) -> Option<Time> {
         [self.refuse_at, self.exchange_at, self.dial_at].into_iter().flatten().min()
+    }
+
+    /// Bytes of what is known of others.
+    #[cfg(test)]
+    pub(super) fn held(&self) -> usize {
+        let said = self.neighbours.values().flat_map(|it| &it.reachable);
+        self.book.held() + said.map(|it| it.bytes.len()).sum::<usize>()
     }
 
     fn is_linked(&self, peer: PeerId) -> bool {

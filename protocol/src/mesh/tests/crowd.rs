@@ -114,7 +114,7 @@ impl Crowd {
     fn mesh(&mut self, node: usize) -> Mesh {
         self.lives += 1;
         let identity = LocalIdentity::in_the_clear(self.address(node), NETWORK, 0);
-        Mesh::new(identity, self.rng.fork(&self.lives.to_string()), self.config)
+        Mesh::new(identity, self.rng.fork(&self.lives.to_string()), self.config.clone())
     }
 
     pub(super) fn peer(&self, node: usize) -> PeerId {

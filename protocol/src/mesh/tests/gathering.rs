@@ -43,7 +43,7 @@ fn assert_hears_everything(crowd: &mut Crowd, speakers: &[usize]) {
 #[test]
 fn players_who_know_one_node_make_a_small_world_and_its_bounds_hold() {
     let config = Config { links: 9, ..Config::default() };
-    let mut crowd = gather(60, 0, config);
+    let mut crowd = gather(60, 0, config.clone());
     let neighbours = crowd.neighbours();
     for (node, near) in neighbours.iter().enumerate() {
         let count = near.len();
