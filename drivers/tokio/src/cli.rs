@@ -549,8 +549,8 @@ pub(crate) enum Store {
         #[arg(long)]
         dry_run: bool,
     },
-    /// Have the running node make a snapshot of the next final block's state, from which its next
-    /// start begins. It makes one every 1,024 blocks by itself
+    /// Have the running node make a snapshot of the next final block's state: its next start reads
+    /// the blocks before it, but need not execute them. It makes one every 1,024 blocks by itself
     Snapshot,
 }
 

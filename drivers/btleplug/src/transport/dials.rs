@@ -14,8 +14,8 @@ use crate::radio::{Adapter, Device, Port};
 const WAITING: usize = 8;
 /// Two that hear each other at the same moment should not connect to each other at the same moment.
 const JITTER: Duration = Duration::from_millis(500);
-/// How much later one side of a pair connects, so that the other one's attempt is over by then: Linux
-/// does not advertise while it connects, so two that try one another at the same time never meet.
+/// How much later one side of a pair connects, so that the other one's attempt is over by then: two
+/// that tried one another at the same time were seen to give up together, over and over.
 const YIELD: Duration = Duration::from_secs(10);
 /// The pause between two attempts.
 const PAUSE: Duration = Duration::from_millis(500);
