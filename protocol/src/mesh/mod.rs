@@ -1,6 +1,6 @@
 //! Who is linked to whom, and how messages get to everybody.
 //!
-//! The mesh owns the links: each one's [`Session`], its outbound lanes and
+//! The mesh owns the links: each one's [`Session`](crate::session::Session), its outbound lanes and
 //! its inbound budget. It admits peers, keeps one link of several to the same peer, spreads gossip
 //! over trees that mend themselves (`broadcast`), remembers who broke the protocol and keeps them
 //! out for a while (`standing`), tells neighbours about one another, and decides
