@@ -183,6 +183,7 @@ impl Scene {
             3 => Input::Validators { peers: (0..choices.index(6)).map(peer).collect() },
             4 => {
                 let (lane, author) = (Lane::Votes, Some(peer(node)));
+                self.said.push(message.clone());
                 Input::Remind { lane, author, message }
             }
             5 => Input::Forget { message },
