@@ -363,7 +363,7 @@ impl Session {
         Err(Stopped::halted("it was told to".into()).into())
     }
 
-    /// Waits until the node can start from a snapshot that is newer than those it has.
+    /// Waits until the node has a snapshot that is newer than those it has.
     async fn snapshot(&self) -> anyhow::Result<()> {
         let before = self.client.make_snapshot().await?.newest;
         let begun = Instant::now();

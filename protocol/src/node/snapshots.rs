@@ -123,7 +123,8 @@ impl Snapshots {
         self.is_wanted = true;
     }
 
-    /// The height of the newest snapshot that this node can start from.
+    /// The height of the newest whole snapshot in the node's journal. Its next start reads from the
+    /// base before it, of which there is one every so many blocks.
     pub(super) const fn newest(&self) -> Option<Height> {
         self.newest
     }

@@ -48,7 +48,8 @@ pub struct Status {
     pub state_root: Hash,
     /// Its agreed time.
     pub time: BlockTime,
-    /// The height of the newest snapshot that the node can start from.
+    /// The height of the newest whole snapshot in the node's journal. Its next start reads from the
+    /// base before it, of which there is one every so many blocks.
     pub snapshot: Option<Height>,
     /// Established links.
     pub peers: Vec<PeerStatus>,
