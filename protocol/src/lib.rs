@@ -37,6 +37,7 @@
 //! * The dice come from [`beacon`]: a threshold coin whose shares leave with the finalize votes.
 //!   `craps/dice.rs` maps its bytes to two dice.
 //! * What a roll was, and that it was fair, is proved to anybody by a [`receipt`].
+//! * Who follows headers and proofs only judges them in [`light`].
 //! * A link is made safe in [`session`]; messages reach everybody through [`mesh`].
 //! * What the simulator may change about a node is asked in `hooks.rs` and, without the feature
 //!   `simulation`, is nothing.
@@ -46,7 +47,7 @@
 //!
 //! `time`, `rng`, `wire`, `identity` ← `session` ← `mesh`; `craps` ← `ledger` ← `chain`;
 //! `consensus` and `beacon` stand beside the chain, not on it, and share with it only the
-//! vocabulary of [`block`]. [`receipt`] reads what all of them leave behind. [`node`] alone knows them all, and only routes. [`craps`] can be
+//! vocabulary of [`block`]. [`receipt`] and [`light`] read what all of them leave behind. [`node`] alone knows them all, and only routes. [`craps`] can be
 //! reviewed by somebody who has never seen a network, [`consensus`] by somebody who has never seen
 //! a casino.
 //!
@@ -74,6 +75,7 @@ mod hooks;
 pub mod identity;
 pub mod journal;
 pub mod ledger;
+pub mod light;
 pub mod mesh;
 pub mod node;
 pub mod receipt;

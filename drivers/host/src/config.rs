@@ -83,6 +83,8 @@ pub struct Config {
     pub deny: Sourced<Vec<Pattern>>,
     /// How many blocks the node keeps.
     pub history: Sourced<History>,
+    /// Whether the node follows headers and proofs only.
+    pub light: Sourced<bool>,
     /// Where backups are made every hour, if they are: a directory, or `s3://BUCKET/PREFIX`.
     pub backup: Sourced<Option<String>>,
     /// What is logged, in the syntax of tracing's `EnvFilter`.
@@ -127,6 +129,8 @@ pub struct Layer {
     pub deny: Option<Vec<String>>,
     /// See [`Config::history`].
     pub history: Option<String>,
+    /// See [`Config::light`].
+    pub light: Option<String>,
     /// See [`Config::backup`].
     pub backup: Option<String>,
     /// See [`Config::log`].
@@ -179,7 +183,7 @@ enum Text {
 /// Patterns of one kind; each is tried for every link.
 const MOST_PATTERNS: usize = 256;
 
-const SETTINGS: [Setting; 15] = [
+const SETTINGS: [Setting; 16] = [
     Setting { name: "profile", put: |layer, text| one(&mut layer.profile, text) },
     Setting { name: "listen", put: |layer, text| one(&mut layer.listen, text) },
     Setting { name: "peers", put: |layer, text| many(&mut layer.peers, text) },
@@ -187,6 +191,7 @@ const SETTINGS: [Setting; 15] = [
     Setting { name: "api", put: |layer, text| one(&mut layer.api, text) },
     Setting { name: "backup", put: |layer, text| one(&mut layer.backup, text) },
     Setting { name: "history", put: |layer, text| one(&mut layer.history, text) },
+    Setting { name: "light", put: |layer, text| one(&mut layer.light, text) },
     Setting { name: "lan", put: |layer, text| one(&mut layer.lan, text) },
     Setting { name: "bluetooth", put: |layer, text| one(&mut layer.bluetooth, text) },
     Setting { name: "adapters", put: |layer, text| many(&mut layer.adapters, text) },
@@ -440,7 +445,11 @@ fn check(
     let for_profile = |desktop: &str, mobile: &str| {
         if is_mobile { mobile.to_owned() } else { desktop.to_owned() }
     };
-    let listen = pick(layers, |layer| &layer.listen, for_profile(DEFAULT_LISTEN, OFF));
+    let light = checker.parse("light", pick(layers, |layer| &layer.light, OFF.into()), on_or_off);
+    let is_light = light.as_ref().is_some_and(|it| it.value);
+    // Nobody gains anything by dialling a light node.
+    let listen = if is_light { OFF } else { DEFAULT_LISTEN };
+    let listen = pick(layers, |layer| &layer.listen, for_profile(listen, OFF));
     let listen = checker.parse("listen", listen, |text| match text {
         OFF => Ok(None),
         text => text.parse().map(Some).map_err(|_| "is neither IP:PORT nor off"),
@@ -478,7 +487,11 @@ fn check(
     });
     let backup =
         checker.parse("backup", pick(layers, |layer| &layer.backup, String::new()), |text| {
-            Ok(Some(text.to_owned()).filter(|text| !text.is_empty()))
+            match text {
+                "" => Ok(None),
+                _ if is_light => Err("cannot be: a light node has nothing to back up"),
+                text => Ok(Some(text.to_owned())),
+            }
         });
     let log = checker.parse("log", pick(layers, |layer| &layer.log, DEFAULT_LOG.into()), |text| {
         EnvFilter::try_new(text).map(|_| text.to_owned()).map_err(|_| "is not a log filter")
@@ -498,6 +511,7 @@ fn check(
         allow: allow?,
         deny: deny?,
         history: history?,
+        light: light?,
         backup: backup?,
         log: log?,
     })

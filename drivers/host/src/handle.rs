@@ -4,7 +4,8 @@ use std::ops::ControlFlow;
 
 use bitcraps_protocol::block::Height;
 use bitcraps_protocol::event::{Command, CommandId, Event, Notice, Refusal};
-use bitcraps_protocol::node::{Node, Status};
+use bitcraps_protocol::light::{Proven, Subject};
+use bitcraps_protocol::node::{NoProof, Node, Status};
 use bytes::Bytes;
 
 use crate::inbox::{Input, Shared};
@@ -50,6 +51,16 @@ impl Handle {
         readout: impl FnOnce(Result<Vec<(Height, Bytes)>, String>) + Send + 'static,
     ) {
         self.request(Input::Blocks(from, Box::new(readout)));
+    }
+
+    /// Has the neighbours of a light node prove something; dropped uncalled on a full one, which
+    /// knows it itself.
+    pub fn prove(
+        &self,
+        subject: Subject,
+        reply: impl FnOnce(Result<Proven, NoProof>) + Send + 'static,
+    ) {
+        self.request(Input::Prove(subject, Box::new(reply)));
     }
 
     /// Has a snapshot made of the next final block's state; the [`status`](Self::status) says when

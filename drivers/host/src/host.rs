@@ -6,12 +6,13 @@ use std::thread::{self, JoinHandle};
 
 use bitcraps_protocol::chain::Genesis;
 use bitcraps_protocol::identity::{Keypair, ProofOfWork};
-use bitcraps_protocol::node::{CannotStart, Config, Node, Past, Setup};
+use bitcraps_protocol::node::{CannotStart, Config, LightNode, LightSetup, Node, Past, Setup};
 
 use crate::clock::Clock;
 use crate::handle::Handle;
 use crate::inbox::Inbox;
 use crate::journal::{self, JournalError, Opened, Origin, Recovery};
+use crate::light::{self, LightLoop};
 use crate::lock::{Lock, LockError};
 use crate::run::Loop;
 use crate::status::StatusCell;
@@ -41,6 +42,8 @@ pub struct Options {
     pub accept_lost_journal: bool,
     /// How many blocks are kept.
     pub history: History,
+    /// Whether it follows headers and proofs only, and touches no journal. Not for a validator.
+    pub light: bool,
 }
 
 /// How much of the chain's past a node keeps. Whatever it is, the state is complete.
@@ -119,8 +122,12 @@ pub enum FailureKind {
 impl Host {
     /// Locks the data directory, recovers what the node has promised, and starts its thread.
     pub fn start(options: Options) -> Result<Self, StartError> {
-        let Options { data_dir, genesis, keypair, proof, config, accept_lost_journal, history } =
-            options;
+        if options.light {
+            return Self::start_light(options);
+        }
+        let Options {
+            data_dir, genesis, keypair, proof, config, accept_lost_journal, history, ..
+        } = options;
         let lock = Lock::take(&data_dir)?;
         let mut seed = [0; 32];
         getrandom::fill(&mut seed).map_err(StartError::Entropy)?;
@@ -145,10 +152,33 @@ impl Host {
         let inbox = Inbox::new();
         let handle = Handle::new(inbox.shared(), status.clone());
         let turning = Loop::new(node, clock, inbox, journal, status, lock);
-        let thread = thread::Builder::new()
-            .name("bitcraps-node".to_owned())
-            .spawn(move || turning.run())
-            .map_err(StartError::Thread)?;
+        let thread = spawn(move || turning.run())?;
+        Ok(Self { handle, opened, thread })
+    }
+
+    /// Starts a node that follows headers and proofs only.
+    fn start_light(options: Options) -> Result<Self, StartError> {
+        let Options { data_dir, genesis, keypair, proof, config, .. } = options;
+        let me = keypair.peer();
+        if genesis.validators.iter().any(|card| card.address.peer == me) {
+            return Err(StartError::Refused(
+                "this key is a validator's, and a light node votes for nothing; run one with \
+                 another --data-dir"
+                    .into(),
+            ));
+        }
+        let lock = Lock::take(&data_dir)?;
+        let mut seed = [0; 32];
+        getrandom::fill(&mut seed).map_err(StartError::Entropy)?;
+        let (clock, kept) = (Clock::start(), light::kept(&data_dir));
+        let setup = LightSetup { genesis, keypair, proof, seed, mesh: config.mesh, kept };
+        let node = LightNode::new(setup, clock.now());
+        let status = Arc::new(StatusCell::new(node.status()));
+        let inbox = Inbox::new();
+        let handle = Handle::new(inbox.shared(), status.clone());
+        let turning = LightLoop::new(node, clock, inbox, status, &data_dir, lock);
+        let thread = spawn(move || turning.run())?;
+        let opened = Opened { fresh: false, journal_lost: false };
         Ok(Self { handle, opened, thread })
     }
 
@@ -171,6 +201,11 @@ impl Host {
             Exit::Failed { reason, kind: FailureKind::Panicked }
         })
     }
+}
+
+fn spawn(turn: impl FnOnce() -> Exit + Send + 'static) -> Result<JoinHandle<Exit>, StartError> {
+    let builder = thread::Builder::new().name("bitcraps-node".to_owned());
+    builder.spawn(turn).map_err(StartError::Thread)
 }
 
 impl From<JournalError> for Exit {

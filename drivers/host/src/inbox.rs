@@ -13,7 +13,8 @@ use bitcraps_protocol::block::Height;
 use bitcraps_protocol::event::{
     Command, CommandId, Direction, Endpoint, Event, LinkId, LinkKind, Notice, Refusal,
 };
-use bitcraps_protocol::node::Node;
+use bitcraps_protocol::light::{Proven, Subject};
+use bitcraps_protocol::node::{NoProof, Node};
 use bytes::Bytes;
 
 use crate::links::LinkSink;
@@ -41,6 +42,9 @@ pub type Reply = Box<dyn FnOnce(Result<CommandId, Refusal>) + Send>;
 /// Looks at the node on its own thread.
 pub type Question = Box<dyn FnOnce(&Node) + Send>;
 
+/// Gets what a light node had proved to it, or why nothing was.
+pub type ProofReply = Box<dyn FnOnce(Result<Proven, NoProof>) + Send>;
+
 /// Gets records of final blocks, or why they cannot be read.
 pub type Readout = Box<dyn FnOnce(Result<Vec<(Height, Bytes)>, String>) + Send>;
 
@@ -65,6 +69,8 @@ pub enum Input {
     Query(Question),
     /// Somebody wants to read final blocks, from this height on.
     Blocks(Height, Readout),
+    /// Somebody wants something proved by the neighbours of a light node.
+    Prove(Subject, ProofReply),
     /// Somebody wants to hear notices.
     Subscribe(Observer),
     /// A transport, by its tag, can dial.
@@ -226,6 +232,7 @@ impl Input {
             Self::Submit(..)
             | Self::Query(_)
             | Self::Blocks(..)
+            | Self::Prove(..)
             | Self::Subscribe(_)
             | Self::Dialer(..) => true,
             Self::Event(event) => {
@@ -382,6 +389,7 @@ mod tests {
                 Input::Submit(..) => "submit".into(),
                 Input::Query(_) => "query".into(),
                 Input::Blocks(..) => "blocks".into(),
+                Input::Prove(..) => "prove".into(),
                 Input::Subscribe(_) => "subscribe".into(),
                 Input::Dialer(transport, _) => format!("dialer {transport}"),
             })

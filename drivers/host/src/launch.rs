@@ -74,6 +74,7 @@ impl Launched {
             config: policy,
             accept_lost_journal,
             history: config.history.value,
+            light: config.light.value,
         };
         let host = Host::start(options)?;
         log_notices(&host.handle(), address);

@@ -33,6 +33,7 @@ pub mod inbox;
 pub mod journal;
 pub mod lan;
 pub mod launch;
+mod light;
 mod links;
 pub mod lock;
 #[cfg(loom)]

@@ -34,12 +34,13 @@ Options:
                          Who is admitted and never banned, and who is not; * stands for any text
   --history archive|full|light
                          How many blocks to keep [default: archive]
+  --light                Follow headers and proofs only: no blocks, no state, no votes
   --log FILTER           What to log to standard error, such as debug
   --accept-lost-journal  Vote although the journal of this identity was lost; it may break its
                          promises, and be punished: only where nobody can vouch for it
   --help, --version
 
-Every option but the last four can be said as a variable too: BITCRAPS_DATA_DIR, BITCRAPS_LISTEN …
+Every option but the last three can be said as a variable too: BITCRAPS_DATA_DIR, BITCRAPS_LISTEN …
 A sealed identity is opened with the passphrase in the file that BITCRAPS_PASSPHRASE_FILE names, or
 in BITCRAPS_PASSPHRASE.
 
@@ -86,6 +87,10 @@ pub(crate) fn read(arguments: impl IntoIterator<Item = OsString>) -> Result<Aske
             }
             Arg::Long("accept-lost-journal") => {
                 read.accept_lost_journal = true;
+                continue;
+            }
+            Arg::Long("light") => {
+                read.flags.layer.set("light", "on".into());
                 continue;
             }
             Arg::Long(name) => name.to_owned(),

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use bitcraps_host::backup::{self, Backup, BackupError, Records, Target};
+use bitcraps_host::backup::{self, Backup, BackupError, Listing, Records, Target};
 use bitcraps_protocol::block::Height;
 use bitcraps_protocol::chain::Genesis;
 use bitcraps_protocol::event::Position;
@@ -67,7 +67,7 @@ pub struct Source {
 impl Source {
     /// The newest backup in `target` that another one can build upon.
     pub fn newest(&self, target: &dyn Target) -> Result<Option<Backup>, BackupError> {
-        let mut backups = backup::list(target)?;
+        let mut backups = backup::list(target)?.backups;
         backups.retain(|it| self.is_own(it));
         let whole = |it: &&Backup| backup::chain(&backups, it).is_ok();
         Ok(backups.iter().rev().find(whole).cloned())
@@ -92,8 +92,12 @@ impl Source {
             let created = backup.map_or(0, |backup| backup.created);
             Duration::from_secs(unix_seconds().saturating_sub(created))
         };
-        let own: Vec<Backup> =
-            backup::list(target)?.into_iter().filter(|it| self.is_own(it)).collect();
+        let Listing { backups, unreadable } = backup::list(target)?;
+        let own: Vec<Backup> = backups.into_iter().filter(|it| self.is_own(it)).collect();
+        for error in &unreadable {
+            let error = bitcraps_host::exit::sentence(chain_of(error));
+            tracing::warn!(error, "a backup cannot be read; nothing is removed until it is gone");
+        }
         let newest_full = own.iter().rfind(|it| it.after == Height(0));
         if age(newest_full) >= FULL_EVERY {
             self.create(target, true)?;
@@ -101,6 +105,10 @@ impl Source {
             self.create(target, false)?;
         } else {
             return Ok(EVERY - age(own.last()));
+        }
+        // What an unreadable one needs cannot be said.
+        if !unreadable.is_empty() {
+            return Ok(EVERY);
         }
         let oldest = hours_ago(KEPT_DAYS * 24);
         for old in backup::obsolete(&own, oldest) {

@@ -1,8 +1,8 @@
 //! `backup create|list|verify|restore|prune`.
 
-use bitcraps_host::Identity;
-use bitcraps_host::backup::{self, Backup, Target};
+use bitcraps_host::backup::{self, Backup, BackupError, Listing, Target};
 use bitcraps_host::lock::Lock;
+use bitcraps_host::{Identity, exit};
 use bitcraps_protocol::block::Height;
 use bitcraps_tokio::backup::{Source, Verified, hours_ago, verify};
 use bitcraps_tokio::config::Config;
@@ -11,7 +11,7 @@ use bitcraps_tokio::target;
 use serde::Serialize;
 
 use crate::cli::{Backup as Command, Place};
-use crate::exit::Usage;
+use crate::exit::{No, Usage};
 use crate::keys;
 use crate::output::{Output, grouped};
 
@@ -65,10 +65,11 @@ pub(crate) fn run(config: &Config, command: Command, output: Output) -> anyhow::
             Ok(())
         }
         Command::List { target } => {
-            let backups = backup::list(&*target_of(config, &target)?)?;
+            let Listing { backups, unreadable } = backup::list(&*target_of(config, &target)?)?;
             let views: Vec<View> = backups.iter().map(View::of).collect();
             let words = || views.iter().map(|view| view.words() + "\n").collect::<String>();
-            Ok(output.answer(&views, words)?)
+            output.answer(&views, words)?;
+            all_readable(&unreadable)
         }
         Command::Verify { target, name } => {
             let target = target_of(config, &target)?;
@@ -90,7 +91,9 @@ pub(crate) fn run(config: &Config, command: Command, output: Output) -> anyhow::
         }
         Command::Prune { target, keep_days, unfinished_hours, dry_run } => {
             let target = target_of(config, &target)?;
-            let backups = backup::list(&*target)?;
+            let Listing { backups, unreadable } = backup::list(&*target)?;
+            // What an unreadable one needs cannot be said.
+            all_readable(&unreadable)?;
             let obsolete = backup::obsolete(&backups, hours_ago(keep_days.saturating_mul(24)));
             let unfinished = target.leftovers(hours_ago(unfinished_hours))?;
             if !dry_run {
@@ -109,6 +112,15 @@ pub(crate) fn run(config: &Config, command: Command, output: Output) -> anyhow::
             };
             Ok(output.answer(&view, words)?)
         }
+    }
+}
+
+/// Refuses to go on, or to end well, where something could not be read.
+fn all_readable(unreadable: &[BackupError]) -> anyhow::Result<()> {
+    let each = |error: &BackupError| exit::sentence(anyhow::Chain::new(error));
+    match unreadable {
+        [] => Ok(()),
+        unreadable => Err(No(unreadable.iter().map(each).collect::<Vec<_>>().join("; ")).into()),
     }
 }
 
@@ -146,7 +158,7 @@ fn chain_of(
     name: Option<&str>,
 ) -> anyhow::Result<(Vec<Backup>, Identity)> {
     let identity = identity(home)?;
-    let backups = backup::list(target)?;
+    let Listing { backups, .. } = backup::list(target)?;
     let is_wanted = |backup: &&Backup| match name {
         Some(name) => backup.name == name,
         None => backup.origin.peer == identity.keypair.peer(),

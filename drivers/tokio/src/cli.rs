@@ -399,6 +399,10 @@ pub(crate) struct NodeFlags {
     /// [default: archive]
     #[arg(long, value_name = "archive|full|light")]
     pub(crate) history: Option<String>,
+    /// Follow headers and proofs only: no blocks, no state, no votes; others prove what is asked
+    /// [env: BITCRAPS_LIGHT=on]
+    #[arg(long)]
+    pub(crate) light: bool,
     /// Make backups in this directory or s3://BUCKET/PREFIX, every hour and in full once a day, and
     /// keep them for 30 days [env: BITCRAPS_BACKUP=]
     #[arg(long, value_name = "PLACE")]

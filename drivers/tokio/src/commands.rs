@@ -227,7 +227,10 @@ impl Session {
             None => self.client.status().await?.address,
         };
         let account = self.client.account(&id).await?;
-        self.output.answer(&account, || format!("{} chips", grouped(account.balance)))?;
+        self.output.answer(&account, || {
+            let proved = account.proved_at.map(|height| format!(", proved at block {height}"));
+            format!("{} chips{}", grouped(account.balance), proved.unwrap_or_default())
+        })?;
         Ok(())
     }
 

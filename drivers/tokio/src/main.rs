@@ -87,6 +87,7 @@ fn configuration(cli: &Cli) -> Result<Loaded, config::Problems> {
         allow: node.allow.clone(),
         deny: node.deny.clone(),
         history: node.history.clone(),
+        light: node.light.then(|| "on".to_owned()),
         backup: node.backup.clone(),
         log: cli.global.log.clone(),
     };

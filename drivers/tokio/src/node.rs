@@ -152,6 +152,7 @@ fn say_ready(running: &Running, output: Output) -> anyhow::Result<()> {
     }
     let role = match status.validator {
         Some(index) => format!("validator {index} (of {}, counted from 0)", status.validators),
+        None if status.light => "a light node".into(),
         None => "player".into(),
     };
     output.answer(&ready, || {

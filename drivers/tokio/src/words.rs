@@ -19,6 +19,7 @@ pub(crate) fn status(view: &StatusView) -> String {
     let mut text = String::new();
     let role = match view.validator {
         Some(index) => format!("validator {index} (of {}, counted from 0)", view.validators),
+        None if view.light => "light node: headers and proofs only".to_owned(),
         None => format!("player; {} validators decide", view.validators),
     };
     line(&mut text, "address", &view.address);

@@ -57,6 +57,11 @@ impl PartId {
         self.depth <= DEPTH && self.index >> self.depth == 0
     }
 
+    /// The bucket in which an entry of this key lies, if there is one.
+    pub fn holding(key: &Key) -> Self {
+        Self { depth: DEPTH, index: bucket_of(key) }
+    }
+
     /// Its two halves; `None` if it is one bucket.
     pub fn halves(self) -> Option<[Self; 2]> {
         let depth = self.depth + 1;
@@ -91,6 +96,13 @@ impl Part {
     /// Whether it holds no entry.
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()
+    }
+
+    /// Whether this proves that nothing lies under `key` in the state behind `root`.
+    pub fn lacks(&self, key: &Key, root: &Hash) -> bool {
+        self.id == PartId::holding(key)
+            && self.root() == Some(*root)
+            && self.entries.iter().all(|(other, _)| other != key)
     }
 
     /// The only state root under which this is the whole part, or `None` if it is none at all.

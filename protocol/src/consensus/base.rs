@@ -47,7 +47,8 @@ impl Consensus {
     /// Writes a base after the block of this header was decided, if one is due. What follows on
     /// `path` is about to be decided and need not be said again.
     pub(super) fn write_base_if_due(&mut self, header: &Header, path: &[BlockHash]) {
-        if header.height.0.is_multiple_of(self.base_every) {
+        let is_wanted = core::mem::take(&mut self.base_wanted);
+        if is_wanted || header.height.0.is_multiple_of(self.base_every) {
             self.write_base(*header, true, path);
         }
     }

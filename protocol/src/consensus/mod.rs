@@ -165,6 +165,8 @@ pub enum Input {
         /// Its state.
         parts: Vec<Entry>,
     },
+    /// A base is wanted after the next block that becomes final, besides those that are due.
+    BaseWanted,
     /// Whether a whole state is being fetched, so that the blocks below it are not.
     Fetching(bool),
     /// What the wall clock says, to be stated in votes.
@@ -298,6 +300,8 @@ pub struct Consensus {
     ballot: Ballot,
     /// A base is written at every multiple of so many blocks.
     base_every: u64,
+    /// Whether one is wanted after the next final block, whatever its height.
+    base_wanted: bool,
     /// One's own finalize votes whose blocks are not final yet, by view.
     unfinal: BTreeMap<View, Vote>,
     /// One's own votes that are not durable yet, oldest first.
@@ -354,6 +358,7 @@ impl Consensus {
             context,
             ballot: Ballot::new(validators.hooks().clone()),
             base_every: u64::MAX,
+            base_wanted: false,
             validators,
             signer,
             config,
@@ -402,6 +407,7 @@ impl Consensus {
             Input::Validated { block, valid } => self.on_validated(block, valid),
             Input::Loaded { height, decided } => self.on_loaded(height, decided),
             Input::Snapshot { certified, parts } => self.take_snapshot(certified, parts),
+            Input::BaseWanted => self.base_wanted = true,
             Input::Fetching(is_fetching) => self.sync.hold_off(is_fetching),
             Input::WallClock(time) => self.wall = Some((time, now)),
             Input::Tick => {}

@@ -89,6 +89,12 @@ pub enum Input {
         /// The first number that still matters.
         below: u64,
     },
+    /// The peer of this link takes no part in broadcasts: none is pushed or announced to it any
+    /// more, and none of its is heard.
+    Quiet {
+        /// Which.
+        link: LinkId,
+    },
     /// What this link delivered has made work beyond what its budget was told of before.
     Spent {
         /// Which.

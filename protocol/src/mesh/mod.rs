@@ -185,6 +185,7 @@ impl Mesh {
                 self.links.values_mut().for_each(|known| known.pass(series, below));
                 self.spread(now, broadcast::Input::Past { series, below });
             }
+            Input::Quiet { link } => self.spread(now, broadcast::Input::LinkDown { link }),
             Input::Spent { link, work } => {
                 if self.links.get_mut(&link).is_some_and(|known| !known.spend_work(now, work)) {
                     self.fail(now, link, Fault::Flooding);

@@ -5,8 +5,10 @@
 
 mod budgets;
 mod dice;
+mod light;
 mod packet;
 mod routes;
+mod show;
 #[cfg(feature = "simulation")]
 mod simulated;
 mod snapshots;
@@ -35,6 +37,7 @@ use crate::event::{Action, Command, CommandId, Event, LinkId, Notice, Position, 
 use crate::hooks::Hooks;
 use crate::identity::{Address, Context, Epoch, Keypair, PeerId, ProofOfWork};
 use crate::journal::Entry;
+use crate::light::Recent;
 use crate::mesh::{self, Attempt, Buckets, Mesh};
 use crate::receipt::Rolls;
 use crate::rng::Rng;
@@ -43,6 +46,7 @@ use crate::time::{BlockTime, Time};
 use crate::wire::{Hash, List};
 
 pub use crate::consensus::Past;
+pub use light::{LightAction, LightNode, LightSetup, NoProof, QuestionId};
 #[cfg(not(feature = "simulation"))]
 pub(crate) use packet::Packet;
 #[cfg(feature = "simulation")]
@@ -165,6 +169,10 @@ pub struct Node {
     to_follow: bool,
     /// What proves the newest rolls.
     rolls: Rolls,
+    /// What light nodes are shown.
+    recent: Recent,
+    /// Links to light nodes. Bounded by the mesh's number of links.
+    light_links: BTreeSet<LinkId>,
     openings: Buckets<PeerId>,
     /// Commands of this node that are not final yet. Bounded by the mempool's bound per sender.
     commands: BTreeSet<CommandId>,
@@ -253,6 +261,8 @@ impl Node {
             rolling: BTreeMap::new(),
             to_follow: true,
             rolls,
+            recent: Recent::default(),
+            light_links: BTreeSet::new(),
             openings: Buckets::new(config.openings, OPENERS),
             commands: BTreeSet::new(),
             snapshots: Snapshots::new(config.snapshots),

@@ -8,6 +8,7 @@ use crate::beacon::{CoinShare, DiceKeyId};
 use crate::block::{BlockHash, ValidatorIndex, View};
 use crate::chain::{Answer, Genesis, PartId, SignedTransaction};
 use crate::consensus::{Certified, Message, Statement, Vote};
+use crate::light;
 use crate::mesh::{Lane, PAYLOAD_BYTES, Serial};
 use crate::wire::{Malformed, decode, encode};
 
@@ -76,6 +77,11 @@ pub enum Packet {
         /// What the neighbour says.
         answer: Answer,
     },
+    /// Asks a neighbour for headers and proofs. Whoever does is a light node: it wants no gossip,
+    /// and there is nothing to ask it for.
+    AskLight(light::Question),
+    /// Answers that.
+    Light(light::Answer),
 }
 
 impl Packet {
@@ -108,9 +114,10 @@ impl Packet {
             Self::AskShares { .. }
             | Self::AskGenesis
             | Self::AskSnapshot
-            | Self::AskPart { .. } => Lane::Control,
+            | Self::AskPart { .. }
+            | Self::AskLight(_) => Lane::Control,
             Self::KeyGeneration(_) | Self::Transaction(_) => Lane::Transactions,
-            Self::Genesis(_) | Self::Snapshot(_) | Self::Part { .. } => Lane::Sync,
+            Self::Genesis(_) | Self::Snapshot(_) | Self::Part { .. } | Self::Light(_) => Lane::Sync,
         }
     }
 
@@ -124,6 +131,12 @@ impl Packet {
             // An answer for each validator.
             Self::AskShares { .. } => 5,
             Self::AskSnapshot | Self::AskPart { .. } => 1,
+            Self::AskLight(question) => match question.subject {
+                light::Subject::Headers => 1,
+                light::Subject::Entry(_) => 5,
+                // Checks a quorum's shares of the coin.
+                light::Subject::Receipt { .. } => 1000,
+            },
             Self::Consensus(message) => match message {
                 Message::Inquiry(_) | Message::Testimony(_) | Message::Request(_) => 1,
                 Message::Proposal(_)
@@ -139,7 +152,8 @@ impl Packet {
             | Self::Transaction(_)
             | Self::Genesis(_)
             | Self::Snapshot(_)
-            | Self::Part { .. } => 0,
+            | Self::Part { .. }
+            | Self::Light(_) => 0,
         }
     }
 
@@ -159,7 +173,9 @@ impl Packet {
             | Self::AskSnapshot
             | Self::Snapshot(_)
             | Self::AskPart { .. }
-            | Self::Part { .. } => return None,
+            | Self::Part { .. }
+            | Self::AskLight(_)
+            | Self::Light(_) => return None,
         };
         let (series, view) = match message {
             Message::Proposal(proposal) => (FINAL_VIEWS, proposal.vote.view()),
@@ -203,7 +219,9 @@ impl Packet {
             | Self::AskSnapshot
             | Self::Snapshot(_)
             | Self::AskPart { .. }
-            | Self::Part { .. } => false,
+            | Self::Part { .. }
+            | Self::AskLight(_)
+            | Self::Light(_) => false,
         }
     }
 }

@@ -176,6 +176,7 @@ impl Node {
             mesh::Output::PeerDown { link, peer } => {
                 self.consensus.handle(self.now, consensus::Input::LinkDown { link });
                 self.tell_download(download::Input::LinkDown { link });
+                self.light_links.remove(&link);
                 if !self.mesh.is_linked(peer) {
                     self.notify(Notice::PeerDown { peer });
                 }
@@ -220,7 +221,9 @@ impl Node {
             | Packet::AskSnapshot
             | Packet::Snapshot(_)
             | Packet::AskPart { .. }
-            | Packet::Part { .. } => None,
+            | Packet::Part { .. }
+            | Packet::AskLight(_)
+            | Packet::Light(_) => None,
         }
     }
 
@@ -258,6 +261,9 @@ impl Node {
             Packet::Snapshot(certified) => self.on_snapshot(link, certified),
             Packet::AskPart { block, part } => self.give_part(link, block, part),
             Packet::Part { block, answer } => self.on_part(link, block, answer),
+            Packet::AskLight(question) => self.show(link, question),
+            // Only a light node asks for it, and a light node is another machine.
+            Packet::Light(_) => self.penalise(link, Fault::Unsolicited),
         }
     }
 
@@ -456,6 +462,7 @@ impl Node {
         self.offer_pause = OFFER_INTERVAL;
         self.snapshots.keep_state(&hash, self.chain.state());
         self.rolls.note(&block.header, &block.body, finalization, self.chain.state());
+        self.recent.note(&block.header, finalization);
         let effects = finalized.effects;
         if effects.key_generation {
             self.expect_work();

@@ -61,8 +61,10 @@ impl Default for SnapshotConfig {
 pub(super) struct Snapshots {
     config: SnapshotConfig,
     forming: Option<Forming>,
-    /// Whether the next block is one to make a snapshot of, whatever its height.
+    /// Whether the owner wants one.
     is_wanted: bool,
+    /// Whether the next block is the one that it is made of: consensus begins anew there.
+    is_next: bool,
     /// The height of the newest one.
     newest: Option<Height>,
     /// Oldest first.
@@ -109,6 +111,7 @@ impl Snapshots {
             config,
             forming: None,
             is_wanted: false,
+            is_next: false,
             newest: None,
             kept: VecDeque::new(),
             download: None,
@@ -137,9 +140,7 @@ impl Snapshots {
     /// A block was decided: it may be one to make a snapshot of, or prove that one is final.
     pub(super) fn note(&mut self, decided: &Decided) {
         let header = decided.block.header;
-        let is_wanted = self.is_wanted && self.forming.is_none();
-        if is_wanted || self.is_due_at(header.height) {
-            self.is_wanted &= !is_wanted;
+        if core::mem::take(&mut self.is_next) || self.is_due_at(header.height) {
             self.forming = Some(Forming {
                 header,
                 notarization: decided.notarization.clone(),
@@ -210,6 +211,10 @@ impl Node {
             let input = consensus::Input::Snapshot { certified: certified.clone(), parts };
             self.consensus.handle(self.now, input);
             self.snapshots.keep(certified, state);
+        }
+        if self.snapshots.is_wanted && self.snapshots.forming.is_none() {
+            (self.snapshots.is_wanted, self.snapshots.is_next) = (false, true);
+            self.consensus.handle(self.now, consensus::Input::BaseWanted);
         }
         let ahead = self.consensus.finalized_elsewhere().0;
         let gap = ahead.saturating_sub(self.consensus.finalized().height.0);
@@ -442,6 +447,7 @@ impl Node {
             })?;
             self.chain.finalize(&header.hash());
             self.rolls.note(&header, &body, finalization.as_ref(), self.chain.state());
+            self.recent.note(&header, finalization.as_ref());
         }
         Ok(())
     }

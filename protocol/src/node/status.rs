@@ -10,10 +10,10 @@ use serde::Serialize;
 use super::Node;
 use crate::beacon::generation::{Generation, Stage};
 use crate::block::{BlockHash, Height, ValidatorIndex, View};
-use crate::consensus::Progress;
+use crate::consensus::{Progress, ValidatorSet};
 use crate::event::LinkId;
 use crate::identity::{Epoch, NetworkId, PeerId};
-use crate::mesh::Pattern;
+use crate::mesh::{Ban, Mesh, Pattern, PeerLink};
 use crate::time::BlockTime;
 use crate::wire::Hash;
 
@@ -30,6 +30,8 @@ pub struct Status {
     pub name: String,
     /// Its index among the validators, if it is one.
     pub validator: Option<u16>,
+    /// Whether it follows headers and proofs only.
+    pub light: bool,
     /// n, how many validators there are.
     pub validators: u16,
     /// q = n − f, how many decide.
@@ -129,25 +131,37 @@ pub struct RelayedStatus {
     pub validator: u16,
 }
 
+/// The established links.
+pub(super) fn peers(mesh: &Mesh, validators: &ValidatorSet) -> Vec<PeerStatus> {
+    let status = |known: PeerLink<'_>| PeerStatus {
+        peer: known.address.peer,
+        link: known.link,
+        transport: known.endpoint.transport,
+        round_trip: known.round_trip,
+        endpoint: String::from_utf8_lossy(&known.endpoint.bytes).into_owned(),
+        validator: validators.index(&known.address.peer).map(|index| index.0),
+        points: known.points,
+    };
+    mesh.peers().map(status).collect()
+}
+
+/// The bans in force.
+pub(super) fn bans(mesh: &Mesh) -> Vec<BanStatus> {
+    let status =
+        |ban: Ban| BanStatus { culprit: ban.culprit.to_string(), remaining: ban.remaining };
+    mesh.bans().map(status).collect()
+}
+
+/// Patterns as people write them.
+pub(super) fn texts(patterns: &[Pattern]) -> Vec<String> {
+    patterns.iter().map(Pattern::to_string).collect()
+}
+
 impl Node {
     /// The node's condition now.
     pub fn status(&self) -> Status {
         let validators = self.consensus.validators();
         let finalized = self.consensus.finalized();
-        let peers = self.mesh.peers().map(|known| PeerStatus {
-            peer: known.address.peer,
-            link: known.link,
-            transport: known.endpoint.transport,
-            round_trip: known.round_trip,
-            endpoint: String::from_utf8_lossy(&known.endpoint.bytes).into_owned(),
-            validator: validators.index(&known.address.peer).map(|index| index.0),
-            points: known.points,
-        });
-        let bans = self
-            .mesh
-            .bans()
-            .map(|ban| BanStatus { culprit: ban.culprit.to_string(), remaining: ban.remaining });
-        let texts = |patterns: &[Pattern]| patterns.iter().map(Pattern::to_string).collect();
         let others = validators.indexes().filter_map(|index| {
             let peer = validators.peer(index)?;
             let relayed = peer != self.address.peer && !self.mesh.is_linked(peer);
@@ -156,9 +170,10 @@ impl Node {
         });
         Status {
             relayed: others.collect(),
-            bans: bans.collect(),
+            bans: bans(&self.mesh),
             allow: texts(&self.mesh.access().allow),
             deny: texts(&self.mesh.access().deny),
+            light: false,
             address: self.address.to_string(),
             peer: self.address.peer,
             network: self.chain.network(),
@@ -174,7 +189,7 @@ impl Node {
             state_root: finalized.commitments.state,
             time: finalized.time,
             snapshot: self.snapshots.newest(),
-            peers: peers.collect(),
+            peers: peers(&self.mesh, validators),
             waiting_transactions: self.chain.mempool_len() as u32,
             insecure_dealer: self.genesis.is_insecure(),
             dice_threshold: self.genesis.dice_threshold(),

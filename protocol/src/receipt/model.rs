@@ -14,6 +14,7 @@ use crate::chain::{
 use crate::consensus::{Finalization, Statement};
 use crate::craps::Bet;
 use crate::identity::{Address, Context, Domain, Epoch, Keypair, ProofOfWork, Signature};
+use crate::light::Recent;
 use crate::rng::Rng;
 use crate::time::BlockTime;
 use crate::wire::{Hash, Text};
@@ -28,6 +29,7 @@ pub(crate) struct Net {
     pub(crate) keys: Vec<Keypair>,
     pub(crate) chain: Chain,
     pub(crate) rolls: Rolls,
+    pub(crate) recent: Recent,
     pub(crate) tip: (Hash, Slot),
     /// The next nonce of each player.
     pub(crate) nonces: Vec<u64>,
@@ -70,6 +72,7 @@ impl Net {
         let mut net = Self {
             chain: Chain::new(&genesis),
             rolls: Rolls::new(List::new(peers).unwrap()),
+            recent: Recent::default(),
             tip: (genesis.network(), slot),
             nonces: vec![0; keys.len()],
             is_signed: true,
@@ -139,6 +142,7 @@ impl Net {
         self.dice.extend(self.history.note(&header, &Body::of(&header, &body).unwrap()));
         let finalization = self.is_signed.then(|| self.sign(&header));
         self.rolls.note(&header, &body, finalization.as_ref(), self.chain.state());
+        self.recent.note(&header, finalization.as_ref());
         self.tip = (header.hash(), slot);
     }
 

@@ -14,6 +14,7 @@ mod hand_file;
 mod hands;
 mod hub;
 mod invite;
+mod light;
 mod odds;
 mod odds_memory;
 mod outcome;
@@ -56,7 +57,8 @@ pub fn status(status: &Status) -> StatusView {
 /// `GET /v1/accounts/{id}`: what an account holds; one that does not exist holds nothing. `id` is
 /// an address or the hexadecimal digits of its key.
 pub fn account(state: &State, id: &str) -> Result<AccountView, Failure> {
-    Ok(AccountView::of(state, peer(id)?))
+    let peer = peer(id)?;
+    Ok(AccountView::of(peer, state.account(&peer)))
 }
 
 /// `GET /v1/supply`: where all chips are.
@@ -72,10 +74,12 @@ pub fn tables(state: &State) -> Vec<TableSummary> {
 
 /// `GET /v1/tables/{id}`: one table with everything on it.
 pub fn table(state: &State, id: TableId) -> Result<TableView, Failure> {
-    let entry = state
-        .table(id)
-        .ok_or_else(|| Failure::new(Code::NotFound, format!("there is no open table {}", id.0)))?;
+    let entry = state.table(id).ok_or_else(|| no_table(id))?;
     Ok(TableView::of(id, entry, state.is_dealt()))
+}
+
+fn no_table(id: TableId) -> Failure {
+    Failure::new(Code::NotFound, format!("there is no open table {}", id.0))
 }
 
 /// `GET /v1/events`: how a notice is told to programs.

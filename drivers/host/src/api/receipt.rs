@@ -1,6 +1,6 @@
 //! Receipts as JSON states them: the bytes that prove a roll, and what they show.
 
-use bitcraps_protocol::block::ValidatorIndex;
+use bitcraps_protocol::block::{Header, ValidatorIndex};
 use bitcraps_protocol::chain::{Genesis, TableId};
 use bitcraps_protocol::craps::{Outcome, Player, Round};
 use bitcraps_protocol::identity::PeerId;
@@ -90,9 +90,7 @@ pub struct HeaderView {
 
 /// `GET /v1/header`: the header of the newest final block.
 pub fn header(node: &Node) -> HeaderView {
-    let header = node.header();
-    let hash = node.status().block.to_string();
-    HeaderView { height: header.height.0, hash, header: hex(&encode(header)) }
+    HeaderView::of(node.header())
 }
 
 /// `GET /v1/tables/{id}/rolls/{round}/receipt`, its first half, on the node's thread: what the
@@ -128,6 +126,14 @@ fn no_receipt(none: NoReceipt) -> Failure {
         NoReceipt::BadCoin(_) => Code::Failed,
     };
     Failure::new(code, none.to_string())
+}
+
+impl HeaderView {
+    /// A header as JSON states it.
+    pub fn of(header: &Header) -> Self {
+        let hash = header.hash().to_string();
+        Self { height: header.height.0, hash, header: hex(&encode(header)) }
+    }
 }
 
 impl ReceiptView {

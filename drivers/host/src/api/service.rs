@@ -18,7 +18,9 @@ use super::hub::{Hub, Patience};
 use super::invite::Inviter;
 use super::odds_memory::OddsMemory;
 use super::route::{GET, Route};
-use super::{Code, Failure, Outcome, SnapshotView, TransactionRequest, TransactionView, ask};
+use super::{
+    Code, Failure, Outcome, SnapshotView, TransactionRequest, TransactionView, ask, light,
+};
 use crate::Handle;
 use crate::audit::Auditor;
 use crate::sync::StdArc;
@@ -33,6 +35,7 @@ pub struct Service {
     inviter: Inviter,
     auditor: Auditor,
     odds: StdArc<OddsMemory>,
+    is_light: bool,
 }
 
 impl Service {
@@ -42,7 +45,8 @@ impl Service {
         let hub = Hub::new();
         handle.subscribe(Hub::listener(&hub));
         let odds = StdArc::new(OddsMemory::new());
-        Self { handle, hub, inviter: Inviter::new(data_dir, hints), auditor, odds }
+        let is_light = handle.status().light;
+        Self { handle, hub, inviter: Inviter::new(data_dir, hints), auditor, odds, is_light }
     }
 
     /// Follows outcomes and events.
@@ -88,6 +92,9 @@ impl Service {
         body: &[u8],
         patience: Patience<'_>,
     ) -> Result<Answer, Failure> {
+        if self.is_light {
+            return self.find_proved(route).await;
+        }
         let handle = &self.handle;
         Ok(match route {
             Route::Status => Answer::of(&super::status(&handle.status())),
@@ -131,6 +138,33 @@ impl Service {
                 Answer::json(202, json(&SnapshotView { newest: status.snapshot.map(|it| it.0) }))
             }
             Route::Events => Answer::lines(Lines::Events(self.hub.watch())),
+        })
+    }
+
+    /// What a light node answers: what it knows by headers, and what neighbours prove to it.
+    async fn find_proved(&self, route: Route) -> Result<Answer, Failure> {
+        let handle = &self.handle;
+        Ok(match route {
+            Route::Status => Answer::of(&super::status(&handle.status())),
+            Route::Account(id) => Answer::of(&light::account(handle, &id).await?),
+            Route::Table(id) => Answer::of(&light::table(handle, id).await?),
+            Route::Odds(id) => {
+                let (rules, odds) = (light::table(handle, id).await?.rules, self.odds.clone());
+                Answer::json(200, elsewhere(move || Ok(odds.of(rules))).await?)
+            }
+            Route::Receipt(table, round, player) => {
+                Answer::of(&light::receipt(handle, table, round, player).await?)
+            }
+            Route::Header => Answer::of(&light::header(handle).await?),
+            Route::Events => Answer::lines(Lines::Events(self.hub.watch())),
+            Route::Supply => return Err(light::refuses("add up all chips")),
+            Route::Tables => return Err(light::refuses("list the tables")),
+            Route::Hands(_) => return Err(light::refuses("export hands")),
+            Route::Blocks(_) => return Err(light::refuses("show blocks")),
+            Route::Submit => return Err(light::refuses("play or pay")),
+            Route::Transaction { .. } => return Err(light::refuses("follow transactions")),
+            Route::Invite => return Err(light::refuses("invite")),
+            Route::Snapshot => return Err(light::refuses("make snapshots")),
         })
     }
 

@@ -1,9 +1,10 @@
 //! What is answered, as JSON states it.
 
-use bitcraps_protocol::chain::{State, TableEntry, TableId, TransactionId};
+use bitcraps_protocol::chain::{TableEntry, TableId, TransactionId};
 use bitcraps_protocol::craps::{Dice, Number, Phase, Player, Rules};
 use bitcraps_protocol::event::Notice;
 use bitcraps_protocol::identity::PeerId;
+use bitcraps_protocol::ledger::Account;
 use bitcraps_protocol::node::{Node, Status};
 use bitcraps_protocol::time::BlockTime;
 use serde::{Deserialize, Serialize};
@@ -23,6 +24,9 @@ pub struct StatusView {
     pub name: String,
     /// The node's index among the validators, if it is one.
     pub validator: Option<u16>,
+    /// Whether it follows headers and proofs only.
+    #[serde(default)]
+    pub light: bool,
     /// How many validators there are.
     pub validators: u16,
     /// How many of them must vote for a block.
@@ -138,6 +142,9 @@ pub struct AccountView {
     pub balance: u64,
     /// The highest nonce it has used.
     pub nonce: u64,
+    /// The height of the block after which that was so, if a light node had it proved.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proved_at: Option<u64>,
 }
 
 /// A snapshot is wanted: it stands once the status names one above `newest`.
@@ -371,6 +378,7 @@ impl StatusView {
             network: status.network.to_string(),
             name: status.name.clone(),
             validator: status.validator,
+            light: status.light,
             validators: status.validators,
             quorum: status.quorum,
             tolerated_faults: status.tolerated_faults,
@@ -402,9 +410,9 @@ impl StatusView {
 }
 
 impl AccountView {
-    pub(super) fn of(state: &State, peer: PeerId) -> Self {
-        let account = state.account(&peer);
+    pub(super) fn of(peer: PeerId, account: Option<Account>) -> Self {
         Self {
+            proved_at: None,
             peer: peer.to_string(),
             exists: account.is_some(),
             balance: account.map_or(0, |account| account.balance.0),

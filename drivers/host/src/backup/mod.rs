@@ -203,13 +203,27 @@ pub(crate) fn proves_itself(record: &Record) -> bool {
     Entry::from_bytes(&record.bytes).is_ok_and(|entry| entry.proves_itself())
 }
 
-/// The backups in `target`, oldest first, as they say of themselves; believed only once they were
-/// read to their end.
-pub fn list(target: &dyn Target) -> Result<Vec<Backup>, BackupError> {
-    let backups = target.list()?.into_iter().map(look_at);
-    let mut backups = backups.collect::<Result<Vec<_>, _>>()?;
-    backups.sort_by_key(|backup| (backup.created, backup.newest));
-    Ok(backups)
+/// What is in a target.
+#[derive(Debug, Default)]
+pub struct Listing {
+    /// The backups, oldest first, as they say of themselves; believed only once they were read to
+    /// their end.
+    pub backups: Vec<Backup>,
+    /// What is called like a backup and cannot be read, each with the reason.
+    pub unreadable: Vec<BackupError>,
+}
+
+/// The backups in `target`. One that cannot be read hides no other.
+pub fn list(target: &dyn Target) -> Result<Listing, BackupError> {
+    let mut listing = Listing::default();
+    for found in target.list()? {
+        match found.and_then(look_at) {
+            Ok(backup) => listing.backups.push(backup),
+            Err(error) => listing.unreadable.push(error),
+        }
+    }
+    listing.backups.sort_by_key(|backup| (backup.created, backup.newest));
+    Ok(listing)
 }
 
 fn look_at(found: Found) -> Result<Backup, BackupError> {
@@ -435,7 +449,9 @@ mod tests {
             (data_dir(3), tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         let backup = made(from.path(), target.path(), 10);
         let kept = Directory::new(target.path());
-        assert_eq!(list(&kept).unwrap(), *from_ref(&backup));
+        let listing = list(&kept).unwrap();
+        assert_eq!(listing.backups, *from_ref(&backup));
+        assert!(listing.unreadable.is_empty());
         let mut records = Records::open(&kept, from_ref(&backup), &keypair());
         assert_eq!(records.genesis().unwrap(), GENESIS_BYTES);
         assert_eq!(records.by_ref().count(), 0);
@@ -505,6 +521,27 @@ mod tests {
     }
 
     #[test]
+    fn what_cannot_be_read_is_named_and_hides_no_other() {
+        let (from, target) = (data_dir(1), tempfile::tempdir().unwrap());
+        let backup = made(from.path(), target.path(), 10);
+        let whole = fs::read(target.path().join(&backup.name)).unwrap();
+        let put = |name: &str, bytes: &[u8]| fs::write(target.path().join(name), bytes).unwrap();
+        put("9-00000000-0-0.backup", &whole[..HEADER_BYTES - 1]);
+        put("noise.backup", &whole);
+        fs::create_dir(target.path().join("8-00000000-0-0.backup")).unwrap();
+        let listing = list(&Directory::new(target.path())).unwrap();
+        assert_eq!(listing.backups, [backup]);
+        let mut said: Vec<String> =
+            listing.unreadable.iter().map(|error| error.to_string()).collect();
+        said.sort();
+        let place = target.path().join("8-00000000-0-0.backup");
+        assert_eq!(said.len(), 3, "{said:?}");
+        assert_eq!(said[0], "9-00000000-0-0.backup is not a backup that this version can read");
+        assert!(said[1].starts_with(&format!("cannot read {}: ", place.display())), "{said:?}");
+        assert_eq!(said[2], "noise.backup is not a backup that this version can read");
+    }
+
+    #[test]
     fn what_was_never_finished_is_in_no_list_and_can_be_removed() {
         let target = tempfile::tempdir().unwrap();
         let kept = Directory::new(target.path());
@@ -519,7 +556,7 @@ mod tests {
         assert_eq!(kept.leftovers(11).unwrap(), Vec::<String>::new(), "it cleans up");
         // As a crash leaves it.
         std::mem::forget(begin());
-        assert_eq!(kept.list().unwrap(), []);
+        assert!(kept.list().unwrap().is_empty());
         assert_eq!(kept.leftovers(10).unwrap(), Vec::<String>::new(), "it may still be written");
         let left = kept.leftovers(11).unwrap();
         assert_eq!(left, ["10-0707070707070707.unfinished"]);

@@ -16,8 +16,9 @@ pub trait Target: fmt::Debug + Send + Sync {
     /// What people call it.
     fn place(&self) -> String;
 
-    /// All backups in it, in any order; none if it is not there yet.
-    fn list(&self) -> Result<Vec<Found>, BackupError>;
+    /// All backups in it, in any order, each with what it says or why it cannot be read; none if it
+    /// is not there yet.
+    fn list(&self) -> Result<Vec<Result<Found, BackupError>>, BackupError>;
 
     /// Begins one. What is written is a backup only once it was finished.
     fn begin(&self, header: &Header) -> Result<Box<dyn Unfinished + '_>, BackupError>;
@@ -88,7 +89,7 @@ impl Target for Directory {
         self.0.display().to_string()
     }
 
-    fn list(&self) -> Result<Vec<Found>, BackupError> {
+    fn list(&self) -> Result<Vec<Result<Found, BackupError>>, BackupError> {
         let found = |name: String| {
             let path = self.0.join(&name);
             let mut file = File::open(&path).map_err(BackupError::at(&path, "open"))?;
@@ -101,7 +102,7 @@ impl Target for Directory {
             };
             Ok(Found { name, header, bytes })
         };
-        self.names(EXTENSION)?.into_iter().map(found).collect()
+        Ok(self.names(EXTENSION)?.into_iter().map(found).collect())
     }
 
     fn begin(&self, header: &Header) -> Result<Box<dyn Unfinished + '_>, BackupError> {

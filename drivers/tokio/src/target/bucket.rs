@@ -183,7 +183,7 @@ impl Target for Bucket {
         self.place.clone()
     }
 
-    fn list(&self) -> Result<Vec<Found>, BackupError> {
+    fn list(&self) -> Result<Vec<Result<Found, BackupError>>, BackupError> {
         let listed = wait(self.store.list_with_delimiter(Some(&self.prefix)));
         let objects = listed.map_err(self.failed("", "list"))?.objects;
         let mut names = objects.into_iter().filter_map(|object| {
@@ -200,9 +200,7 @@ impl Target for Bucket {
             if looking.is_empty() {
                 return Ok(found);
             }
-            for found_one in wait(looking.join_all()) {
-                found.push(found_one?);
-            }
+            found.extend(wait(looking.join_all()));
         }
     }
 
@@ -242,7 +240,8 @@ impl Target for Bucket {
         if left.is_empty() {
             return Ok(left);
         }
-        for Found { name, header, .. } in self.list()? {
+        for found in self.list()? {
+            let Found { name, header, .. } = found?;
             // Whose parts are whose cannot be said then.
             let header = header.as_ref().and_then(Header::decode);
             let header = header.ok_or(BackupError::NotBackup { name })?;

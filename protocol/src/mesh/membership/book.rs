@@ -1,6 +1,6 @@
 //! The address book: where others may be found, and when to try again. HyParView's passive view.
 
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 use core::time::Duration;
 
@@ -23,6 +23,9 @@ const PLACES_OF_ONE: usize = 4;
 const FIRST: Duration = Duration::from_millis(100);
 /// After many, and where there was no room.
 const LONGEST: Duration = Duration::from_secs(15);
+/// The same between validators: without a quorum nothing goes on, and after a partition most of the
+/// time until there is one again would be this. A radio spends too much on every dial.
+const LONGEST_OF_VALIDATORS: Duration = Duration::from_secs(2);
 /// A link that lived as long as this was a success: what ended it is a new story.
 const SUCCESS: Duration = Duration::from_secs(10);
 /// While another link to the same peer is up.
@@ -48,6 +51,10 @@ pub(in crate::mesh) enum Ending {
 #[derive(Debug)]
 pub(super) struct Book {
     places: BTreeMap<Endpoint, Place>,
+    /// Who is dialled again before long; see [`LONGEST_OF_VALIDATORS`].
+    urgent: BTreeSet<PeerId>,
+    /// Transports on which nobody is.
+    radios: BTreeSet<u8>,
 }
 
 #[derive(Debug)]
@@ -74,7 +81,43 @@ enum State {
 
 impl Book {
     pub(super) const fn new() -> Self {
-        Self { places: BTreeMap::new() }
+        Self { places: BTreeMap::new(), urgent: BTreeSet::new(), radios: BTreeSet::new() }
+    }
+
+    /// These peers are dialled again before long.
+    pub(super) fn hurry(&mut self, peers: BTreeSet<PeerId>) {
+        self.urgent = peers;
+    }
+
+    /// A dial on this transport costs much.
+    pub(super) fn spare(&mut self, transport: u8) {
+        self.radios.insert(transport);
+    }
+
+    /// Whether a dial on this transport costs much.
+    pub(super) fn spares(&self, transport: u8) -> bool {
+        self.radios.contains(&transport)
+    }
+
+    /// How long to wait after many failures.
+    fn longest(&self, endpoint: &Endpoint, place: &Place) -> Duration {
+        let is_urgent = place.peer.is_some_and(|peer| self.urgent.contains(&peer));
+        if is_urgent && !self.spares(endpoint.transport) { LONGEST_OF_VALIDATORS } else { LONGEST }
+    }
+
+    /// What a place was good for ends.
+    fn end(&mut self, now: Time, endpoint: &Endpoint, ending: Ending, rng: &mut Rng) {
+        let Some(place) = self.places.get(endpoint) else { return };
+        let longest = self.longest(endpoint, place);
+        if let Some(place) = self.places.get_mut(endpoint) {
+            place.end(now, ending, longest, rng);
+        }
+    }
+
+    /// The places in such a state.
+    fn such(&self, is_such: impl Fn(&Place) -> bool) -> Vec<Endpoint> {
+        let such = self.places.iter().filter(|(_, place)| is_such(place));
+        such.map(|(endpoint, _)| endpoint.clone()).collect()
     }
 
     #[cfg(test)]
@@ -172,25 +215,24 @@ impl Book {
 
     /// The link to a place is gone.
     pub(super) fn unlinked(&mut self, now: Time, link: LinkId, ending: Ending, rng: &mut Rng) {
-        let linked = |place: &&mut Place| matches!(place.state, State::Linked { link: it, .. } if it == link);
-        if let Some(place) = self.places.values_mut().find(linked) {
-            place.end(now, ending, rng);
+        let linked =
+            |place: &Place| matches!(place.state, State::Linked { link: it, .. } if it == link);
+        for endpoint in self.such(linked) {
+            self.end(now, &endpoint, ending, rng);
         }
     }
 
     /// A dial came to nothing.
     pub(super) fn failed(&mut self, now: Time, endpoint: &Endpoint, rng: &mut Rng) {
-        if let Some(place) = self.places.get_mut(endpoint) {
-            place.end(now, Ending::Unreachable, rng);
-        }
+        self.end(now, endpoint, Ending::Unreachable, rng);
     }
 
     /// Gives up dials of which nothing was heard.
     pub(super) fn give_up(&mut self, now: Time, rng: &mut Rng) {
-        for place in self.places.values_mut() {
-            if matches!(place.state, State::Dialled { until } if until <= now) {
-                place.end(now, Ending::Unreachable, rng);
-            }
+        let is_late =
+            |place: &Place| matches!(place.state, State::Dialled { until } if until <= now);
+        for endpoint in self.such(is_late) {
+            self.end(now, &endpoint, Ending::Unreachable, rng);
         }
     }
 
@@ -224,7 +266,7 @@ impl Book {
 }
 
 impl Place {
-    fn end(&mut self, now: Time, ending: Ending, rng: &mut Rng) {
+    fn end(&mut self, now: Time, ending: Ending, longest: Duration, rng: &mut Rng) {
         let lived = match self.state {
             State::Linked { since, .. } => now.since(since),
             State::Idle { .. } | State::Dialled { .. } | State::Oneself => Duration::ZERO,
@@ -236,12 +278,12 @@ impl Place {
         let most = match ending {
             Ending::Lost if is_refusal => {
                 self.failures = self.failures.saturating_add(1);
-                LONGEST
+                longest
             }
             Ending::Unreachable | Ending::Lost | Ending::Closed(CloseReason::TimedOut) => {
                 let delay = FIRST.saturating_mul(1 << self.failures.min(16));
                 self.failures = self.failures.saturating_add(1);
-                delay.min(LONGEST)
+                delay.min(longest)
             }
             Ending::Closed(CloseReason::Full) => LONGEST,
             Ending::Closed(CloseReason::Duplicate) => DUPLICATE,
@@ -304,6 +346,38 @@ mod tests {
         assert_eq!(book.gives_up_at(), Some(now + DIAL));
         book.give_up(now + DIAL, &mut rng);
         assert_eq!(book.dials(), 0);
+    }
+
+    #[test]
+    fn a_validator_is_dialled_again_within_two_seconds_unless_over_a_radio() {
+        let (mut book, mut rng) = (Book::new(), Rng::new([1; 32]));
+        let (now, peer) = (Time::ZERO, PeerId([1; 32]));
+        book.hurry(BTreeSet::from([peer]));
+        let mut after = |transport: u8, radio: bool| {
+            let place = Endpoint { transport, ..endpoint(0) };
+            if radio {
+                book.spare(transport);
+            }
+            book.heard(now, place.clone(), peer, &mut rng);
+            for _ in 0..20 {
+                book.dialled(now, &place);
+                book.failed(now, &place, &mut rng);
+            }
+            let idle = book.idle().find(|(endpoint, ..)| **endpoint == place);
+            let unreachable = idle.map(|(.., until)| until.since(now).as_millis());
+            book.linked(now, &place, LinkId(1));
+            book.met(LinkId(1), peer);
+            let later = now + Duration::from_secs(3);
+            book.unlinked(later, LinkId(1), Ending::Lost, &mut rng);
+            let idle = book.idle().find(|(endpoint, ..)| **endpoint == place);
+            (unreachable, idle.map(|(.., until)| until.since(later).as_millis()))
+        };
+        let (unreachable, lost) = after(0, false);
+        assert_within(unreachable, 2_000);
+        assert_within(lost, 2_000);
+        let (unreachable, lost) = after(1, true);
+        assert_within(unreachable, 15_000);
+        assert_within(lost, 15_000);
     }
 
     #[test]

@@ -129,8 +129,6 @@ pub(super) struct Membership {
     rng: Rng,
     book: Book,
     reachable: Vec<Endpoint>,
-    /// Transports whose links are datagrams: whoever is out of range has no use for their places.
-    radios: BTreeSet<u8>,
     absentees: Absentees,
     neighbours: BTreeMap<LinkId, Neighbour>,
     /// What neighbours were last told about needing a place.
@@ -170,7 +168,6 @@ impl Membership {
             rng,
             book: Book::new(),
             reachable: Vec::new(),
-            radios: BTreeSet::new(),
             absentees: Absentees::new(own),
             neighbours: BTreeMap::new(),
             said_to_need: true,
@@ -189,7 +186,7 @@ impl Membership {
                     Direction::Inbound => {}
                 }
                 match kind {
-                    LinkKind::Datagram => drop(self.radios.insert(endpoint.transport)),
+                    LinkKind::Datagram => self.book.spare(endpoint.transport),
                     LinkKind::Stream => {}
                 }
             }
@@ -214,6 +211,8 @@ impl Membership {
                 self.look_around(now);
             }
             Input::Validators { peers } => {
+                let are_sought = peers.contains(&self.own);
+                self.book.hurry(if are_sought { peers.clone() } else { BTreeSet::new() });
                 self.absentees.elect(now, peers);
                 self.look_around(now);
             }
@@ -448,9 +447,10 @@ impl Membership {
         self.look_around(now);
     }
 
-    /// Whether it makes sense to tell others of a place: a radio must find out itself who is near.
+    /// Whether it makes sense to tell others of a place: a radio must find out itself who is near,
+    /// and whoever is out of range has no use for its places.
     fn is_to_be_told(&self, endpoint: &Endpoint) -> bool {
-        endpoint.bytes.len() <= ENDPOINT_BYTES && !self.radios.contains(&endpoint.transport)
+        endpoint.bytes.len() <= ENDPOINT_BYTES && !self.book.spares(endpoint.transport)
     }
 
     /// Contacts at random, to be told over `link`: validators first, whom everybody looks for.

@@ -85,6 +85,35 @@ fn links_to_nodes_that_vanish_are_replaced() {
 }
 
 #[test]
+fn validators_that_are_parted_again_and_again_are_linked_again_within_seconds() {
+    let mut crowd = gather(4, 4, Config::default());
+    let others = |node: usize| (0..4).filter(|it| *it != node).collect::<BTreeSet<usize>>();
+    let cuts: [fn(usize, usize) -> bool; 4] = [
+        |one, other| (one == 0) != (other == 0),
+        |one, other| (one == 1) != (other == 1),
+        |one, other| (one == 2) != (other == 2),
+        |one, other| (one == 3) != (other == 3),
+    ];
+    let mut waited = Vec::new();
+    for (round, is_cut) in (0..24).zip(cuts.into_iter().cycle()) {
+        crowd.is_cut = is_cut;
+        crowd.cut(is_cut);
+        crowd.pass(Duration::from_secs(2 + round % 5));
+        crowd.is_cut = |_, _| false;
+        let healed = crowd.now;
+        while (0..4).any(|node| crowd.neighbours()[node] != others(node)) {
+            crowd.pass(Duration::from_millis(100));
+            assert!(crowd.now.since(healed) < Duration::from_secs(60), "never again");
+        }
+        waited.push(crowd.now.since(healed));
+        // Before the links have lived as long as a success does.
+        crowd.pass(Duration::from_secs(round % 4));
+    }
+    let longest = waited.iter().max();
+    assert!(longest < Some(&Duration::from_millis(2_500)), "{waited:?}");
+}
+
+#[test]
 fn two_crowds_of_validators_with_full_views_find_one_another_again() {
     let mut crowd = gather(24, 24, Config { links: 5, ..Config::default() });
     let is_cut = |one: usize, other: usize| one % 2 != other % 2;

@@ -129,6 +129,9 @@ fn a_snapshot_that_its_owner_wants_is_its_own_and_nobody_else_s() {
     assert_eq!((snapshots(&world, 0), snapshots(&world, 1)), (vec![made], vec![]));
     world.run_until(Duration::from_millis(50), |_| false);
     world.kill(0);
+    let begins = usize::try_from(world.beginning(0).0).unwrap();
+    let label = world.places[0].journal[begins].label;
+    assert_eq!(label, Label::Base { height: made, follows: true }, "nothing before it is read");
     world.start(0);
     assert_eq!(world.node(0).status().snapshot, Some(made));
     play(&mut world);
