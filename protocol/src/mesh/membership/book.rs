@@ -23,9 +23,13 @@ const PLACES_OF_ONE: usize = 4;
 const FIRST: Duration = Duration::from_millis(100);
 /// After many, and where there was no room.
 const LONGEST: Duration = Duration::from_secs(15);
-/// The same between validators: without a quorum nothing goes on, and after a partition most of the
-/// time until there is one again would be this. A radio spends too much on every dial.
+/// The same between validators that all have room for one another: without a quorum nothing goes
+/// on, and after a partition most of the time until there is one again would be this. A radio
+/// spends too much on every dial.
 const LONGEST_OF_VALIDATORS: Duration = Duration::from_secs(2);
+/// Where there was no room again and again, for whoever has enough links: a busy place is not asked
+/// by everybody around all the time.
+const LONGEST_REST: Duration = Duration::from_secs(240);
 /// A link that lived as long as this was a success: what ended it is a new story.
 const SUCCESS: Duration = Duration::from_secs(10);
 /// While another link to the same peer is up.
@@ -69,6 +73,10 @@ pub(super) struct Place {
     was_met: bool,
     state: State,
     failures: u32,
+    /// How often there was no room, one time after the other.
+    refusals: u32,
+    /// Whoever does not need links does not go there before.
+    pub(super) rests_until: Time,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -84,7 +92,7 @@ impl Book {
         Self { places: BTreeMap::new(), urgent: BTreeSet::new(), radios: BTreeSet::new() }
     }
 
-    /// These peers are dialled again before long.
+    /// These peers are dialled again before long: none of them refuses this node for want of room.
     pub(super) fn hurry(&mut self, peers: BTreeSet<PeerId>) {
         self.urgent = peers;
     }
@@ -99,19 +107,12 @@ impl Book {
         self.radios.contains(&transport)
     }
 
-    /// How long to wait after many failures.
-    fn longest(&self, endpoint: &Endpoint, place: &Place) -> Duration {
-        let is_urgent = place.peer.is_some_and(|peer| self.urgent.contains(&peer));
-        if is_urgent && !self.spares(endpoint.transport) { LONGEST_OF_VALIDATORS } else { LONGEST }
-    }
-
-    /// What a place was good for ends.
+    /// A link to a place, or an attempt at one, ends.
     fn end(&mut self, now: Time, endpoint: &Endpoint, ending: Ending, rng: &mut Rng) {
-        let Some(place) = self.places.get(endpoint) else { return };
-        let longest = self.longest(endpoint, place);
-        if let Some(place) = self.places.get_mut(endpoint) {
-            place.end(now, ending, longest, rng);
-        }
+        let may_hurry = !self.spares(endpoint.transport);
+        let Some(place) = self.places.get_mut(endpoint) else { return };
+        let is_urgent = may_hurry && place.peer.is_some_and(|peer| self.urgent.contains(&peer));
+        place.end(now, ending, is_urgent, rng);
     }
 
     /// The places in such a state.
@@ -164,7 +165,16 @@ impl Book {
             return;
         }
         let state = State::Idle { until: now };
-        let place = Place { peer, is_own, is_proven: false, was_met: false, state, failures: 0 };
+        let place = Place {
+            peer,
+            is_own,
+            is_proven: false,
+            was_met: false,
+            state,
+            failures: 0,
+            refusals: 0,
+            rests_until: now,
+        };
         self.places.insert(endpoint, place);
     }
 
@@ -266,19 +276,25 @@ impl Book {
 }
 
 impl Place {
-    fn end(&mut self, now: Time, ending: Ending, longest: Duration, rng: &mut Rng) {
+    fn end(&mut self, now: Time, ending: Ending, is_urgent: bool, rng: &mut Rng) {
         let lived = match self.state {
             State::Linked { since, .. } => now.since(since),
             State::Idle { .. } | State::Dialled { .. } | State::Oneself => Duration::ZERO,
         };
         if lived >= SUCCESS {
-            self.failures = 0;
+            (self.failures, self.refusals, self.rests_until) = (0, 0, now);
         }
-        let is_refusal = lived > Duration::ZERO && lived < SUCCESS && self.was_met;
+        let is_refusal = !is_urgent && lived > Duration::ZERO && lived < SUCCESS && self.was_met;
+        let longest = if is_urgent { LONGEST_OF_VALIDATORS } else { LONGEST };
+        if is_refusal && matches!(ending, Ending::Lost | Ending::Closed(CloseReason::Full)) {
+            let rest = LONGEST.saturating_mul(1 << self.refusals.min(16)).min(LONGEST_REST);
+            self.refusals = self.refusals.saturating_add(1);
+            self.rests_until = now + jittered(rest, rng);
+        }
         let most = match ending {
             Ending::Lost if is_refusal => {
                 self.failures = self.failures.saturating_add(1);
-                longest
+                LONGEST
             }
             Ending::Unreachable | Ending::Lost | Ending::Closed(CloseReason::TimedOut) => {
                 let delay = FIRST.saturating_mul(1 << self.failures.min(16));
@@ -293,12 +309,15 @@ impl Place {
                 return;
             }
         };
-        // Nodes that lost each other at the same moment should not all return at the same moment.
-        let half = most / 2;
-        let micros = u64::try_from(half.as_micros()).unwrap_or(u64::MAX);
-        let until = now + half + Duration::from_micros(rng.below(micros));
-        self.state = State::Idle { until };
+        self.state = State::Idle { until: now + jittered(most, rng) };
     }
+}
+
+/// Between half a pause and the whole: nodes that lost each other at the same moment should not all
+/// return at the same moment.
+fn jittered(most: Duration, rng: &mut Rng) -> Duration {
+    let half = most / 2;
+    half + Duration::from_micros(rng.below(u64::try_from(half.as_micros()).unwrap_or(u64::MAX)))
 }
 
 #[cfg(test)]
@@ -394,6 +413,27 @@ mod tests {
         assert_within(after(CloseReason::Full), 15_000);
         assert_within(after(CloseReason::Fault(Fault::Malformed)), 60_000);
         assert_eq!(after(CloseReason::Oneself), None);
+    }
+
+    #[test]
+    fn where_there_is_no_room_again_and_again_only_those_return_soon_who_need_a_link() {
+        let (mut book, mut rng) = (Book::new(), Rng::new([1; 32]));
+        let mut now = Time::ZERO;
+        book.found(now, endpoint(0), &mut rng);
+        let mut refused = |book: &mut Book, lived: u64, link: u64| {
+            book.linked(now, &endpoint(0), LinkId(link));
+            book.met(LinkId(link), PeerId([1; 32]));
+            now = now + Duration::from_secs(lived);
+            book.unlinked(now, LinkId(link), Ending::Lost, &mut rng);
+            assert!(waits(book, now).is_some_and(|wait| wait <= 15_000));
+            let (_, place, _) = book.idle().next().unwrap();
+            place.rests_until.since(now).as_millis()
+        };
+        for (link, most) in [15_000, 30_000, 60_000, 120_000, 240_000, 240_000].iter().enumerate() {
+            assert_within(Some(refused(&mut book, 1, link as u64)), *most);
+        }
+        assert_eq!(refused(&mut book, 60, 7), 0, "a link that lived is no refusal");
+        assert_within(Some(refused(&mut book, 1, 8)), 15_000);
     }
 
     #[test]

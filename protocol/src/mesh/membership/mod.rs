@@ -211,8 +211,9 @@ impl Membership {
                 self.look_around(now);
             }
             Input::Validators { peers } => {
-                let are_sought = peers.contains(&self.own);
-                self.book.hurry(if are_sought { peers.clone() } else { BTreeSet::new() });
+                // Where there is room for all of them, none is refused by another.
+                let have_room = peers.contains(&self.own) && peers.len() <= self.links_most + 1;
+                self.book.hurry(if have_room { peers.clone() } else { BTreeSet::new() });
                 self.absentees.elect(now, peers);
                 self.look_around(now);
             }
@@ -536,11 +537,15 @@ impl Membership {
     fn dial(&mut self, now: Time) -> Option<Time> {
         let dials = self.book.dials();
         let peers = self.peers();
+        let needs_links = self.needs_a_place();
         let candidates: Vec<(bool, Endpoint, Time)> = self
             .book
             .idle()
             .filter_map(|(endpoint, place, from)| {
                 let preferred = self.prefers(now, place, peers + dials)?;
+                let is_missed = place.peer.is_some_and(|peer| self.absentees.is_missed(now, peer));
+                let rests = !needs_links && !is_missed;
+                let from = if rests { from.max(place.rests_until) } else { from };
                 Some((preferred, endpoint.clone(), from))
             })
             .collect();
