@@ -554,7 +554,7 @@ pub(crate) enum Store {
         dry_run: bool,
     },
     /// Have the running node make a snapshot of the next final block's state: its next start reads
-    /// the blocks before it, but need not execute them. It makes one every 1,024 blocks by itself
+    /// from there. It makes one every 1,024 blocks by itself
     Snapshot,
 }
 

@@ -126,8 +126,8 @@ impl Snapshots {
         self.is_wanted = true;
     }
 
-    /// The height of the newest whole snapshot in the node's journal. Its next start reads from the
-    /// base before it, of which there is one every so many blocks.
+    /// The height of the newest whole snapshot in the node's journal, from which its next start
+    /// reads.
     pub(super) const fn newest(&self) -> Option<Height> {
         self.newest
     }

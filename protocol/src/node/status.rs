@@ -50,8 +50,8 @@ pub struct Status {
     pub state_root: Hash,
     /// Its agreed time.
     pub time: BlockTime,
-    /// The height of the newest whole snapshot in the node's journal. Its next start reads from the
-    /// base before it, of which there is one every so many blocks.
+    /// The height of the newest whole snapshot in the node's journal. Its next start reads from
+    /// there.
     pub snapshot: Option<Height>,
     /// Established links.
     pub peers: Vec<PeerStatus>,

@@ -45,8 +45,8 @@ pub struct StatusView {
     pub state_root: String,
     /// Its agreed time, in Unix milliseconds.
     pub time_ms: u64,
-    /// The height of the newest whole snapshot in the node's journal. Its next start reads from the
-    /// base before it, of which there is one every so many blocks.
+    /// The height of the newest whole snapshot in the node's journal, from which its next start
+    /// reads.
     #[serde(default)]
     pub snapshot: Option<u64>,
     /// Who is connected, and validators that are reached through them.
