@@ -5,6 +5,7 @@
 
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
+use core::ops::Bound;
 use core::time::Duration;
 
 use super::{
@@ -41,6 +42,8 @@ pub(super) struct Sync {
     told: Option<(Status, Time)>,
     /// When anybody may be asked the same thing again.
     next_ask: Time,
+    /// Who was told last which votes are here.
+    told_holdings: Option<LinkId>,
 }
 
 #[derive(Debug)]
@@ -56,6 +59,8 @@ struct Link {
     next_hint: Time,
     next_help: Time,
     next_question: Time,
+    /// When it may next be sent votes that it lacks.
+    next_votes: Time,
     /// The answer being gathered for it: at most one.
     serving: Option<Serving>,
 }
@@ -116,7 +121,26 @@ impl Sync {
             status_at: now,
             told: None,
             next_ask: now,
+            told_holdings: None,
         }
+    }
+
+    /// The neighbour whose turn it is to hear which votes are here.
+    pub(super) fn next_to_ask(&mut self) -> Option<LinkId> {
+        let after = self.told_holdings.map_or(Bound::Unbounded, Bound::Excluded);
+        let next = self.links.range((after, Bound::Unbounded)).next();
+        let link = *next.or_else(|| self.links.first_key_value())?.0;
+        self.told_holdings = Some(link);
+        Some(link)
+    }
+
+    /// Whether a neighbour may be sent votes that it lacks now; then not again for this long.
+    pub(super) fn may_be_sent_votes(&mut self, link: LinkId, now: Time, pause: Duration) -> bool {
+        let Some(known) = self.links.get_mut(&link).filter(|it| it.next_votes <= now) else {
+            return false;
+        };
+        known.next_votes = now + pause;
+        true
     }
 
     /// Whether no neighbour says that it has a higher final block; asks none of them.
@@ -166,6 +190,7 @@ impl Consensus {
             next_hint: now,
             next_help: now,
             next_question: now,
+            next_votes: now,
             serving: None,
         };
         self.sync.links.insert(link, fresh);
@@ -190,6 +215,7 @@ impl Consensus {
             Message::Request(request) => self.on_request(link, request),
             Message::Block(block) => self.on_block(link, block),
             Message::Decided(decided) => self.on_decided(link, decided.into_vec()),
+            Message::Holdings(held) => self.on_holdings(link, held),
         }
     }
 

@@ -453,6 +453,7 @@ impl Consensus {
             self.say(vote, attempt);
         }
         self.send_status_to_all();
+        self.ask_for_votes();
     }
 
     pub(super) const fn has(&self, flaw: Flaw) -> bool {
