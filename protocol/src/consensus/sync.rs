@@ -507,6 +507,9 @@ impl Consensus {
         if !block.is_intact() {
             return self.blame(link, Fault::BadBlock);
         }
+        if !self.take_as_proposal(&block) {
+            return self.blame(link, Fault::BadBlock);
+        }
         self.sync.wanted.remove(&hash);
         self.insert(block);
     }

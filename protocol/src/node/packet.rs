@@ -181,6 +181,11 @@ impl Packet {
         Some(Serial { series, number: view.0 })
     }
 
+    /// Whether it carries a whole block to everybody.
+    pub(super) const fn is_proposal(&self) -> bool {
+        matches!(self, Self::Consensus(Message::Proposal(_)))
+    }
+
     /// Whether it is for everybody. What is for one neighbour is not taken from a broadcast, and
     /// the other way round.
     pub(super) const fn is_gossip(&self) -> bool {
