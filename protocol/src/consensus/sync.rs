@@ -99,6 +99,9 @@ const SILENCE: u32 = 5;
 /// Blocks asked for at once.
 const WANTED: usize = 16;
 
+/// The most doublings of the pause between two of them.
+const MOST_DOUBLINGS: usize = 4;
+
 /// Questions for one block; then it is forgotten until something names it again.
 const TRIES: usize = 64;
 
@@ -390,7 +393,9 @@ impl Consensus {
             if wanted.ask_at > now {
                 continue;
             }
-            wanted.ask_at = now + self.config.answer_timeout / 2;
+            // A long block takes a slow link seconds: asking everybody for it makes them slower.
+            let doublings = wanted.tries.min(MOST_DOUBLINGS) as u32;
+            wanted.ask_at = now + self.config.answer_timeout / 2 * (1 << doublings);
             if let Some(link) = links.get(wanted.tries % links.len().max(1)) {
                 let message = Message::Request(Request::Block { hash: *hash });
                 self.outputs.push_back(Output::Send { link: *link, message });
@@ -399,17 +404,15 @@ impl Consensus {
         }
     }
 
-    /// Neighbours in the order in which to ask for a block: those who voted for the newest
-    /// certified one, then the others.
+    /// Neighbours in the order in which to ask for a block: who leads, those who voted for the
+    /// newest certified one, then the others.
     fn signers_first(&self) -> Vec<LinkId> {
         let voters = self.highest.iter().flat_map(|it| it.votes()).map(|vote| vote.voter);
         let signers: Vec<PeerId> = voters.filter_map(|voter| self.validators.peer(voter)).collect();
-        let (mut first, mut rest) = (Vec::new(), Vec::new());
-        for (id, link) in &self.sync.links {
-            if signers.contains(&link.peer) { first.push(*id) } else { rest.push(*id) }
-        }
-        first.append(&mut rest);
-        first
+        let leader = self.validators.peer(self.validators.leader(self.view));
+        let mut links: Vec<_> = self.sync.links.iter().map(|(id, link)| (*id, link.peer)).collect();
+        links.sort_by_key(|(_, peer)| (Some(*peer) != leader, !signers.contains(peer)));
+        links.into_iter().map(|(id, _)| id).collect()
     }
 
     /// Asks a neighbour that has more final blocks for them.
