@@ -65,8 +65,8 @@ pub const CANARIES: [Canary; Flaw::ALL.len()] = [
     canary(
         Flaw::HighestNotShown,
         "highest-not-shown",
-        100,
-        Setting { strategies: &["silent-leader"], nodes: 7, datagram: true, cuts: 6, ..CALM },
+        500,
+        Setting { strategies: &["silent-leader"], nodes: 13, datagram: true, cuts: 16, ..CALM },
     ),
     canary(Flaw::NotarizationNotDurable, "notarization-not-durable", 100, CRASHES),
     canary(Flaw::BodyNotDurable, "body-not-durable", 100, CRASHES),

@@ -19,6 +19,9 @@ pub(super) struct Shares {
     behind: usize,
     finalize: Known<(View, usize), BlockHash>,
     settled: BTreeSet<(usize, View)>,
+    /// Views whose block is final for somebody: then a quorum stands behind it, or behind one that
+    /// stands on it.
+    final_for_some: BTreeSet<View>,
     /// Nodes whose state is more than the blocks that they were seen to finalize lead to.
     heirs: BTreeSet<usize>,
     given: BTreeSet<(View, usize)>,
@@ -37,6 +40,7 @@ impl Shares {
             behind: tolerated + 1,
             finalize: Known::new(),
             settled: BTreeSet::new(),
+            final_for_some: BTreeSet::new(),
             heirs: BTreeSet::new(),
             given: BTreeSet::new(),
         }
@@ -52,6 +56,7 @@ impl Shares {
     /// A sound node says that the block of a view is final.
     pub(super) fn finalized(&mut self, place: usize, view: View) {
         self.settled.insert((place, view));
+        self.final_for_some.insert(view);
     }
 
     /// A node has a state that it did not compute before the eyes of the checks: it fetched it, or
@@ -87,7 +92,8 @@ impl Shares {
         let known_to_some =
             self.given.range(places.clone()).count() + self.faulty >= self.threshold;
         let behind = self.finalize.range(places).count();
-        if known_to_some && !is_final && behind < self.behind {
+        let is_final_for_some = is_final || self.final_for_some.contains(&view);
+        if known_to_some && !is_final_for_some && behind < self.behind {
             let message = format!(
                 "the coin of view {view} can be known while only {behind} stand behind its block"
             );
@@ -114,6 +120,7 @@ mod tests {
             behind: 2,
             finalize: Known::new(),
             settled: BTreeSet::new(),
+            final_for_some: BTreeSet::new(),
             heirs: BTreeSet::new(),
             given: BTreeSet::new(),
         }
@@ -152,5 +159,14 @@ mod tests {
             right.promised(&finalize(voter));
             assert_eq!(right.given(usize::from(voter), View(5), Some(BLOCK)), Ok(()));
         }
+    }
+
+    #[test]
+    fn a_coin_may_be_known_whose_block_is_final_by_a_descendant() {
+        let mut shares = shares(2);
+        shares.promised(&finalize(0));
+        assert!(shares.given(0, View(5), Some(BLOCK)).is_err(), "one stands behind it");
+        shares.finalized(1, View(5));
+        assert_eq!(shares.given(0, View(5), Some(BLOCK)), Ok(()));
     }
 }
