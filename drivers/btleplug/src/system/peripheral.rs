@@ -3,12 +3,14 @@
 use std::future::ready;
 use std::time::Duration;
 
+use bluer::SessionEvent;
 use bluer::adv::{Advertisement, AdvertisementHandle, Type};
 use bluer::gatt::local::{
     Application, ApplicationHandle, Characteristic, CharacteristicNotifier, CharacteristicNotify,
     CharacteristicNotifyMethod, CharacteristicWrite, CharacteristicWriteMethod, ReqError, Service,
 };
 use bytes::Bytes;
+use futures_util::stream::{BoxStream, StreamExt as _};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::sleep;
@@ -38,6 +40,19 @@ pub(super) struct Peripheral {
 impl Peripherals {
     pub(super) async fn open() -> Result<Self, String> {
         Ok(Self { session: call(bluer::Session::new()).await? })
+    }
+
+    /// The adapters that the daemon presents from now on, again if it was started anew: then it has
+    /// forgotten what it was asked to serve.
+    pub(super) async fn presented(&self) -> Result<BoxStream<'static, Adapter>, String> {
+        let events = call(self.session.events()).await?;
+        let presented = events.filter_map(|event| {
+            ready(match event {
+                SessionEvent::AdapterAdded(name) => Some(Adapter(name.into())),
+                SessionEvent::AdapterRemoved(_) => None,
+            })
+        });
+        Ok(presented.boxed())
     }
 
     /// Serves the characteristic; none if the adapter cannot.

@@ -608,7 +608,8 @@ impl Transport {
         };
         match free.min_by_key(links) {
             Some(port) => {
-                self.dials.begin(now, dial.endpoint, port.clone());
+                let patience = self.sightings.patience(&port);
+                self.dials.begin(now, dial.endpoint, port.clone(), patience);
                 self.outputs.push_back(Output::Radio(Command::Connect { port }));
             }
             None => self.dials.postpone(now, dial),
