@@ -6,7 +6,7 @@
 //! * [`Bluetooth`] is the thread between the two and the [host](bitcraps_host).
 //! * [`greeting`] is what drivers say to each other; [`policy`] is how much radio time they spend.
 //!
-//! A link is a dumb pipe for frames of 19 to 509 bytes that may be lost, repeated and reordered; the
+//! A link is a dumb pipe for frames of 16 to 508 bytes that may be lost, repeated and reordered; the
 //! node's mesh numbers and repeats them. Who the other side is, its handshake proves.
 //!
 //! # How it is tested

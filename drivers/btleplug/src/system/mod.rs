@@ -393,6 +393,19 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_task_that_dies_ends_the_radio_and_one_that_ends_does_not() {
+        let mut tasks = JoinSet::new();
+        tasks.spawn(async { panic!("scripted") });
+        let reason = check(tasks.join_next().await.unwrap()).unwrap_err();
+        assert!(reason.contains("starts again"), "{reason}");
+        tasks.spawn(async {});
+        tasks.spawn(std::future::pending()).abort();
+        while let Some(ended) = tasks.join_next().await {
+            assert_eq!(check(ended), Ok(()));
+        }
+    }
+
+    #[tokio::test]
     async fn without_a_bus_the_radio_is_lost_with_a_sentence() {
         // Whatever this machine has: no adapter of this name.
         let mut system = System { adapters: vec!["no such adapter".to_owned()] };

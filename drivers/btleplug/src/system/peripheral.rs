@@ -20,8 +20,8 @@ use super::{FRAMES, SERVICE, call};
 use crate::greeting::MOST_FRAME_BYTES;
 use crate::radio::{Adapter, Device, Event, Port, Role};
 
-/// Bytes of a write that are not the frame's.
-const ATT_HEADER_BYTES: u16 = 3;
+/// Bytes of a packet that are not the frame's: 3 of a write, 5 of a notification among several.
+const ATT_HEADER_BYTES: u16 = 5;
 /// How long the daemon takes to withdraw an advertisement; some adapters have room for one only.
 const WITHDRAWN: Duration = Duration::from_millis(100);
 

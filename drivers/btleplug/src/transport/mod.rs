@@ -21,7 +21,7 @@ use bitcraps_protocol::time::Time;
 use bytes::Bytes;
 
 use crate::greeting::{
-    Beacon, Card, Channel, HEADER_BYTES, LEAST_FRAME_BYTES, MOST_FRAME_BYTES, Nonce, Said,
+    Beacon, CHANNELS, Card, Channel, HEADER_BYTES, LEAST_FRAME_BYTES, MOST_FRAME_BYTES, Nonce, Said,
 };
 use crate::policy::{Cycle, Duty, Policy};
 use crate::radio::{self, Adapter, Command, Condition, Device, Port, Role, Token};
@@ -172,7 +172,7 @@ impl Transport {
     ///
     /// # Panics
     ///
-    /// If the policy's frames are shorter than 20 bytes or longer than 510.
+    /// If the policy's frames are shorter than 18 bytes or longer than 510.
     pub fn new(card: Card, tables: u8, policy: Policy, rng: Rng) -> Self {
         let possible = LEAST_FRAME_BYTES..=MOST_FRAME_BYTES;
         assert!(possible.contains(&policy.frame_bytes), "{} bytes", policy.frame_bytes);
@@ -472,8 +472,8 @@ impl Transport {
             .filter(|it| it.port.adapter == *adapter && it.role == Role::Peripheral)
             .map(|it| it.channel.0)
             .collect();
-        let next = (1..=255).map(|step| last.wrapping_add(step));
-        let free = next.into_iter().find(|it| *it != 0 && !used.contains(it))?;
+        let mut next = (0..CHANNELS).map(|step| (last + step) % CHANNELS + 1);
+        let free = next.find(|it| !used.contains(it))?;
         self.adapters.get_mut(adapter)?.on.as_mut()?.last_channel = free;
         Some(Channel(free))
     }

@@ -108,7 +108,7 @@ impl Rig {
         let channel = Some(Channel(9));
         let welcome = Said::Welcome { nonce, channel, most_bytes: 100 };
         let outputs = self.get(port, Role::Central, &welcome, 0);
-        let [Output::Up { link, mtu: 99, direction: Direction::Outbound, .. }, ..] =
+        let [Output::Up { link, mtu: 98, direction: Direction::Outbound, .. }, ..] =
             outputs.as_slice()
         else {
             panic!("{outputs:?}");
@@ -188,7 +188,7 @@ fn a_dial_connects_greets_and_becomes_a_link_with_the_size_that_the_other_side_s
     let welcome = Said::Welcome { nonce, channel, most_bytes: 182 };
     let up = Output::Up {
         link: Key(1),
-        mtu: 181,
+        mtu: 180,
         direction: Direction::Outbound,
         endpoint: place("AA"),
     };
@@ -284,7 +284,7 @@ fn a_crowd_of_dials_is_made_one_at_a_time_and_what_waits_too_long_fails() {
 #[test]
 fn who_comes_is_welcomed_with_what_its_connection_carries() {
     let mut rig = Rig::new();
-    for (index, (measured, mtu)) in [(20, 19), (182, 181), (514, 509), (0, 19)].iter().enumerate() {
+    for (index, (measured, mtu)) in [(20, 18), (182, 180), (514, 508), (0, 16)].iter().enumerate() {
         let there = port("hci0", &format!("D{index}"));
         let (_, _, told) = rig.visit(&there, 5, *measured).unwrap();
         assert_eq!(told, *mtu);
