@@ -196,7 +196,7 @@ fn a_dial_connects_greets_and_becomes_a_link_with_the_size_that_the_other_side_s
     assert_eq!(outputs[0], up);
     assert_eq!(rig.get(&there, Role::Central, &welcome, 0), [], "a welcome that came twice");
 
-    let frame = Bytes::from(vec![7; 181]);
+    let frame = Bytes::from(vec![7; 180]);
     let said = Said::Frame { channel: Channel(3), frame: frame.clone() };
     let sent = rig.give(Input::Send { link: Key(1), frame: frame.clone() });
     assert_eq!(sent, [send(&there, Role::Central, &said, 1)]);
