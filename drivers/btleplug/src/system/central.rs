@@ -114,7 +114,7 @@ pub(super) async fn serve(
         }
     };
     let connected = tokio::select! {
-        connected = timeout(CONNECT, connect(&device)) => {
+        connected = timeout(CONNECT, connect(&device, &port)) => {
             Some(connected.unwrap_or_else(|_| Err("it takes too long".to_owned())))
         }
         // That an earlier connection ended is nothing new.
@@ -176,11 +176,14 @@ async fn refuse(
 
 async fn connect(
     device: &Peripheral,
+    port: &Port,
 ) -> Result<(Characteristic, impl Stream<Item = ValueNotification> + use<>), String> {
     // The other side may have made the connection.
-    if !call(device.is_connected()).await? {
+    let is_theirs = call(device.is_connected()).await?;
+    if !is_theirs {
         device.connect().await.map_err(|error| error.to_string())?;
     }
+    tracing::debug!(%port, is_theirs, "a connection");
     let characteristic = loop {
         call(device.discover_services()).await?;
         let ours = |it: &Characteristic| it.uuid == FRAMES && it.service_uuid == SERVICE;
@@ -189,9 +192,11 @@ async fn connect(
         }
         sleep(AGAIN).await;
     };
+    tracing::debug!(%port, "the service is there");
     // Before subscribing: the answer may come at once.
     let notifications = call(device.notifications()).await?;
-    call(device.subscribe(&characteristic)).await?;
+    // Not with the patience of a mere question: the other side has to answer.
+    device.subscribe(&characteristic).await.map_err(|error| error.to_string())?;
     let ours = |it: &ValueNotification| it.uuid == FRAMES;
     Ok((characteristic, notifications.filter(move |it| std::future::ready(ours(it)))))
 }
