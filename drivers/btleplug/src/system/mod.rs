@@ -35,8 +35,9 @@ pub const SERVICE: Uuid = Uuid::from_u128(0xb17c_0001_c4a5_4e1d_9a5e_d1ce_7ab1_e
 /// Its one characteristic: written without response by centrals, notified to them.
 pub const FRAMES: Uuid = Uuid::from_u128(0xb17c_0002_c4a5_4e1d_9a5e_d1ce_7ab1_e000);
 
-/// How long a question to the daemon may take.
-const CALL: Duration = Duration::from_secs(5);
+/// How long a question to the daemon may take. On a slow machine it was seen to stall for many
+/// seconds and to go on; who gives up too early ends links that would have lived.
+const CALL: Duration = Duration::from_secs(20);
 /// How often the adapters are looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(3);
 /// Devices that a machine remembers how to reach; the victim is any of them.

@@ -10,6 +10,7 @@ use bluer::gatt::local::{
     CharacteristicNotifyMethod, CharacteristicWrite, CharacteristicWriteMethod, ReqError, Service,
 };
 use bytes::Bytes;
+use futures_util::future::OptionFuture;
 use futures_util::stream::{BoxStream, StreamExt as _};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
@@ -93,7 +94,7 @@ impl Peripherals {
         let application = Application { services: vec![service], ..Application::default() };
         let application = call(own.serve_gatt_application(application)).await?;
         let (notifications, orders) = mpsc::unbounded_channel();
-        tasks.spawn(notify(subscribers, orders, events.clone()));
+        tasks.spawn(notify(adapter.clone(), subscribers, orders, events.clone()));
         let (advertised, wanted) = watch::channel(None);
         tasks.spawn(advertise(adapter.clone(), own, wanted));
         Ok(Some(Peripheral { advertised, notifications, _application: application }))
@@ -132,17 +133,23 @@ fn written(adapter: Adapter, events: mpsc::Sender<Event>) -> CharacteristicWrite
     }))
 }
 
-/// Notifies whoever has subscribed.
+/// Notifies whoever has subscribed, and tells when nobody has any more.
 async fn notify(
+    adapter: Adapter,
     mut subscribers: mpsc::UnboundedReceiver<CharacteristicNotifier>,
     mut orders: mpsc::UnboundedReceiver<Order>,
     events: mpsc::Sender<Event>,
 ) {
     let mut subscribed: Option<CharacteristicNotifier> = None;
     loop {
+        let stopped = subscribed.as_ref().map(CharacteristicNotifier::stopped);
         tokio::select! {
             biased;
             Some(newest) = subscribers.recv() => subscribed = Some(newest),
+            Some(()) = OptionFuture::from(stopped) => {
+                subscribed = None;
+                drop(events.send(Event::Unheard { adapter: adapter.clone() }).await);
+            }
             order = orders.recv() => {
                 let Some(Order { frame, token }) = order else { return };
                 if let Some(subscribed) = &mut subscribed

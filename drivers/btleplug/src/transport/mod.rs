@@ -291,6 +291,11 @@ impl Transport {
                 }
             }
             radio::Event::Disconnected { port } => self.disconnected(now, &port),
+            radio::Event::Unheard { adapter } => {
+                self.forget_all(|link| {
+                    link.port.adapter == adapter && link.role == Role::Peripheral
+                });
+            }
             radio::Event::Received { port, role, frame, most_bytes } => {
                 let Some(said) = Said::decode(&frame) else { return };
                 self.heard(now, port, role, said, most_bytes);
@@ -334,9 +339,7 @@ impl Transport {
         if let Some(attempt) = self.dials.take_of(adapter) {
             self.failed(now, attempt);
         }
-        let of_it = self.links.iter().filter(|(_, link)| link.port.adapter == *adapter);
-        let keys: Vec<Key> = of_it.map(|(key, _)| *key).collect();
-        keys.into_iter().for_each(|key| self.forget(key));
+        self.forget_all(|link| link.port.adapter == *adapter);
     }
 
     fn seen(&mut self, now: Time, port: Port, rssi: Option<i16>, data: &[u8]) {
@@ -529,6 +532,12 @@ impl Transport {
             self.by_port.remove(&(link.port, link.role));
             self.outputs.push_back(Output::Down { link: key });
         }
+    }
+
+    fn forget_all(&mut self, which: impl Fn(&Link) -> bool) {
+        let chosen = self.links.iter().filter(|(_, link)| which(link));
+        let keys: Vec<Key> = chosen.map(|(key, _)| *key).collect();
+        keys.into_iter().for_each(|key| self.forget(key));
     }
 
     fn failed(&mut self, now: Time, attempt: Attempt) {

@@ -382,6 +382,18 @@ fn what_a_connection_or_an_adapter_carried_ends_with_it() {
 }
 
 #[test]
+fn where_nobody_hears_notifications_those_who_came_are_gone_and_those_dialled_are_not() {
+    let mut rig = Rig::new();
+    rig.switch_on("hci1");
+    rig.link(&port("hci0", "AA"));
+    let (guest, ..) = rig.visit(&port("hci0", "BB"), 1, 514).unwrap();
+    rig.visit(&port("hci1", "CC"), 1, 514).unwrap();
+    let outputs = rig.hear(radio::Event::Unheard { adapter: adapter("hci0") });
+    assert_eq!(outputs, [Output::Down { link: guest }]);
+    assert_eq!(rig.transport.links.len(), 2);
+}
+
+#[test]
 fn an_adapter_does_not_scan_while_it_connects() {
     let mut rig = Rig::new();
     let there = port("hci0", "AA");
