@@ -188,7 +188,10 @@ impl Node {
             }
             mesh::Output::Deliver { link, message, gossip, .. } => match Packet::decode(&message) {
                 Ok(packet) if packet.is_gossip() || gossip.is_none() => {
-                    self.gossip = gossip.map(|attempt| Gossip {
+                    // No leader says a proposal twice: those who lack it ask for the block.
+                    let again = |attempt: &Attempt| *attempt != Attempt::default();
+                    let goes_on = gossip.filter(|it| !(packet.is_proposal() && again(it)));
+                    self.gossip = goes_on.map(|attempt| Gossip {
                         link,
                         attempt,
                         author: self.author(&packet),
@@ -582,7 +585,7 @@ impl Node {
     fn remind(&mut self, packet: &Packet, author: Option<PeerId>) {
         let (lane, message) = (packet.lane(), packet.encode());
         #[cfg(feature = "simulation")]
-        let Some(message) = self.hold_reminder(message) else { return };
+        let Some(message) = self.hold_outgoing(To::Reminder { author }, message) else { return };
         self.mesh.handle(self.now, mesh::Input::Remind { lane, author, message });
     }
 
