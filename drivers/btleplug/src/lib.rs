@@ -24,7 +24,7 @@
 //!
 //! | scenario | what | held | bet to settled |
 //! |---|---|---|---|
-//! | `pair` | two adapters each; one node is killed and comes back | 2 of 5 | 1.0 to 9.0 s |
+//! | `pair` | two adapters each; one node is killed and comes back | 3 of 6 | 1.0 to 21.8 s |
 //! | `line` | three nodes, the ends on airs of their own, the middle one on both | 2 of 2 | 5.3 and 25.8 s |
 //! | `bridge` | one node on Bluetooth, one on TCP, one on both between them | 2 of 2 | 4.1 and 16.7 s |
 //! | `shapes` | frames of 20, 185 and 510 bytes; `Channels` of 1 and 3 | 1 of 1 | 2.3 to 15.1 s |
