@@ -3,16 +3,19 @@
 //! ```text
 //! advertised service data  1 ‖ network, 4 bytes ‖ node, 4 bytes ‖ open tables, 1 byte
 //!
-//! frame   = channel ‖ one frame of the node          channel 1 … 255
-//!         | channel                                  the link is over
+//! frame   = channel + 128 · ⌊length / 256⌋ ‖ length mod 256 ‖ one frame of the node of this length
+//!                                                    channel 1 … 127
+//!         | channel ‖ 0                              the link is over
 //!         | 0 ‖ 1 ‖ nonce, u32 LE ‖ most, u16 LE     hello: a central wants a link
 //!         | 0 ‖ 2 ‖ nonce, u32 LE ‖ channel ‖ most, u16 LE
 //!                                                    welcome; channel 0 says that there is no room
 //! ```
 //!
 //! A notification reaches everybody who has subscribed with that adapter (BlueZ before 5.76 cannot
-//! do otherwise), so every frame names its channel. The peripheral says how long frames may be: it
-//! is told the MTU with every write, where a central may know an older one.
+//! do otherwise), so every frame names its channel. It names its length too, because BlueZ cuts a
+//! notification short where it puts several into one packet: such a frame is as good as lost. The
+//! peripheral says how long frames may be: it is told the MTU with every write, where a central may
+//! know an older one.
 //!
 //! Nothing here is authentic; the session on the link is.
 
@@ -20,13 +23,15 @@ use bitcraps_protocol::identity::{NetworkId, PeerId};
 use bytes::{BufMut as _, Bytes, BytesMut};
 
 /// Bytes of the shortest of the longest frames of a connection: the least MTU of Bluetooth LE
-/// without its header.
-pub const LEAST_FRAME_BYTES: u16 = 20;
+/// without the header of a notification among several.
+pub const LEAST_FRAME_BYTES: u16 = 18;
 /// Bytes of the longest frame on any connection: BlueZ before 5.69 drops longer writes in silence,
 /// and an attribute has no more than 512.
 pub const MOST_FRAME_BYTES: u16 = 510;
 /// Bytes of a frame before the node's own.
-pub const HEADER_BYTES: u16 = 1;
+pub const HEADER_BYTES: u16 = 2;
+/// Channels of one adapter.
+pub(crate) const CHANNELS: u8 = 127;
 
 const VERSION: u8 = 1;
 const HELLO: u8 = 1;
@@ -69,32 +74,39 @@ impl Said {
                 bytes.put_u16_le(*most_bytes);
             }
             Self::Frame { channel, frame } => {
-                bytes.reserve(frame.len() + 1);
-                bytes.put_u8(channel.0);
+                let length = u16::try_from(frame.len()).expect("no more than the MTU");
+                let [low, high] = length.to_le_bytes();
+                assert!(channel.0 <= CHANNELS && high <= 1, "channel {channel:?}, {length} bytes");
+                bytes.reserve(frame.len() + usize::from(HEADER_BYTES));
+                bytes.put_slice(&[channel.0 | high << 7, low]);
                 bytes.put_slice(frame);
             }
-            Self::Bye { channel } => bytes.put_u8(channel.0),
+            Self::Bye { channel } => bytes.put_slice(&[channel.0, 0]),
         }
         bytes.freeze()
     }
 
-    /// `None` if it is nothing that a driver says.
+    /// `None` if it is nothing that a driver says, or less than it said.
     pub(crate) fn decode(bytes: &Bytes) -> Option<Self> {
         match **bytes {
             [0, HELLO, a, b, c, d, low, high] => Some(Self::Hello {
                 nonce: Nonce(u32::from_le_bytes([a, b, c, d])),
                 most_bytes: u16::from_le_bytes([low, high]),
             }),
-            [0, WELCOME, a, b, c, d, channel, low, high] => Some(Self::Welcome {
+            [0, WELCOME, a, b, c, d, channel @ 0..=CHANNELS, low, high] => Some(Self::Welcome {
                 nonce: Nonce(u32::from_le_bytes([a, b, c, d])),
                 channel: (channel != 0).then_some(Channel(channel)),
                 most_bytes: u16::from_le_bytes([low, high]),
             }),
-            [] | [0, ..] => None,
-            [channel] => Some(Self::Bye { channel: Channel(channel) }),
-            [channel, ..] => {
-                Some(Self::Frame { channel: Channel(channel), frame: bytes.slice(1..) })
+            [channel @ 1..=CHANNELS, 0] => Some(Self::Bye { channel: Channel(channel) }),
+            [first, low, ..] if first & CHANNELS != 0 => {
+                let channel = Channel(first & CHANNELS);
+                let length = u16::from_le_bytes([low, first >> 7]);
+                let frame = bytes.slice(usize::from(HEADER_BYTES)..);
+                let is_whole = !frame.is_empty() && frame.len() == usize::from(length);
+                is_whole.then_some(Self::Frame { channel, frame })
             }
+            _ => None,
         }
     }
 }
@@ -155,15 +167,28 @@ mod tests {
     fn what_is_said_fits_the_least_frame_and_is_understood() {
         let said = [
             Said::Hello { nonce: Nonce(0x0102_0304), most_bytes: 510 },
-            Said::Welcome { nonce: Nonce(7), channel: Some(Channel(255)), most_bytes: 20 },
+            Said::Welcome { nonce: Nonce(7), channel: Some(Channel(127)), most_bytes: 20 },
             Said::Welcome { nonce: Nonce(7), channel: None, most_bytes: 20 },
-            Said::Frame { channel: Channel(1), frame: Bytes::from_static(&[0; 19]) },
+            Said::Frame { channel: Channel(1), frame: Bytes::from_static(&[0; 16]) },
             Said::Bye { channel: Channel(9) },
         ];
         for said in said {
             let bytes = said.encode();
             assert!(bytes.len() <= usize::from(LEAST_FRAME_BYTES), "{said:?}");
             assert_eq!(Said::decode(&bytes), Some(said));
+        }
+    }
+
+    #[test]
+    fn a_frame_that_is_cut_short_is_lost() {
+        for length in [1, 16, 255, 256, 257, 508] {
+            let frame = Bytes::from(vec![7; length]);
+            let whole = Said::Frame { channel: Channel(127), frame };
+            let bytes = whole.encode();
+            for left in 0..bytes.len() {
+                assert_eq!(Said::decode(&bytes.slice(..left)), None, "{left} of {length}");
+            }
+            assert_eq!(Said::decode(&bytes), Some(whole));
         }
     }
 

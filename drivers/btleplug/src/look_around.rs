@@ -42,6 +42,7 @@ pub async fn look_around(mut radio: impl Radio, span: Duration) -> Result<Vec<Ne
                     }
                 }
                 Event::Gone { .. }
+                | Event::Unheard { .. }
                 | Event::Connected { .. }
                 | Event::Unreachable { .. }
                 | Event::Disconnected { .. }

@@ -141,6 +141,12 @@ pub enum Event {
         /// With whom.
         port: Port,
     },
+    /// Nobody is subscribed to an adapter's notifications any more: whoever wrote to it has no use for
+    /// an answer, even if the connection stays, as it does when a process dies and its machine lives.
+    Unheard {
+        /// Which.
+        adapter: Adapter,
+    },
     /// A frame arrived. Frames may be lost, repeated and reordered.
     Received {
         /// From whom.

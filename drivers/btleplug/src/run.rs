@@ -331,6 +331,7 @@ impl<'a> Driver<'a> {
             | Event::Connected { .. }
             | Event::Unreachable { .. }
             | Event::Disconnected { .. }
+            | Event::Unheard { .. }
             | Event::Received { .. }
             | Event::Left { .. } => {}
         }

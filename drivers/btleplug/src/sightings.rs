@@ -17,6 +17,11 @@ const TELL_EVERY: Duration = Duration::from_secs(10);
 /// The pause after the first failure; later ones are twice as long, up to [`LONGEST_PAUSE`].
 const PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+/// How long connecting may take at first; twice as long after each failure, up to
+/// [`MOST_PATIENCE`]: one side may be slow, and would be cut off over and over. More would be longer
+/// than the node waits for a dial.
+const PATIENCE: Duration = Duration::from_secs(8);
+const MOST_PATIENCE: Duration = Duration::from_secs(20);
 
 /// A device that was heard.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -84,6 +89,12 @@ impl Sightings {
         known.map(|(_, it)| it.beacon.card)
     }
 
+    /// How long connecting this way may take.
+    pub(crate) fn patience(&self, port: &Port) -> Duration {
+        let failures = self.seen.get(port).map_or(0, |it| it.failures);
+        PATIENCE.saturating_mul(1 << failures.min(16)).min(MOST_PATIENCE)
+    }
+
     pub(crate) fn failed(&mut self, now: Time, port: &Port) {
         if let Some(known) = self.seen.get_mut(port) {
             let pause = PAUSE.saturating_mul(1 << known.failures.min(16)).min(LONGEST_PAUSE);
@@ -134,7 +145,8 @@ mod tests {
             ways.into_iter().map(|port| port.adapter.to_string()).collect::<Vec<_>>()
         };
         assert_eq!(ways(&sightings, 0), ["hci1", "hci0"]);
-        for (failed, pause) in [(10, 1), (20, 2), (30, 4)] {
+        for (failed, pause, patience) in [(10, 1, 8), (20, 2, 16), (30, 4, 20)] {
+            assert_eq!(sightings.patience(&port("hci1", 1)), Duration::from_secs(patience));
             sightings.failed(at(failed), &port("hci1", 1));
             assert_eq!(ways(&sightings, failed + pause - 1), ["hci0"]);
             assert_eq!(ways(&sightings, failed + pause), ["hci1", "hci0"]);

@@ -112,7 +112,7 @@ impl Node {
         };
         let bytes = Bytes::from_static(b"AA");
         assert_eq!(up.endpoint, Endpoint { transport: TRANSPORT, bytes });
-        assert_eq!((up.kind, up.direction, up.mtu), (LinkKind::Datagram, Direction::Outbound, 99));
+        assert_eq!((up.kind, up.direction, up.mtu), (LinkKind::Datagram, Direction::Outbound, 98));
         up
     }
 
@@ -137,7 +137,7 @@ fn a_radio_that_panics_or_fails_costs_its_links_and_comes_back() {
         let mut up = node.link();
         let link = up.link;
         for number in 0..frames {
-            let frame = Bytes::from(vec![number; 99]);
+            let frame = Bytes::from(vec![number; 98]);
             up.sink.send(frame.clone());
             assert_eq!(node.event(), NodeEvent::Received { link, frame });
             assert_eq!(node.event(), NodeEvent::Sent { link });

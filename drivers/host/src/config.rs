@@ -73,6 +73,8 @@ pub struct Config {
     pub bluetooth: Sourced<bool>,
     /// The Bluetooth adapters to use, as the system names them; all of them if empty.
     pub adapters: Sourced<Vec<String>>,
+    /// Bytes of the longest Bluetooth frame; fewer where an adapter loses longer ones.
+    pub frame: Sourced<u16>,
     /// Peers that the node is linked with at most.
     pub links: Sourced<usize>,
     /// Whether nodes tell one another where others can be found.
@@ -119,6 +121,8 @@ pub struct Layer {
     pub bluetooth: Option<String>,
     /// See [`Config::adapters`].
     pub adapters: Option<Vec<String>>,
+    /// See [`Config::frame`].
+    pub frame: Option<String>,
     /// See [`Config::links`].
     pub links: Option<String>,
     /// See [`Config::exchange`].
@@ -195,6 +199,7 @@ const SETTINGS: [Setting; 16] = [
     Setting { name: "lan", put: |layer, text| one(&mut layer.lan, text) },
     Setting { name: "bluetooth", put: |layer, text| one(&mut layer.bluetooth, text) },
     Setting { name: "adapters", put: |layer, text| many(&mut layer.adapters, text) },
+    Setting { name: "frame", put: |layer, text| one(&mut layer.frame, text) },
     Setting { name: "links", put: |layer, text| one(&mut layer.links, text) },
     Setting { name: "exchange", put: |layer, text| one(&mut layer.exchange, text) },
     Setting { name: "allow", put: |layer, text| many(&mut layer.allow, text) },
@@ -470,6 +475,10 @@ fn check(
     let bluetooth = pick(layers, |layer| &layer.bluetooth, for_profile(OFF, "on"));
     let bluetooth = checker.parse("bluetooth", bluetooth, on_or_off);
     let adapters = pick(layers, |layer| &layer.adapters, Vec::new());
+    let frame = checker.parse("frame", pick(layers, |layer| &layer.frame, "510".into()), |text| {
+        let bytes = text.parse().ok().filter(|bytes| (18..=510).contains(bytes));
+        bytes.ok_or("is not a number from 18 to 510")
+    });
     let links = checker.parse("links", pick(layers, |layer| &layer.links, "64".into()), |text| {
         let links = text.parse().ok().filter(|links| (1..=512).contains(links));
         links.ok_or("is not a number from 1 to 512")
@@ -506,6 +515,7 @@ fn check(
         lan: lan?,
         bluetooth: bluetooth?,
         adapters,
+        frame: frame?,
         links: links?,
         exchange: exchange?,
         allow: allow?,

@@ -380,6 +380,10 @@ pub(crate) struct NodeFlags {
     /// The Bluetooth adapters to use; several with commas [env: BITCRAPS_ADAPTERS=] [default: all]
     #[arg(long, value_name = "NAME", value_delimiter = ',')]
     pub(crate) adapters: Option<Vec<String>>,
+    /// Bytes of the longest Bluetooth frame, 18 to 510; fewer where an adapter loses longer ones [env:
+    /// BITCRAPS_FRAME=] [default: 510]
+    #[arg(long, value_name = "BYTES")]
+    pub(crate) frame: Option<String>,
     /// Peers that the node is linked with at most [env: BITCRAPS_LINKS=] [default: 64]
     #[arg(long, value_name = "N")]
     pub(crate) links: Option<String>,

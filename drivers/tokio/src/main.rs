@@ -82,6 +82,7 @@ fn configuration(cli: &Cli) -> Result<Loaded, config::Problems> {
         lan: node.lan.clone(),
         bluetooth: node.bluetooth.clone(),
         adapters: node.adapters.clone(),
+        frame: node.frame.clone(),
         links: node.links.clone(),
         exchange: node.exchange.clone(),
         allow: node.allow.clone(),

@@ -70,7 +70,9 @@ mod built {
     use std::time::Duration;
 
     use bitcraps_btleplug::system::System;
-    use bitcraps_btleplug::{Bluetooth, Card, Config as RadioConfig, Profile as RadioProfile};
+    use bitcraps_btleplug::{
+        Bluetooth, Card, Config as RadioConfig, Policy, Profile as RadioProfile,
+    };
     use data_encoding::HEXLOWER;
     use tokio::sync::watch;
     use tokio::task::JoinSet;
@@ -104,7 +106,8 @@ mod built {
             let mut seed = [0; 32];
             getrandom::fill(&mut seed).map_err(|error| RadioError::Start(error.into()))?;
             let card = Card::of(status.network, status.peer);
-            let radio = RadioConfig { card, policy: profile.policy(), seed };
+            let policy = Policy { frame_bytes: config.frame.value, ..profile.policy() };
+            let radio = RadioConfig { card, policy, seed };
             let system = System { adapters: config.adapters.value.clone() };
             let bluetooth = Bluetooth::start(handle.links(), radio, system);
             let bluetooth = bluetooth.map_err(RadioError::Start)?;

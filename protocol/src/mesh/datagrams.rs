@@ -89,7 +89,7 @@ struct UnderWay {
 impl Datagrams {
     /// Bytes of the shortest datagrams that are worth it: those of the least MTU of Bluetooth LE,
     /// without what its driver adds.
-    pub(super) const MIN_MTU: u32 = 19;
+    pub(super) const MIN_MTU: u32 = 16;
 
     /// For datagrams of at most `mtu` bytes.
     pub(super) const fn new(mtu: usize) -> Self {
@@ -364,7 +364,7 @@ mod tests {
         #[test]
         fn every_frame_arrives_whole_once_and_in_order(
             sizes in proptest::collection::vec(0usize..2000, 1..20),
-            mtu in 19usize..600,
+            mtu in 16usize..600,
             loss in 0u64..35,
             seed in any::<u8>(),
         ) {

@@ -1,5 +1,6 @@
 //! An adapter as a central: looks around, and keeps a connection as long as somebody wants it.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use btleplug::api::{
@@ -9,16 +10,24 @@ use btleplug::api::{
 use btleplug::platform::{Adapter as Central, Peripheral, PeripheralId};
 use bytes::Bytes;
 use futures_util::stream::{Stream, StreamExt as _};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Mutex, mpsc, watch};
 use tokio::time::{sleep, timeout};
 
 use super::{FRAMES, News, SERVICE, call, device_of};
 use crate::radio::{Adapter, Event, Port, Role, Token};
 
-/// How long connecting may take, with what is needed to use the connection.
-const CONNECT: Duration = Duration::from_secs(8);
+/// How long connecting may take, with what is needed to use the connection. Whoever asked for it has
+/// less patience, except where the other side uses the connection already.
+const CONNECT: Duration = Duration::from_secs(60);
 /// The pause before a device is asked again for a service that it does not show yet.
 const AGAIN: Duration = Duration::from_millis(300);
+
+/// What the task of a connection is told.
+pub(super) enum Word {
+    Send(Order),
+    /// The connection has ended, or an earlier one with the same device.
+    Ended,
+}
 
 /// A frame to send.
 pub(super) struct Order {
@@ -86,63 +95,95 @@ pub(super) async fn scan(adapter: Adapter, central: Central, mut wanted: watch::
     }
 }
 
-/// Makes a connection and keeps it until nobody wants it or it ends.
+/// Makes a connection and keeps it until nobody wants it or it ends. Only one of these at a time
+/// deals with a device: an earlier one may still be ending its connection, which would be this one's.
 pub(super) async fn serve(
     central: Central,
     id: PeripheralId,
     port: Port,
-    mut orders: mpsc::UnboundedReceiver<Order>,
+    turn: Arc<Mutex<()>>,
+    mut words: mpsc::UnboundedReceiver<Word>,
     events: mpsc::Sender<Event>,
 ) {
+    let _turn = turn.lock().await;
     let device = match call(central.peripheral(&id)).await {
         Ok(device) => device,
-        Err(reason) => return drop(events.send(Event::Unreachable { port, reason }).await),
-    };
-    let connected = match timeout(CONNECT, connect(&device)).await {
-        Ok(Ok(connected)) => connected,
-        failed => {
-            let reason = match failed {
-                Ok(Err(reason)) => reason,
-                Ok(Ok(_)) | Err(_) => "it takes too long".to_owned(),
-            };
-            drop(call(device.disconnect()).await);
-            return drop(events.send(Event::Unreachable { port, reason }).await);
+        Err(reason) => {
+            drop(events.send(Event::Unreachable { port, reason }).await);
+            return refuse(&mut words, &events, |_| false).await;
         }
     };
-    let (characteristic, mut notifications) = connected;
-    drop(events.send(Event::Connected { port: port.clone() }).await);
-    loop {
-        tokio::select! {
-            order = orders.recv() => match order {
-                Some(order) => write(&device, &characteristic, order, &port, &events).await,
-                None => break,
-            },
-            notification = notifications.next() => match notification {
-                Some(notification) => {
-                    let frame = Bytes::from(notification.value);
-                    let (port, role) = (port.clone(), Role::Central);
-                    let received = Event::Received { port, role, frame, most_bytes: None };
-                    // What finds no room is lost, as on the air.
-                    drop(events.try_send(received));
+    let connected = tokio::select! {
+        connected = timeout(CONNECT, connect(&device, &port)) => {
+            Some(connected.unwrap_or_else(|_| Err("it takes too long".to_owned())))
+        }
+        // That an earlier connection ended is nothing new.
+        () = refuse(&mut words, &events, |_| false) => None,
+    };
+    match connected {
+        Some(Ok((characteristic, mut notifications))) => {
+            drop(events.send(Event::Connected { port: port.clone() }).await);
+            loop {
+                tokio::select! {
+                    word = words.recv() => match word {
+                        Some(Word::Send(order)) => {
+                            write(&device, &characteristic, order, &port, &events).await;
+                        }
+                        Some(Word::Ended) | None => break,
+                    },
+                    notification = notifications.next() => match notification {
+                        Some(notification) => {
+                            let frame = Bytes::from(notification.value);
+                            let (port, role) = (port.clone(), Role::Central);
+                            let received = Event::Received { port, role, frame, most_bytes: None };
+                            // What finds no room is lost, as on the air.
+                            drop(events.try_send(received));
+                        }
+                        None => break,
+                    },
                 }
-                None => break,
-            },
+            }
         }
+        Some(Err(reason)) => {
+            drop(events.send(Event::Unreachable { port, reason }).await);
+            // The other side may use the connection, which stays then.
+            refuse(&mut words, &events, |word| matches!(word, Word::Ended)).await;
+        }
+        None => {}
     }
     drop(call(device.disconnect()).await);
-    orders.close();
-    while let Some(order) = orders.recv().await {
-        drop(events.send(Event::Left { token: order.token }).await);
+    words.close();
+    refuse(&mut words, &events, |_| false).await;
+}
+
+/// Sends nothing, until nobody wants anything any more or a word says that it is `over`.
+async fn refuse(
+    words: &mut mpsc::UnboundedReceiver<Word>,
+    events: &mpsc::Sender<Event>,
+    over: impl Fn(&Word) -> bool,
+) {
+    while let Some(word) = words.recv().await {
+        let is_over = over(&word);
+        match word {
+            Word::Send(order) => drop(events.send(Event::Left { token: order.token }).await),
+            Word::Ended => {}
+        }
+        if is_over {
+            return;
+        }
     }
 }
 
 async fn connect(
     device: &Peripheral,
+    port: &Port,
 ) -> Result<(Characteristic, impl Stream<Item = ValueNotification> + use<>), String> {
     // The other side may have made the connection.
-    if !call(device.is_connected()).await? {
+    let is_theirs = call(device.is_connected()).await?;
+    if !is_theirs {
         device.connect().await.map_err(|error| error.to_string())?;
     }
+    tracing::debug!(%port, is_theirs, "a connection");
     let characteristic = loop {
         call(device.discover_services()).await?;
         let ours = |it: &Characteristic| it.uuid == FRAMES && it.service_uuid == SERVICE;
@@ -151,9 +192,11 @@ async fn connect(
         }
         sleep(AGAIN).await;
     };
+    tracing::debug!(%port, "the service is there");
     // Before subscribing: the answer may come at once.
     let notifications = call(device.notifications()).await?;
-    call(device.subscribe(&characteristic)).await?;
+    // Not with the patience of a mere question: the other side has to answer.
+    device.subscribe(&characteristic).await.map_err(|error| error.to_string())?;
     let ours = |it: &ValueNotification| it.uuid == FRAMES;
     Ok((characteristic, notifications.filter(move |it| std::future::ready(ours(it)))))
 }

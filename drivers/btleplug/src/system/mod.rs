@@ -14,17 +14,20 @@ mod peripheral;
 
 use std::collections::BTreeMap;
 use std::future::Future;
+use std::sync::Arc;
 use std::time::Duration;
 
 use btleplug::api::{Central as _, CentralState, Manager as _, Peripheral as _};
 use btleplug::platform::{Adapter as Central, Manager, PeripheralId};
 use bytes::Bytes;
-use tokio::sync::{mpsc, watch};
+use futures_util::stream::StreamExt as _;
+use tokio::sync::{Mutex, mpsc, watch};
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::{MissedTickBehavior, interval, timeout};
 use uuid::Uuid;
 
 use crate::radio::{Adapter, Command, Condition, Device, Event, Port, Radio, Role};
+use central::{Order, Word};
 use peripheral::Peripherals;
 
 /// The service that nodes offer, and under which they advertise their cards.
@@ -32,8 +35,9 @@ pub const SERVICE: Uuid = Uuid::from_u128(0xb17c_0001_c4a5_4e1d_9a5e_d1ce_7ab1_e
 /// Its one characteristic: written without response by centrals, notified to them.
 pub const FRAMES: Uuid = Uuid::from_u128(0xb17c_0002_c4a5_4e1d_9a5e_d1ce_7ab1_e000);
 
-/// How long a question to the daemon may take.
-const CALL: Duration = Duration::from_secs(5);
+/// How long a question to the daemon may take. On a slow machine it was seen to stall for many
+/// seconds and to go on; who gives up too early ends links that would have lived.
+const CALL: Duration = Duration::from_secs(20);
 /// How often the adapters are looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(3);
 /// Devices that a machine remembers how to reach; the victim is any of them.
@@ -75,10 +79,18 @@ struct Air {
     scans: watch::Sender<bool>,
     peripheral: Option<peripheral::Peripheral>,
     /// What each advertiser said last.
-    known: BTreeMap<Device, (PeripheralId, Bytes)>,
+    known: BTreeMap<Device, Known>,
     /// Connections that this side made.
-    ports: BTreeMap<Device, mpsc::UnboundedSender<central::Order>>,
+    ports: BTreeMap<Device, mpsc::UnboundedSender<Word>>,
     watcher: tokio::task::AbortHandle,
+}
+
+/// An advertiser.
+struct Known {
+    id: PeripheralId,
+    data: Bytes,
+    /// Whoever deals with it holds this.
+    turn: Arc<Mutex<()>>,
 }
 
 impl Radio for System {
@@ -101,6 +113,7 @@ async fn live(
 ) -> Result<(), String> {
     let manager = call(Manager::new()).await?;
     let peripherals = Peripherals::open().await?;
+    let mut presented = peripherals.presented().await?;
     let (news, mut newsstand) = mpsc::channel(NEWS);
     let adapters = BTreeMap::new();
     let tasks = JoinSet::new();
@@ -115,6 +128,7 @@ async fn live(
                 None => return life.end().await,
             },
             Some((adapter, news)) = newsstand.recv() => life.hear(adapter, news).await?,
+            Some(adapter) = presented.next() => life.begin_anew(adapter).await?,
             Some(ended) = life.tasks.join_next() => check(ended)?,
         }
     }
@@ -201,6 +215,15 @@ impl Life {
         Ok(())
     }
 
+    /// An adapter that was known is another one, or the daemon is.
+    async fn begin_anew(&mut self, adapter: Adapter) -> Result<(), String> {
+        if self.adapters.contains_key(&adapter) {
+            self.remove(&adapter);
+            self.report(Event::Gone { adapter }).await;
+        }
+        self.look().await
+    }
+
     async fn look_at(&mut self, adapter: Adapter, central: Central) -> Result<(), String> {
         let is_on = call(central.adapter_state()).await? != CentralState::PoweredOff;
         match self.adapters.get(&adapter) {
@@ -262,8 +285,8 @@ impl Life {
                 let Some(air) = self.adapters.get_mut(&port.adapter) else { return };
                 // Its task ends the connection after what it has still to send.
                 let had = air.ports.remove(&port.device).is_some();
-                if let (false, Some((id, _))) = (had, air.known.get(&port.device)) {
-                    let (central, id) = (air.central.clone(), id.clone());
+                if let (false, Some(known)) = (had, air.known.get(&port.device)) {
+                    let (central, id) = (air.central.clone(), known.id.clone());
                     self.tasks.spawn(async move {
                         if let Ok(device) = call(central.peripheral(&id)).await {
                             drop(call(device.disconnect()).await);
@@ -273,14 +296,18 @@ impl Life {
             }
             Command::Send { port, role, frame, token } => {
                 let air = self.adapters.get(&port.adapter);
-                let order = match role {
-                    Role::Central => air.and_then(|air| air.ports.get(&port.device)),
-                    Role::Peripheral => {
-                        air.and_then(|air| air.peripheral.as_ref()).map(|it| it.notifications())
-                    }
-                };
-                let order = order.map(|it| it.send(central::Order { frame, token }));
-                if !matches!(order, Some(Ok(()))) {
+                let order = Order { frame, token };
+                let is_taken = air.is_some_and(|air| match role {
+                    Role::Central => air
+                        .ports
+                        .get(&port.device)
+                        .is_some_and(|it| it.send(Word::Send(order)).is_ok()),
+                    Role::Peripheral => air
+                        .peripheral
+                        .as_ref()
+                        .is_some_and(|it| it.notifications().send(order).is_ok()),
+                });
+                if !is_taken {
                     self.report(Event::Left { token }).await;
                 }
             }
@@ -289,14 +316,17 @@ impl Life {
 
     async fn connect(&mut self, port: Port) {
         let Some(air) = self.adapters.get_mut(&port.adapter) else { return };
-        let Some((id, _)) = air.known.get(&port.device).cloned() else {
+        let Some(known) = air.known.get(&port.device) else {
             let reason = "it was never heard".to_owned();
             return self.report(Event::Unreachable { port, reason }).await;
         };
-        let (orders, ordered) = mpsc::unbounded_channel();
-        air.ports.insert(port.device.clone(), orders);
+        let (id, turn) = (known.id.clone(), known.turn.clone());
+        // Of connections that have ended there is no limit.
+        air.ports.retain(|_, words| !words.is_closed());
+        let (words, spoken) = mpsc::unbounded_channel();
+        air.ports.insert(port.device.clone(), words);
         let (central, events) = (air.central.clone(), self.events.clone());
-        self.tasks.spawn(central::serve(central, id, port, ordered, events));
+        self.tasks.spawn(central::serve(central, id, port, turn, spoken, events));
     }
 
     async fn hear(&mut self, adapter: Adapter, news: News) -> Result<(), String> {
@@ -307,17 +337,21 @@ impl Life {
                     if air.known.len() >= DEVICES && !air.known.contains_key(&device) {
                         air.known.pop_first();
                     }
-                    air.known.insert(device.clone(), (id, data));
+                    let new = || Known { id, data: Bytes::new(), turn: Arc::default() };
+                    air.known.entry(device.clone()).or_insert_with(new).data = data;
                 }
-                if let Some((_, data)) = air.known.get(&device) {
-                    let data = data.clone();
+                if let Some(known) = air.known.get(&device) {
+                    let data = known.data.clone();
                     let seen = Event::Seen { port: Port { adapter, device }, rssi, data };
                     // Heard again soon if there is no room now.
                     drop(self.events.try_send(seen));
                 }
             }
             News::Disconnected { device } => {
-                air.ports.remove(&device);
+                if let Some(words) = air.ports.get(&device) {
+                    // A task that has ended knows.
+                    drop(words.send(Word::Ended));
+                }
                 self.report(Event::Disconnected { port: Port { adapter, device } }).await;
             }
             News::Powered => self.look().await?,
@@ -357,6 +391,19 @@ mod tests {
         let bus = advice("Failed to connect to socket /run/dbus/system_bus_socket: No such file");
         assert!(bus.contains("start D-Bus"), "{bus}");
         assert_eq!(advice("something else"), "something else");
+    }
+
+    #[tokio::test]
+    async fn a_task_that_dies_ends_the_radio_and_one_that_ends_does_not() {
+        let mut tasks = JoinSet::new();
+        tasks.spawn(async { panic!("scripted") });
+        let reason = check(tasks.join_next().await.unwrap()).unwrap_err();
+        assert!(reason.contains("starts again"), "{reason}");
+        tasks.spawn(async {});
+        tasks.spawn(std::future::pending()).abort();
+        while let Some(ended) = tasks.join_next().await {
+            assert_eq!(check(ended), Ok(()));
+        }
     }
 
     #[tokio::test]

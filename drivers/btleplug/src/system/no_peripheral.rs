@@ -1,6 +1,7 @@
 //! Where nobody can advertise: this machine finds others, but they cannot find it.
 
 use bytes::Bytes;
+use futures_util::stream::{self, BoxStream, StreamExt as _};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
@@ -16,6 +17,10 @@ pub(super) enum Peripheral {}
 impl Peripherals {
     pub(super) async fn open() -> Result<Self, String> {
         Ok(Self)
+    }
+
+    pub(super) async fn presented(&self) -> Result<BoxStream<'static, Adapter>, String> {
+        Ok(stream::pending().boxed())
     }
 
     pub(super) async fn serve(

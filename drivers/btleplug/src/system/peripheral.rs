@@ -3,12 +3,15 @@
 use std::future::ready;
 use std::time::Duration;
 
+use bluer::SessionEvent;
 use bluer::adv::{Advertisement, AdvertisementHandle, Type};
 use bluer::gatt::local::{
     Application, ApplicationHandle, Characteristic, CharacteristicNotifier, CharacteristicNotify,
     CharacteristicNotifyMethod, CharacteristicWrite, CharacteristicWriteMethod, ReqError, Service,
 };
 use bytes::Bytes;
+use futures_util::future::OptionFuture;
+use futures_util::stream::{BoxStream, StreamExt as _};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::sleep;
@@ -18,8 +21,8 @@ use super::{FRAMES, SERVICE, call};
 use crate::greeting::MOST_FRAME_BYTES;
 use crate::radio::{Adapter, Device, Event, Port, Role};
 
-/// Bytes of a write that are not the frame's.
-const ATT_HEADER_BYTES: u16 = 3;
+/// Bytes of a packet that are not the frame's: 3 of a write, 5 of a notification among several.
+const ATT_HEADER_BYTES: u16 = 5;
 /// How long the daemon takes to withdraw an advertisement; some adapters have room for one only.
 const WITHDRAWN: Duration = Duration::from_millis(100);
 
@@ -38,6 +41,19 @@ pub(super) struct Peripheral {
 impl Peripherals {
     pub(super) async fn open() -> Result<Self, String> {
         Ok(Self { session: call(bluer::Session::new()).await? })
+    }
+
+    /// The adapters that the daemon presents from now on, again if it was started anew: then it has
+    /// forgotten what it was asked to serve.
+    pub(super) async fn presented(&self) -> Result<BoxStream<'static, Adapter>, String> {
+        let events = call(self.session.events()).await?;
+        let presented = events.filter_map(|event| {
+            ready(match event {
+                SessionEvent::AdapterAdded(name) => Some(Adapter(name.into())),
+                SessionEvent::AdapterRemoved(_) => None,
+            })
+        });
+        Ok(presented.boxed())
     }
 
     /// Serves the characteristic; none if the adapter cannot.
@@ -78,7 +94,7 @@ impl Peripherals {
         let application = Application { services: vec![service], ..Application::default() };
         let application = call(own.serve_gatt_application(application)).await?;
         let (notifications, orders) = mpsc::unbounded_channel();
-        tasks.spawn(notify(subscribers, orders, events.clone()));
+        tasks.spawn(notify(adapter.clone(), subscribers, orders, events.clone()));
         let (advertised, wanted) = watch::channel(None);
         tasks.spawn(advertise(adapter.clone(), own, wanted));
         Ok(Some(Peripheral { advertised, notifications, _application: application }))
@@ -117,17 +133,23 @@ fn written(adapter: Adapter, events: mpsc::Sender<Event>) -> CharacteristicWrite
     }))
 }
 
-/// Notifies whoever has subscribed.
+/// Notifies whoever has subscribed, and tells when nobody has any more.
 async fn notify(
+    adapter: Adapter,
     mut subscribers: mpsc::UnboundedReceiver<CharacteristicNotifier>,
     mut orders: mpsc::UnboundedReceiver<Order>,
     events: mpsc::Sender<Event>,
 ) {
     let mut subscribed: Option<CharacteristicNotifier> = None;
     loop {
+        let stopped = subscribed.as_ref().map(CharacteristicNotifier::stopped);
         tokio::select! {
             biased;
             Some(newest) = subscribers.recv() => subscribed = Some(newest),
+            Some(()) = OptionFuture::from(stopped) => {
+                subscribed = None;
+                drop(events.send(Event::Unheard { adapter: adapter.clone() }).await);
+            }
             order = orders.recv() => {
                 let Some(Order { frame, token }) = order else { return };
                 if let Some(subscribed) = &mut subscribed

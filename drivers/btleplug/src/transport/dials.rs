@@ -21,8 +21,6 @@ const YIELD: Duration = Duration::from_secs(10);
 const PAUSE: Duration = Duration::from_millis(500);
 /// How long a dial waits for an adapter. The node gives up after 30 s.
 const PATIENCE: Duration = Duration::from_secs(15);
-/// How long connecting may take.
-const CONNECT: Duration = Duration::from_secs(8);
 /// How long the other side may take to answer the hello, and how often it is said.
 const GREET: Duration = Duration::from_secs(4);
 const HELLO_EVERY: Duration = Duration::from_secs(1);
@@ -102,9 +100,10 @@ impl Dials {
         self.waiting.push_back(Waiting { from: now + PAUSE, ..dial });
     }
 
-    pub(super) fn begin(&mut self, now: Time, endpoint: Endpoint, port: Port) {
+    /// Begins an attempt; the connection may take so long.
+    pub(super) fn begin(&mut self, now: Time, endpoint: Endpoint, port: Port, patience: Duration) {
         self.next = now + PAUSE;
-        let until = now + CONNECT;
+        let until = now + patience;
         let adapter = port.adapter.clone();
         let attempt = Attempt { endpoint, port, phase: Phase::Connecting, until };
         let before = self.attempts.insert(adapter, attempt);

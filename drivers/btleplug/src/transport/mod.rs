@@ -21,7 +21,7 @@ use bitcraps_protocol::time::Time;
 use bytes::Bytes;
 
 use crate::greeting::{
-    Beacon, Card, Channel, HEADER_BYTES, LEAST_FRAME_BYTES, MOST_FRAME_BYTES, Nonce, Said,
+    Beacon, CHANNELS, Card, Channel, HEADER_BYTES, LEAST_FRAME_BYTES, MOST_FRAME_BYTES, Nonce, Said,
 };
 use crate::policy::{Cycle, Duty, Policy};
 use crate::radio::{self, Adapter, Command, Condition, Device, Port, Role, Token};
@@ -172,7 +172,7 @@ impl Transport {
     ///
     /// # Panics
     ///
-    /// If the policy's frames are shorter than 20 bytes or longer than 510.
+    /// If the policy's frames are shorter than 18 bytes or longer than 510.
     pub fn new(card: Card, tables: u8, policy: Policy, rng: Rng) -> Self {
         let possible = LEAST_FRAME_BYTES..=MOST_FRAME_BYTES;
         assert!(possible.contains(&policy.frame_bytes), "{} bytes", policy.frame_bytes);
@@ -291,6 +291,11 @@ impl Transport {
                 }
             }
             radio::Event::Disconnected { port } => self.disconnected(now, &port),
+            radio::Event::Unheard { adapter } => {
+                self.forget_all(|link| {
+                    link.port.adapter == adapter && link.role == Role::Peripheral
+                });
+            }
             radio::Event::Received { port, role, frame, most_bytes } => {
                 let Some(said) = Said::decode(&frame) else { return };
                 self.heard(now, port, role, said, most_bytes);
@@ -334,9 +339,7 @@ impl Transport {
         if let Some(attempt) = self.dials.take_of(adapter) {
             self.failed(now, attempt);
         }
-        let of_it = self.links.iter().filter(|(_, link)| link.port.adapter == *adapter);
-        let keys: Vec<Key> = of_it.map(|(key, _)| *key).collect();
-        keys.into_iter().for_each(|key| self.forget(key));
+        self.forget_all(|link| link.port.adapter == *adapter);
     }
 
     fn seen(&mut self, now: Time, port: Port, rssi: Option<i16>, data: &[u8]) {
@@ -472,8 +475,8 @@ impl Transport {
             .filter(|it| it.port.adapter == *adapter && it.role == Role::Peripheral)
             .map(|it| it.channel.0)
             .collect();
-        let next = (1..=255).map(|step| last.wrapping_add(step));
-        let free = next.into_iter().find(|it| *it != 0 && !used.contains(it))?;
+        let mut next = (0..CHANNELS).map(|step| (last + step) % CHANNELS + 1);
+        let free = next.find(|it| !used.contains(it))?;
         self.adapters.get_mut(adapter)?.on.as_mut()?.last_channel = free;
         Some(Channel(free))
     }
@@ -529,6 +532,12 @@ impl Transport {
             self.by_port.remove(&(link.port, link.role));
             self.outputs.push_back(Output::Down { link: key });
         }
+    }
+
+    fn forget_all(&mut self, which: impl Fn(&Link) -> bool) {
+        let chosen = self.links.iter().filter(|(_, link)| which(link));
+        let keys: Vec<Key> = chosen.map(|(key, _)| *key).collect();
+        keys.into_iter().for_each(|key| self.forget(key));
     }
 
     fn failed(&mut self, now: Time, attempt: Attempt) {
@@ -608,7 +617,8 @@ impl Transport {
         };
         match free.min_by_key(links) {
             Some(port) => {
-                self.dials.begin(now, dial.endpoint, port.clone());
+                let patience = self.sightings.patience(&port);
+                self.dials.begin(now, dial.endpoint, port.clone(), patience);
                 self.outputs.push_back(Output::Radio(Command::Connect { port }));
             }
             None => self.dials.postpone(now, dial),

@@ -108,7 +108,7 @@ impl Rig {
         let channel = Some(Channel(9));
         let welcome = Said::Welcome { nonce, channel, most_bytes: 100 };
         let outputs = self.get(port, Role::Central, &welcome, 0);
-        let [Output::Up { link, mtu: 99, direction: Direction::Outbound, .. }, ..] =
+        let [Output::Up { link, mtu: 98, direction: Direction::Outbound, .. }, ..] =
             outputs.as_slice()
         else {
             panic!("{outputs:?}");
@@ -188,7 +188,7 @@ fn a_dial_connects_greets_and_becomes_a_link_with_the_size_that_the_other_side_s
     let welcome = Said::Welcome { nonce, channel, most_bytes: 182 };
     let up = Output::Up {
         link: Key(1),
-        mtu: 181,
+        mtu: 180,
         direction: Direction::Outbound,
         endpoint: place("AA"),
     };
@@ -196,7 +196,7 @@ fn a_dial_connects_greets_and_becomes_a_link_with_the_size_that_the_other_side_s
     assert_eq!(outputs[0], up);
     assert_eq!(rig.get(&there, Role::Central, &welcome, 0), [], "a welcome that came twice");
 
-    let frame = Bytes::from(vec![7; 181]);
+    let frame = Bytes::from(vec![7; 180]);
     let said = Said::Frame { channel: Channel(3), frame: frame.clone() };
     let sent = rig.give(Input::Send { link: Key(1), frame: frame.clone() });
     assert_eq!(sent, [send(&there, Role::Central, &said, 1)]);
@@ -284,7 +284,7 @@ fn a_crowd_of_dials_is_made_one_at_a_time_and_what_waits_too_long_fails() {
 #[test]
 fn who_comes_is_welcomed_with_what_its_connection_carries() {
     let mut rig = Rig::new();
-    for (index, (measured, mtu)) in [(20, 19), (182, 181), (514, 509), (0, 19)].iter().enumerate() {
+    for (index, (measured, mtu)) in [(20, 18), (182, 180), (514, 508), (0, 16)].iter().enumerate() {
         let there = port("hci0", &format!("D{index}"));
         let (_, _, told) = rig.visit(&there, 5, *measured).unwrap();
         assert_eq!(told, *mtu);
@@ -379,6 +379,18 @@ fn what_a_connection_or_an_adapter_carried_ends_with_it() {
     assert_eq!(outputs, [Output::Down { link: one }]);
     assert_eq!(rig.give(Input::Lost), [Output::Down { link: other }]);
     assert_eq!(rig.transport.links.len() + rig.transport.by_port.len(), 0);
+}
+
+#[test]
+fn where_nobody_hears_notifications_those_who_came_are_gone_and_those_dialled_are_not() {
+    let mut rig = Rig::new();
+    rig.switch_on("hci1");
+    rig.link(&port("hci0", "AA"));
+    let (guest, ..) = rig.visit(&port("hci0", "BB"), 1, 514).unwrap();
+    rig.visit(&port("hci1", "CC"), 1, 514).unwrap();
+    let outputs = rig.hear(radio::Event::Unheard { adapter: adapter("hci0") });
+    assert_eq!(outputs, [Output::Down { link: guest }]);
+    assert_eq!(rig.transport.links.len(), 2);
 }
 
 #[test]

@@ -15,6 +15,8 @@ pub(crate) const ADAPTER: &str = "hci0";
 pub(crate) struct Faults {
     pub(crate) lost_percent: u64,
     pub(crate) repeated_percent: u64,
+    /// Of notifications, as BlueZ cuts them short.
+    pub(crate) cut_percent: u64,
     /// At least and at most; frames overtake one another within.
     pub(crate) delay_ms: (u64, u64),
 }
@@ -42,6 +44,7 @@ pub(crate) struct Air {
     pub(crate) lost: u64,
     pub(crate) repeated: u64,
     pub(crate) overtaken: u64,
+    pub(crate) cut: u64,
     newest_arrival: Time,
 }
 
@@ -71,6 +74,7 @@ impl Air {
             lost: 0,
             repeated: 0,
             overtaken: 0,
+            cut: 0,
             newest_arrival: Time::ZERO,
         }
     }
@@ -135,15 +139,20 @@ impl Air {
             }
             Command::Connect { port } => self.connect(station, port),
             Command::Disconnect { port } => {
-                let connections = [Role::Central, Role::Peripheral]
+                let [own, others] = [Role::Central, Role::Peripheral]
                     .map(|role| self.connection(station, role, &port.device));
+                let connections = match (self.hides_centrals, port.device.0.starts_with('C')) {
+                    (false, _) => vec![own, others],
+                    (true, false) => vec![own],
+                    (true, true) => vec![others],
+                };
                 connections.into_iter().flat_map(|it| self.disconnect(it)).collect()
             }
             Command::Send { port, role, frame, token } => {
                 let mut later = vec![(Duration::from_millis(3), station, Event::Left { token })];
                 let connection = self.connection(station, role, &port.device);
                 if let Some(mtu) = self.connections.get(&connection).copied() {
-                    assert!(frame.len() <= usize::from(mtu - 3).min(510), "{} bytes", frame.len());
+                    assert!(frame.len() <= usize::from(mtu - 5).min(510), "{} bytes", frame.len());
                 }
                 self.longest = self.longest.max(frame.len());
                 self.bytes += frame.len() as u64;
@@ -189,6 +198,11 @@ impl Air {
             self.repeated += 1;
             copies += 1;
         }
+        let mut frame = frame.clone();
+        if from_role == Role::Peripheral && self.rng.below(100) < self.faults.cut_percent {
+            self.cut += 1;
+            frame.truncate(self.rng.below(frame.len() as u64) as usize);
+        }
         let (least, most) = self.faults.delay_ms;
         (0..copies)
             .map(|_| {
@@ -199,7 +213,7 @@ impl Air {
                     port: self.port(from, from_role),
                     role: to_role,
                     frame: frame.clone(),
-                    most_bytes: (to_role == Role::Peripheral).then_some(mtu - 3),
+                    most_bytes: (to_role == Role::Peripheral).then_some(mtu - 5),
                 };
                 (delay, to, received)
             })

@@ -296,6 +296,12 @@ impl World {
         self.run_until(span, |_| false);
     }
 
+    /// Runs for so long, in which nobody is without anybody at any time.
+    pub(crate) fn run_linked_for(&mut self, span: Duration) {
+        let lacks = |world: &Self| world.links() < world.pairs();
+        assert!(!self.run_until(span, lacks), "{} links at {:?}", self.links(), self.now);
+    }
+
     pub(crate) fn pairs(&self) -> usize {
         self.stations.len() * (self.stations.len() - 1) / 2
     }
