@@ -6,11 +6,14 @@
 mod budgets;
 mod dice;
 mod packet;
+mod results;
 mod routes;
+mod saying;
 #[cfg(feature = "simulation")]
 mod simulated;
 mod snapshots;
 mod status;
+mod talk;
 #[cfg(test)]
 mod tests;
 
@@ -29,12 +32,14 @@ use crate::chain::{
     Chain, Genesis, Nonce, Operation, Rejection, State, SubmitRefusal, Transaction, TransactionId,
     VerifiedTransaction,
 };
+use crate::chat::Chat;
 use crate::consensus::{self, Consensus, Demand, ValidatorSet};
 use crate::craps::Dice;
 use crate::event::{Action, Command, CommandId, Event, LinkId, Notice, Position, Record, Refusal};
 use crate::hooks::Hooks;
 use crate::identity::{Address, Context, Epoch, Keypair, PeerId, ProofOfWork};
 use crate::journal::Entry;
+use crate::mesh::post::{self, Post};
 use crate::mesh::{self, Attempt, Buckets, Mesh};
 use crate::receipt::Rolls;
 use crate::rng::Rng;
@@ -166,6 +171,9 @@ pub struct Node {
     /// What proves the newest rolls.
     rolls: Rolls,
     openings: Buckets<PeerId>,
+    /// Letters of this node, and those that it passes on.
+    post: Post,
+    chat: Chat,
     /// Commands of this node that are not final yet. Bounded by the mempool's bound per sender.
     commands: BTreeSet<CommandId>,
     snapshots: Snapshots,
@@ -225,9 +233,16 @@ impl Node {
         let mut mesh = Mesh::new(identity, rng.fork("mesh"), config.mesh);
         mesh.handle(now, mesh::Input::Validators { peers: peers.clone().collect() });
         let peers = peers.collect();
+        let address = Address { peer: keypair.peer(), proof };
+        let author = post::Author {
+            keypair: keypair.clone(),
+            address,
+            network,
+            work_bits: genesis.proof_of_work_bits,
+        };
         let rolls = Rolls::new(List::new(peers).expect("as many as the genesis lists"));
         Ok(Self {
-            address: Address { peer: keypair.peer(), proof },
+            address,
             mesh,
             consensus: Consensus::new(
                 context,
@@ -254,6 +269,8 @@ impl Node {
             to_follow: true,
             rolls,
             openings: Buckets::new(config.openings, OPENERS),
+            post: Post::new(now, author, rng.fork("post")),
+            chat: Chat::new(now),
             commands: BTreeSet::new(),
             snapshots: Snapshots::new(config.snapshots),
             demand: Demand::default(),
@@ -340,6 +357,11 @@ impl Node {
             Command::Submit(signed) => {
                 self.chain.verify(signed).map_err(|_| Refusal::NotAuthentic)?
             }
+            Command::Say { room, words } => {
+                let id = self.say(room, words)?;
+                self.settle_down();
+                return Ok(id);
+            }
         };
         self.try_out(&transaction)?;
         if !self.may_open(&transaction) {
@@ -403,6 +425,7 @@ impl Node {
             offer,
             self.table_due,
             self.snapshots.deadline(),
+            self.post.deadline(),
         ]
         .into_iter()
         .flatten()

@@ -7,7 +7,9 @@ use crate::beacon::generation::SignedRecord;
 use crate::beacon::{CoinShare, DiceKeyId};
 use crate::block::{BlockHash, ValidatorIndex, View};
 use crate::chain::{Answer, Genesis, PartId, SignedTransaction};
+use crate::chat::SignedLine;
 use crate::consensus::{Certified, Message, Statement, Vote};
+use crate::mesh::post::Parcel;
 use crate::mesh::{Lane, PAYLOAD_BYTES, Serial};
 use crate::wire::{Malformed, decode, encode};
 
@@ -76,6 +78,10 @@ pub enum Packet {
         /// What the neighbour says.
         answer: Answer,
     },
+    /// A letter for one peer, whom the receiver may be or know the way to.
+    Letter(Parcel),
+    /// What somebody says at a table.
+    Chat(SignedLine),
 }
 
 impl Packet {
@@ -111,6 +117,7 @@ impl Packet {
             | Self::AskPart { .. } => Lane::Control,
             Self::KeyGeneration(_) | Self::Transaction(_) => Lane::Transactions,
             Self::Genesis(_) | Self::Snapshot(_) | Self::Part { .. } => Lane::Sync,
+            Self::Letter(_) | Self::Chat(_) => Lane::Talk,
         }
     }
 
@@ -139,7 +146,10 @@ impl Packet {
             | Self::Transaction(_)
             | Self::Genesis(_)
             | Self::Snapshot(_)
-            | Self::Part { .. } => 0,
+            | Self::Part { .. }
+            // Whoever judges them says what they cost.
+            | Self::Letter(_)
+            | Self::Chat(_) => 0,
         }
     }
 
@@ -159,7 +169,9 @@ impl Packet {
             | Self::AskSnapshot
             | Self::Snapshot(_)
             | Self::AskPart { .. }
-            | Self::Part { .. } => return None,
+            | Self::Part { .. }
+            | Self::Letter(_)
+            | Self::Chat(_) => return None,
         };
         let (series, view) = match message {
             Message::Proposal(proposal) => (FINAL_VIEWS, proposal.vote.view()),
@@ -196,14 +208,16 @@ impl Packet {
             Self::Finalize { .. }
             | Self::Share { .. }
             | Self::KeyGeneration(_)
-            | Self::Transaction(_) => true,
+            | Self::Transaction(_)
+            | Self::Chat(_) => true,
             Self::AskShares { .. }
             | Self::AskGenesis
             | Self::Genesis(_)
             | Self::AskSnapshot
             | Self::Snapshot(_)
             | Self::AskPart { .. }
-            | Self::Part { .. } => false,
+            | Self::Part { .. }
+            | Self::Letter(_) => false,
         }
     }
 }

@@ -268,7 +268,9 @@ impl Node {
             | Packet::AskSnapshot
             | Packet::Snapshot(_)
             | Packet::AskPart { .. }
-            | Packet::Part { .. } => return,
+            | Packet::Part { .. }
+            | Packet::Letter(_)
+            | Packet::Chat(_) => return,
         };
         seen.push_back(Observation::Heard { vote, justification, window });
     }
@@ -297,7 +299,9 @@ impl Node {
             | Packet::AskSnapshot
             | Packet::Snapshot(_)
             | Packet::AskPart { .. }
-            | Packet::Part { .. } => {}
+            | Packet::Part { .. }
+            | Packet::Letter(_)
+            | Packet::Chat(_) => {}
         }
     }
 }

@@ -44,7 +44,9 @@ pub(super) fn kind_of(packet: &Packet) -> Option<Kind> {
         | Packet::AskSnapshot
         | Packet::Snapshot(_)
         | Packet::AskPart { .. }
-        | Packet::Part { .. } => None,
+        | Packet::Part { .. }
+        | Packet::Letter(_)
+        | Packet::Chat(_) => None,
     }
 }
 

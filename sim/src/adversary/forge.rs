@@ -285,7 +285,9 @@ pub(super) fn vote_of(packet: &Packet) -> Option<Vote> {
         | Packet::AskSnapshot
         | Packet::Snapshot(_)
         | Packet::AskPart { .. }
-        | Packet::Part { .. } => None,
+        | Packet::Part { .. }
+        | Packet::Letter(_)
+        | Packet::Chat(_) => None,
     }
 }
 

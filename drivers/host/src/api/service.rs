@@ -18,7 +18,10 @@ use super::hub::{Hub, Patience};
 use super::invite::Inviter;
 use super::odds_memory::OddsMemory;
 use super::route::{GET, Route};
-use super::{Code, Failure, Outcome, SnapshotView, TransactionRequest, TransactionView, ask};
+use super::{
+    ChatRequest, ChatView, Code, Failure, Outcome, SnapshotView, TransactionRequest,
+    TransactionView, ask,
+};
 use crate::Handle;
 use crate::audit::Auditor;
 use crate::sync::StdArc;
@@ -121,6 +124,14 @@ impl Service {
             }
             Route::Submit => self.submit(parse(body)?, patience).await?,
             Route::Transaction { id, wait } => self.transaction(id, wait, patience).await?,
+            Route::Say => {
+                let (room, words) = parse::<ChatRequest>(body)?.said()?;
+                let id = ask::submit(handle, Command::Say { room, words }).await?;
+                Answer::of(&ChatView { id: id.to_string() })
+            }
+            Route::Lines(room) => {
+                Answer::of(&ask::query(handle, move |node| super::lines(node, room)).await?)
+            }
             Route::Invite => {
                 let request = parse(body)?;
                 Answer::of(&self.inviter.invite(handle, &self.hub, request, patience).await?)
