@@ -2,17 +2,20 @@
 //! backup, or another process votes with its key.
 //!
 //! It counts among the f until it is done, so the others have a quorum without it. It asks the
-//! other validators where they are; n − q + f answers, each proven by the certificate that led
-//! there, hold one from an honest validator that has seen at least as much as any certificate its
-//! forgotten votes are part of. It makes the maximum durable, votes only in views above the one
+//! other validators where they are; n − q + f answers hold one from an honest validator that has
+//! seen at least as much as any certificate its forgotten votes are part of. An answer counts once
+//! this validator has entered the view that it names, or a later one: views are entered by
+//! certificates, so nobody can make it wait for a view that never comes, and no certificate needs
+//! to travel with each answer. It makes the maximum durable, votes only in views above the one
 //! after it, and nullifies and answers others only once it holds a notarization from there. With
 //! f = 0 nobody can vouch for it: then only a human's override helps.
 
 use alloc::collections::BTreeMap;
+use core::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Certificate, Consensus, Message, Output, Vote};
+use super::{Consensus, Message, Output, Vote};
 use crate::block::{ValidatorIndex, View};
 use crate::event::{Fault, LinkId};
 use crate::identity::{Domain, Signature};
@@ -38,7 +41,7 @@ pub(super) enum Standing {
     /// It knows what it promised.
     #[default]
     Clear,
-    /// It asks where the others are. At most one answer per validator.
+    /// It asks where the others are. The first answer of each validator.
     Asking { nonce: Hash, answers: BTreeMap<ValidatorIndex, View>, ask_at: Time, attempt: u8 },
     /// It may vote above the view after this one.
     Barred { maximum: View },
@@ -52,16 +55,30 @@ pub struct Inquiry {
     signature: Signature,
 }
 
-/// A validator says which view it has reached, and why.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// A validator says which view it has reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Testimony {
     requester: ValidatorIndex,
     nonce: Hash,
     voter: ValidatorIndex,
     view: View,
-    /// The certificate by which it entered the view; none for view 1.
-    entered_by: Option<Certificate>,
     signature: Signature,
+}
+
+/// How often one validator was vouched for, ever more rarely: who asks on and on makes all others
+/// speak.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Vouched {
+    at: Time,
+    times: u32,
+}
+
+/// The most doublings of the pause between two questions, or two answers to one validator.
+const DOUBLINGS: u32 = 5;
+
+/// The pause after so many times.
+fn pause(first: Duration, times: u32) -> Duration {
+    first * (1 << times.min(DOUBLINGS))
 }
 
 /// What inquiry and testimony sign, as [`Domain::Recovery`].
@@ -166,6 +183,7 @@ impl Consensus {
 
     /// Asks again when it is time.
     pub(super) fn keep_asking(&mut self) {
+        self.recollect();
         if self.asks_at().is_none_or(|at| at > self.now) {
             return;
         }
@@ -179,7 +197,7 @@ impl Consensus {
         let signature = signer.key.sign(Domain::Recovery, &self.context, &bytes);
         let said = *attempt;
         *attempt = attempt.wrapping_add(1);
-        *ask_at = self.now + self.config.answer_timeout * 2;
+        *ask_at = self.now + pause(self.config.answer_timeout * 2, said.into());
         let message = Message::Inquiry(Inquiry { requester, nonce, signature });
         self.outputs.push_back(Output::Broadcast { message, attempt: said });
     }
@@ -193,9 +211,19 @@ impl Consensus {
         }
         self.outputs.push_back(Output::Relay);
         let Some(signer) = &self.signer else { return };
-        let earlier = self.vouched.get(&requester);
-        let due = earlier.is_none_or(|at| *at + self.config.answer_timeout <= self.now);
-        if signer.index == requester || !self.has_recalled() || !due {
+        let times = match self.vouched.get(&requester) {
+            None => 0,
+            Some(Vouched { at, times }) => {
+                let silence = self.now.since(*at);
+                if silence < pause(self.config.answer_timeout, *times) {
+                    return;
+                }
+                // After twice the longest pause it is another story.
+                let is_another = silence >= pause(self.config.answer_timeout * 4, DOUBLINGS);
+                if is_another { 0 } else { times.saturating_add(1) }
+            }
+        };
+        if signer.index == requester || !self.has_recalled() {
             return;
         }
         // One's own votes are journalled, and views are entered in order: the view one is in is
@@ -203,14 +231,9 @@ impl Consensus {
         let (voter, view) = (signer.index, self.view);
         let bytes = encode(&Signed::Testimony(requester, nonce, view));
         let signature = signer.key.sign(Domain::Recovery, &self.context, &bytes);
-        let entered_by = self.entered_by.clone();
-        if entered_by.is_none() && view > View(1) {
-            return;
-        }
-        self.vouched.insert(requester, self.now);
-        let testimony = Testimony { requester, nonce, voter, view, entered_by, signature };
-        let message = Message::Testimony(testimony);
-        // All vouch, and a certificate is long: nobody else needs to hear it.
+        self.vouched.insert(requester, Vouched { at: self.now, times });
+        let message = Message::Testimony(Testimony { requester, nonce, voter, view, signature });
+        // All vouch: nobody else needs to hear it.
         if let Some(link) = self.validators.peer(requester).and_then(|it| self.sync.link_to(it)) {
             return self.outputs.push_back(Output::Send { link, message });
         }
@@ -221,40 +244,32 @@ impl Consensus {
 
     /// Somebody answers.
     pub(super) fn on_testimony(&mut self, link: LinkId, testimony: Testimony) {
-        let Testimony { requester, nonce, voter, view, entered_by, signature } = testimony;
+        let Testimony { requester, nonce, voter, view, signature } = testimony;
         let bytes = encode(&Signed::Testimony(requester, nonce, view));
         if !self.is_signed(link, voter, &bytes, &signature) {
             return;
         }
         self.outputs.push_back(Output::Relay);
         let mine = self.index() == Some(requester) && voter != requester;
-        let asked = matches!(&self.standing, Standing::Asking { nonce: it, .. } if *it == nonce);
-        if !mine || !asked || !self.is_proven(view, entered_by) {
-            return;
-        }
-        let enough = self.validators.len() - self.validators.quorum() + self.validators.faults();
-        let Standing::Asking { answers, .. } = &mut self.standing else { return };
-        answers.insert(voter, view);
-        if enough > 0 && answers.len() >= enough {
-            let maximum = answers.values().max().copied().unwrap_or_default();
-            self.standing = Standing::Barred { maximum };
-            self.persist(Entry::Barred { maximum });
+        match &mut self.standing {
+            Standing::Asking { nonce: asked, answers, .. } if mine && *asked == nonce => {
+                answers.entry(voter).or_insert(view);
+            }
+            Standing::Asking { .. } | Standing::Clear | Standing::Barred { .. } => {}
         }
     }
 
-    /// Whether a certificate shows that `view` was entered. It is news like any other.
-    fn is_proven(&mut self, view: View, entered_by: Option<Certificate>) -> bool {
-        let Some(certificate) = entered_by else { return view == View(1) };
-        if certificate.view().next() != view {
-            return false;
+    /// Knows where it may vote again once it is where enough of those who answered were.
+    fn recollect(&mut self) {
+        let Standing::Asking { answers, .. } = &self.standing else { return };
+        let enough = self.validators.len() - self.validators.quorum() + self.validators.faults();
+        let reached = answers.values().filter(|view| **view <= self.view);
+        if self.validators.faults() == 0 || reached.clone().count() < enough {
+            return;
         }
-        match &certificate {
-            Certificate::Notarization(notarization) => self.take_notarization(notarization),
-            Certificate::Nullification(nullification, highest) => {
-                highest.iter().all(|it| self.take_notarization(it))
-                    && self.take_nullification(nullification)
-            }
-        }
+        let maximum = reached.max().copied().unwrap_or_default();
+        self.standing = Standing::Barred { maximum };
+        self.persist(Entry::Barred { maximum });
     }
 
     fn is_signed(

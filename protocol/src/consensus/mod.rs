@@ -318,7 +318,7 @@ pub struct Consensus {
     /// The journal says that a human had this validator vote although an earlier one was lost.
     overridden: bool,
     /// When this validator last vouched for each that asked.
-    vouched: BTreeMap<ValidatorIndex, Time>,
+    vouched: BTreeMap<ValidatorIndex, lost::Vouched>,
     attempt_to_vouch: u8,
     rng: Rng,
     /// The newest view in which each validator was heard from.

@@ -35,6 +35,8 @@ pub fn fragments(bytes: &[u8]) {
         if air.is_done() || air.is_disturbed {
             break;
         }
+        // What drivers still have leaves first: full ones take nothing.
+        air.all_sent();
         air.hand_over(|| vec![Duration::from_millis(10)]);
         air.all_sent();
         if !air.go_on() {

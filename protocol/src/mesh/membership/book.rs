@@ -23,6 +23,9 @@ const PLACES_OF_ONE: usize = 4;
 const FIRST: Duration = Duration::from_millis(100);
 /// After many, and where there was no room.
 const LONGEST: Duration = Duration::from_secs(15);
+/// Where there was no room again and again, for whoever has enough links: a busy place is not asked
+/// by everybody around all the time.
+const LONGEST_REST: Duration = Duration::from_secs(240);
 /// A link that lived as long as this was a success: what ended it is a new story.
 const SUCCESS: Duration = Duration::from_secs(10);
 /// While another link to the same peer is up.
@@ -62,6 +65,10 @@ pub(super) struct Place {
     was_met: bool,
     state: State,
     failures: u32,
+    /// How often there was no room, one time after the other.
+    refusals: u32,
+    /// Whoever does not need links does not go there before.
+    pub(super) rests_until: Time,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -121,7 +128,16 @@ impl Book {
             return;
         }
         let state = State::Idle { until: now };
-        let place = Place { peer, is_own, is_proven: false, was_met: false, state, failures: 0 };
+        let place = Place {
+            peer,
+            is_own,
+            is_proven: false,
+            was_met: false,
+            state,
+            failures: 0,
+            refusals: 0,
+            rests_until: now,
+        };
         self.places.insert(endpoint, place);
     }
 
@@ -230,9 +246,14 @@ impl Place {
             State::Idle { .. } | State::Dialled { .. } | State::Oneself => Duration::ZERO,
         };
         if lived >= SUCCESS {
-            self.failures = 0;
+            (self.failures, self.refusals, self.rests_until) = (0, 0, now);
         }
         let is_refusal = lived > Duration::ZERO && lived < SUCCESS && self.was_met;
+        if is_refusal && matches!(ending, Ending::Lost | Ending::Closed(CloseReason::Full)) {
+            let rest = LONGEST.saturating_mul(1 << self.refusals.min(16)).min(LONGEST_REST);
+            self.refusals = self.refusals.saturating_add(1);
+            self.rests_until = now + jittered(rest, rng);
+        }
         let most = match ending {
             Ending::Lost if is_refusal => {
                 self.failures = self.failures.saturating_add(1);
@@ -251,12 +272,15 @@ impl Place {
                 return;
             }
         };
-        // Nodes that lost each other at the same moment should not all return at the same moment.
-        let half = most / 2;
-        let micros = u64::try_from(half.as_micros()).unwrap_or(u64::MAX);
-        let until = now + half + Duration::from_micros(rng.below(micros));
-        self.state = State::Idle { until };
+        self.state = State::Idle { until: now + jittered(most, rng) };
     }
+}
+
+/// Between half a pause and the whole: nodes that lost each other at the same moment should not all
+/// return at the same moment.
+fn jittered(most: Duration, rng: &mut Rng) -> Duration {
+    let half = most / 2;
+    half + Duration::from_micros(rng.below(u64::try_from(half.as_micros()).unwrap_or(u64::MAX)))
 }
 
 #[cfg(test)]
@@ -320,6 +344,27 @@ mod tests {
         assert_within(after(CloseReason::Full), 15_000);
         assert_within(after(CloseReason::Fault(Fault::Malformed)), 60_000);
         assert_eq!(after(CloseReason::Oneself), None);
+    }
+
+    #[test]
+    fn where_there_is_no_room_again_and_again_only_those_return_soon_who_need_a_link() {
+        let (mut book, mut rng) = (Book::new(), Rng::new([1; 32]));
+        let mut now = Time::ZERO;
+        book.found(now, endpoint(0), &mut rng);
+        let mut refused = |book: &mut Book, lived: u64, link: u64| {
+            book.linked(now, &endpoint(0), LinkId(link));
+            book.met(LinkId(link), PeerId([1; 32]));
+            now = now + Duration::from_secs(lived);
+            book.unlinked(now, LinkId(link), Ending::Lost, &mut rng);
+            assert!(waits(book, now).is_some_and(|wait| wait <= 15_000));
+            let (_, place, _) = book.idle().next().unwrap();
+            place.rests_until.since(now).as_millis()
+        };
+        for (link, most) in [15_000, 30_000, 60_000, 120_000, 240_000, 240_000].iter().enumerate() {
+            assert_within(Some(refused(&mut book, 1, link as u64)), *most);
+        }
+        assert_eq!(refused(&mut book, 60, 7), 0, "a link that lived is no refusal");
+        assert_within(Some(refused(&mut book, 1, 8)), 15_000);
     }
 
     #[test]

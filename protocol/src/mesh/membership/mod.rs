@@ -536,11 +536,15 @@ impl Membership {
     fn dial(&mut self, now: Time) -> Option<Time> {
         let dials = self.book.dials();
         let peers = self.peers();
+        let needs_links = self.needs_a_place();
         let candidates: Vec<(bool, Endpoint, Time)> = self
             .book
             .idle()
             .filter_map(|(endpoint, place, from)| {
                 let preferred = self.prefers(now, place, peers + dials)?;
+                let is_missed = place.peer.is_some_and(|peer| self.absentees.is_missed(now, peer));
+                let rests = !needs_links && !is_missed;
+                let from = if rests { from.max(place.rests_until) } else { from };
                 Some((preferred, endpoint.clone(), from))
             })
             .collect();
