@@ -72,16 +72,19 @@ fn show(line: &LineView, own: &str, output: Output) -> anyhow::Result<()> {
 /// Waits until a letter has arrived or is given up.
 async fn delivered(events: &mut Events, of: &str, output: Output) -> anyhow::Result<()> {
     while let Some(event) = events.next().await? {
-        match &event {
-            EventView::Delivered { id, .. } if id == of => {
-                output.answer(&event, || "delivered".into())?;
-                return Ok(());
-            }
-            EventView::Undelivered { id, .. } if id == of => {
-                return Err(anyhow!("nobody there has answered: it was not delivered"));
-            }
-            EventView::Halted { reason } => return Err(Stopped::halted(reason.clone()).into()),
-            _ => {}
+        if let EventView::Delivered { id, .. } = &event
+            && id == of
+        {
+            output.answer(&event, || "delivered".into())?;
+            return Ok(());
+        }
+        if let EventView::Undelivered { id, .. } = &event
+            && id == of
+        {
+            return Err(anyhow!("nobody there has answered: it was not delivered"));
+        }
+        if let EventView::Halted { reason } = event {
+            return Err(Stopped::halted(reason).into());
         }
     }
     Err(Stopped::halted("it was told to".into()).into())
@@ -99,17 +102,16 @@ async fn follow(
         None => None,
     };
     while let Some(event) = events.next().await? {
-        match event {
-            EventView::Said { table, peer, from, at_ms, text }
-                if table == room.table() && peer == account =>
-            {
+        if let EventView::Said { table, peer, from, at_ms, text } = event {
+            if table == room.table() && peer == account {
                 show(&LineView { from, at_ms, text }, own, output)?;
             }
-            EventView::Undelivered { to, .. } if Some(&to) == account.as_ref() => {
+        } else if let EventView::Undelivered { to, .. } = event {
+            if Some(to) == account {
                 aside("what you said last was not delivered");
             }
-            EventView::Halted { reason } => return Err(Stopped::halted(reason).into()),
-            _ => {}
+        } else if let EventView::Halted { reason } = event {
+            return Err(Stopped::halted(reason).into());
         }
     }
     Err(Stopped::halted("it was told to".into()).into())

@@ -30,7 +30,7 @@ use core::time::Duration;
 use self::conversation::{Secret, Side};
 pub use self::correspondent::MessageId;
 use self::correspondent::{Correspondent, Inner, Message};
-use self::letter::{Content, HopsLeft, Letter, Spread};
+use self::letter::{Content, Letter, Spread};
 pub use self::letter::{LETTER_BYTES, Parcel};
 use super::authors::Authors;
 use super::budget::{Bucket, Buckets, Rate};

@@ -1,5 +1,6 @@
 use alloc::vec;
 
+use super::letter::HopsLeft;
 use super::world::{World, author, peer, post, text};
 use super::*;
 use crate::identity::ProofOfWork;
