@@ -2,7 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Block, Decided, Inquiry, Notarization, Nullification, Proposal, Testimony, Vote};
+use super::{
+    Block, Decided, Holdings, Inquiry, Notarization, Nullification, Proposal, Testimony,
+    VIEWS_HELD, Vote,
+};
 use crate::block::{BlockHash, Height, ValidatorIndex, View};
 use crate::wire::List;
 
@@ -28,6 +31,9 @@ pub enum Message {
     Block(Block),
     /// Answers [`Request::Decided`]: consecutive heights.
     Decided(List<Decided, DECIDED_PER_REPLY>),
+    /// Which votes the sender holds; answered with those among [`Vote`](Self::Vote)s that it lacks.
+    /// To one neighbour.
+    Holdings(List<Holdings, VIEWS_HELD>),
 }
 
 /// The most decided blocks in one answer; their bytes are bounded too.
@@ -55,7 +61,8 @@ impl Message {
             | Self::Status(_)
             | Self::Request(_)
             | Self::Block(_)
-            | Self::Decided(_) => None,
+            | Self::Decided(_)
+            | Self::Holdings(_) => None,
         }
     }
 }

@@ -223,6 +223,30 @@ impl Consensus {
             || self.tree.verdict(&block.hash()) == Some(Verdict::Invalid)
     }
 
+    /// The block for which this view's leader is known to have voted, if no proposal has come.
+    fn proposed_elsewhere(&self) -> Option<BlockHash> {
+        let round = self.rounds.get(&self.view).filter(|round| round.proposal.is_none())?;
+        round.notarized_by(self.validators.leader(self.view))
+    }
+
+    /// A block that was asked for is its view's proposal if the leader is known to have voted for it.
+    /// Returns whether it may be taken.
+    pub(super) fn take_as_proposal(&mut self, block: &Block) -> bool {
+        let (view, hash) = (block.header.view, block.hash());
+        let leader = self.validators.leader(view);
+        let is_proposal = self.rounds.get(&view).is_some_and(|round| {
+            round.proposal.is_none() && round.notarized_by(leader) == Some(hash)
+        });
+        if !is_proposal {
+            return true;
+        }
+        let is_just = self.take_justification(block);
+        if is_just && let Some(round) = self.rounds.get_mut(&view) {
+            round.proposal = Some(hash);
+        }
+        is_just
+    }
+
     /// Asks for a body without which a block of this view could be neither proposed, judged nor
     /// made final. Every node does, whether it votes or not: its neighbours may have nobody else to
     /// ask.
@@ -231,6 +255,9 @@ impl Consensus {
             let Block { header, justification, .. } = &**block;
             justification.allows(header.view, &header.parent)
         };
+        if let Some(proposed) = self.proposed_elsewhere() {
+            self.want(proposed, Duration::ZERO);
+        }
         let (needed, wait) = match self.subject().filter(may_stand) {
             Some(block) => (block.header.parent.hash, Duration::ZERO),
             // What was notarized just now is likely on its way.

@@ -73,6 +73,19 @@ impl Round {
             .filter_map(move |votes| votes.get(&voter))
     }
 
+    /// The block that a validator voted to notarize.
+    pub(super) fn notarized_by(&self, voter: ValidatorIndex) -> Option<BlockHash> {
+        match self.notarize.get(&voter)?.statement {
+            Statement::Notarize { block, .. } => Some(block),
+            Statement::Nullify { .. } | Statement::Finalize { .. } => None,
+        }
+    }
+
+    /// The votes to notarize, to nullify and to finalize.
+    pub(super) fn votes(&self) -> [impl Iterator<Item = &Vote>; 3] {
+        [&self.notarize, &self.nullify, &self.finalize].map(BTreeMap::values)
+    }
+
     /// Keeps a vote, unless one of its kind is kept for its voter. Returns whether it is new.
     pub(super) fn keep(&mut self, vote: Verified<Vote>) -> bool {
         let vote = vote.into_inner();

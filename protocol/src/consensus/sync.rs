@@ -5,6 +5,7 @@
 
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
+use core::ops::Bound;
 use core::time::Duration;
 
 use super::{
@@ -41,6 +42,8 @@ pub(super) struct Sync {
     told: Option<(Status, Time)>,
     /// When anybody may be asked the same thing again.
     next_ask: Time,
+    /// Who was told last which votes are here.
+    told_holdings: Option<LinkId>,
 }
 
 #[derive(Debug)]
@@ -56,6 +59,8 @@ struct Link {
     next_hint: Time,
     next_help: Time,
     next_question: Time,
+    /// When it may next be sent votes that it lacks.
+    next_votes: Time,
     /// The answer being gathered for it: at most one.
     serving: Option<Serving>,
 }
@@ -94,6 +99,9 @@ const SILENCE: u32 = 5;
 /// Blocks asked for at once.
 const WANTED: usize = 16;
 
+/// The most doublings of the pause between two of them.
+const MOST_DOUBLINGS: usize = 4;
+
 /// Questions for one block; then it is forgotten until something names it again.
 const TRIES: usize = 64;
 
@@ -116,7 +124,26 @@ impl Sync {
             status_at: now,
             told: None,
             next_ask: now,
+            told_holdings: None,
         }
+    }
+
+    /// The neighbour whose turn it is to hear which votes are here.
+    pub(super) fn next_to_ask(&mut self) -> Option<LinkId> {
+        let after = self.told_holdings.map_or(Bound::Unbounded, Bound::Excluded);
+        let next = self.links.range((after, Bound::Unbounded)).next();
+        let link = *next.or_else(|| self.links.first_key_value())?.0;
+        self.told_holdings = Some(link);
+        Some(link)
+    }
+
+    /// Whether a neighbour may be sent votes that it lacks now; then not again for this long.
+    pub(super) fn may_be_sent_votes(&mut self, link: LinkId, now: Time, pause: Duration) -> bool {
+        let Some(known) = self.links.get_mut(&link).filter(|it| it.next_votes <= now) else {
+            return false;
+        };
+        known.next_votes = now + pause;
+        true
     }
 
     /// Whether no neighbour says that it has a higher final block; asks none of them.
@@ -166,6 +193,7 @@ impl Consensus {
             next_hint: now,
             next_help: now,
             next_question: now,
+            next_votes: now,
             serving: None,
         };
         self.sync.links.insert(link, fresh);
@@ -190,6 +218,7 @@ impl Consensus {
             Message::Request(request) => self.on_request(link, request),
             Message::Block(block) => self.on_block(link, block),
             Message::Decided(decided) => self.on_decided(link, decided.into_vec()),
+            Message::Holdings(held) => self.on_holdings(link, held),
         }
     }
 
@@ -364,7 +393,9 @@ impl Consensus {
             if wanted.ask_at > now {
                 continue;
             }
-            wanted.ask_at = now + self.config.answer_timeout / 2;
+            // A long block takes a slow link seconds: asking everybody for it makes them slower.
+            let doublings = wanted.tries.min(MOST_DOUBLINGS) as u32;
+            wanted.ask_at = now + self.config.answer_timeout / 2 * (1 << doublings);
             if let Some(link) = links.get(wanted.tries % links.len().max(1)) {
                 let message = Message::Request(Request::Block { hash: *hash });
                 self.outputs.push_back(Output::Send { link: *link, message });
@@ -373,17 +404,15 @@ impl Consensus {
         }
     }
 
-    /// Neighbours in the order in which to ask for a block: those who voted for the newest
-    /// certified one, then the others.
+    /// Neighbours in the order in which to ask for a block: who leads, those who voted for the
+    /// newest certified one, then the others.
     fn signers_first(&self) -> Vec<LinkId> {
         let voters = self.highest.iter().flat_map(|it| it.votes()).map(|vote| vote.voter);
         let signers: Vec<PeerId> = voters.filter_map(|voter| self.validators.peer(voter)).collect();
-        let (mut first, mut rest) = (Vec::new(), Vec::new());
-        for (id, link) in &self.sync.links {
-            if signers.contains(&link.peer) { first.push(*id) } else { rest.push(*id) }
-        }
-        first.append(&mut rest);
-        first
+        let leader = self.validators.peer(self.validators.leader(self.view));
+        let mut links: Vec<_> = self.sync.links.iter().map(|(id, link)| (*id, link.peer)).collect();
+        links.sort_by_key(|(_, peer)| (Some(*peer) != leader, !signers.contains(peer)));
+        links.into_iter().map(|(id, _)| id).collect()
     }
 
     /// Asks a neighbour that has more final blocks for them.
@@ -479,6 +508,9 @@ impl Consensus {
             return;
         }
         if !block.is_intact() {
+            return self.blame(link, Fault::BadBlock);
+        }
+        if !self.take_as_proposal(&block) {
             return self.blame(link, Fault::BadBlock);
         }
         self.sync.wanted.remove(&hash);

@@ -411,11 +411,12 @@ impl Consensus {
         }
     }
 
-    /// Broadcasts one's own vote; a leader's vote for its own block travels as the proposal.
+    /// Broadcasts one's own vote; a leader's vote for its own block travels as the proposal. Blocks
+    /// are long: whoever lacks one when the vote is said again asks a neighbour for it.
     fn say(&mut self, vote: Vote, attempt: u8) {
         #[cfg(feature = "simulation")]
         self.observe(|| Observation::Vote(vote));
-        let message = match self.own_proposal(&vote) {
+        let message = match self.own_proposal(&vote).filter(|_| attempt == 0) {
             Some(proposal) => Message::Proposal(proposal),
             None => Message::Vote(vote),
         };
@@ -453,6 +454,7 @@ impl Consensus {
             self.say(vote, attempt);
         }
         self.send_status_to_all();
+        self.ask_for_votes();
     }
 
     pub(super) const fn has(&self, flaw: Flaw) -> bool {

@@ -14,9 +14,9 @@ use bytes::Bytes;
 
 use crate::block::{BlockHash, Commitments, Header, Height, Parent, ValidatorIndex, View};
 use crate::consensus::{
-    Block, Certificate, Config, Consensus, Decided, Demand, Finalization, Input, Justification,
-    Message, Notarization, Nullification, Output, Past, Proposal, Request, Statement, Status,
-    ValidatorSet, Vote,
+    Block, Certificate, Config, Consensus, Decided, Demand, Finalization, Holdings, Input,
+    Justification, Message, Notarization, Nullification, Output, Past, Proposal, Request,
+    Statement, Status, ValidatorSet, Vote, Voters,
 };
 use crate::event::{LinkId, Position};
 use crate::identity::{Context, Epoch, Keypair, PeerId};
@@ -450,6 +450,9 @@ pub(crate) fn messages() -> Vec<(&'static str, Message)> {
     let nullification = Nullification::assemble(View(2), nullifies.iter(), 3).unwrap();
     let finalization = Finalization::assemble(view, hash, finalizes.iter(), 3);
     let highest = Some(notarization.clone());
+    let voters = [vec![0, 2, 300], vec![], vec![7]];
+    let voters = voters.map(|it| Voters::of(it.into_iter().map(ValidatorIndex)));
+    let held = Holdings { view: View(7), voters };
     let decided =
         Decided { block: block.clone(), notarization: notarization.clone(), finalization };
     vec![
@@ -466,5 +469,6 @@ pub(crate) fn messages() -> Vec<(&'static str, Message)> {
         ("want certificate", Message::Request(Request::Certificate { above: View(7) })),
         ("block", Message::Block(block)),
         ("decided", Message::Decided(List::new(vec![decided]).unwrap())),
+        ("holdings", Message::Holdings(List::new(vec![held]).unwrap())),
     ]
 }

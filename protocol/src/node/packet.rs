@@ -107,7 +107,8 @@ impl Packet {
                 Message::Inquiry(_)
                 | Message::Testimony(_)
                 | Message::Status(_)
-                | Message::Request(_) => Lane::Control,
+                | Message::Request(_)
+                | Message::Holdings(_) => Lane::Control,
                 Message::Block(_) | Message::Decided(_) => Lane::Sync,
             },
             Self::Finalize { .. } | Self::Share { .. } => Lane::Votes,
@@ -133,6 +134,7 @@ impl Packet {
             Self::AskSnapshot | Self::AskPart { .. } => 1,
             Self::Consensus(message) => match message {
                 Message::Inquiry(_) | Message::Testimony(_) | Message::Request(_) => 1,
+                Message::Holdings(_) => 5,
                 Message::Proposal(_)
                 | Message::Vote(_)
                 | Message::Certificate(_)
@@ -185,9 +187,15 @@ impl Packet {
             | Message::Status(_)
             | Message::Request(_)
             | Message::Block(_)
-            | Message::Decided(_) => return None,
+            | Message::Decided(_)
+            | Message::Holdings(_) => return None,
         };
         Some(Serial { series, number: view.0 })
+    }
+
+    /// Whether it carries a whole block to everybody.
+    pub(super) const fn is_proposal(&self) -> bool {
+        matches!(self, Self::Consensus(Message::Proposal(_)))
     }
 
     /// Whether it is for everybody. What is for one neighbour is not taken from a broadcast, and
@@ -203,7 +211,8 @@ impl Packet {
                 Message::Status(_)
                 | Message::Request(_)
                 | Message::Block(_)
-                | Message::Decided(_) => false,
+                | Message::Decided(_)
+                | Message::Holdings(_) => false,
             },
             Self::Finalize { .. }
             | Self::Share { .. }

@@ -9,7 +9,7 @@ use crate::consensus::{self, Message, Statement, Vote};
 use crate::event::{Action, Event, Fault, Key, LinkId, Notice};
 use crate::identity::PeerId;
 use crate::journal::Entry;
-use crate::mesh::{self, post};
+use crate::mesh::{self, Attempt, post};
 use crate::time::{BlockTime, Time};
 
 impl Node {
@@ -191,7 +191,10 @@ impl Node {
             }
             mesh::Output::Deliver { link, message, gossip, .. } => match Packet::decode(&message) {
                 Ok(packet) if packet.is_gossip() || gossip.is_none() => {
-                    self.gossip = gossip.map(|attempt| Gossip {
+                    // No leader says a proposal twice: those who lack it ask for the block.
+                    let again = |attempt: &Attempt| *attempt != Attempt::default();
+                    let goes_on = gossip.filter(|it| !(packet.is_proposal() && again(it)));
+                    self.gossip = goes_on.map(|attempt| Gossip {
                         link,
                         attempt,
                         author: self.author(&packet),

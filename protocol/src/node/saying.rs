@@ -63,7 +63,7 @@ impl Node {
     fn remind(&mut self, packet: &Packet, author: Option<PeerId>) {
         let (lane, message) = (packet.lane(), packet.encode());
         #[cfg(feature = "simulation")]
-        let Some(message) = self.hold_reminder(message) else { return };
+        let Some(message) = self.hold_outgoing(To::Reminder { author }, message) else { return };
         self.mesh.handle(self.now, mesh::Input::Remind { lane, author, message });
     }
 

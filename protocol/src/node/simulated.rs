@@ -43,6 +43,11 @@ pub enum To {
         /// Whose message it is, if known.
         author: Option<PeerId>,
     },
+    /// Everybody who lacks it: it was said before, by its author.
+    Reminder {
+        /// Whose message it is, if known.
+        author: Option<PeerId>,
+    },
     /// One neighbour.
     Link(LinkId),
     /// One neighbour, who takes it to be for everybody and passes it on if it is sound.
@@ -64,8 +69,6 @@ pub(super) struct Held {
     outgoing: Option<VecDeque<Outgoing>>,
     incoming: Option<VecDeque<Incoming>>,
     observations: Option<VecDeque<Observation>>,
-    /// Counts what was said once more.
-    reminders: Attempt,
     overheard: bool,
 }
 
@@ -141,7 +144,6 @@ impl Node {
             outgoing: simulation.holds_outgoing.then(VecDeque::new),
             incoming: simulation.holds_incoming.then(VecDeque::new),
             observations: simulation.observed.then(VecDeque::new),
-            reminders: Attempt::default(),
             overheard: simulation.overheard,
         };
         if simulation.makes_no_key {
@@ -175,6 +177,7 @@ impl Node {
                 let from = Some(link);
                 mesh::Input::Broadcast { lane, author, serial, attempt, message, from }
             }
+            To::Reminder { author } => mesh::Input::Remind { lane, author, message },
             To::Link(link) => mesh::Input::Unicast { link, lane, message },
             To::Whisper { link, attempt } => {
                 self.mesh.whisper(now, link, lane, attempt, message);
@@ -214,15 +217,6 @@ impl Node {
 
     pub(super) fn hold_outgoing(&mut self, to: To, message: Bytes) -> Option<Bytes> {
         let Some(held) = &mut self.held.outgoing else { return Some(message) };
-        held.push_back(Outgoing { to, message });
-        None
-    }
-
-    /// A reminder that is held back becomes a message that is said once more.
-    pub(super) fn hold_reminder(&mut self, message: Bytes) -> Option<Bytes> {
-        let Some(held) = &mut self.held.outgoing else { return Some(message) };
-        self.held.reminders = self.held.reminders.next();
-        let to = To::Everybody { attempt: self.held.reminders };
         held.push_back(Outgoing { to, message });
         None
     }

@@ -307,7 +307,7 @@ impl Hostile {
             return self.followed("kept silent");
         }
         let Ok(packet) = outgoing.packet() else { return };
-        let own = matches!(outgoing.to, To::Everybody { .. });
+        let own = matches!(outgoing.to, To::Everybody { .. } | To::Reminder { .. });
         if own {
             self.remember(packet.clone());
         }
@@ -449,6 +449,8 @@ impl Hostile {
     ) {
         match outgoing.to {
             To::Everybody { .. } => {}
+            // Each twin keeps what waits to itself.
+            To::Reminder { .. } => return,
             To::Others { .. } if copy == 1 => return,
             To::Link(_) if copy == 1 && matches!(packet, Packet::Consensus(Message::Status(_))) => {
                 return;
@@ -556,7 +558,7 @@ impl Hostile {
         self.attempt = self.attempt.next();
         let attempt = self.attempt;
         let to = match outgoing.to {
-            To::Everybody { .. } => To::Everybody { attempt },
+            To::Everybody { .. } | To::Reminder { .. } => To::Everybody { attempt },
             To::Others { link, author, .. } => To::Others { link, attempt, author },
             To::Link(link) => To::Link(link),
             To::Whisper { link, .. } => To::Whisper { link, attempt },

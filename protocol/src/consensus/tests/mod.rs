@@ -2,6 +2,7 @@
 //! can be about one view.
 
 mod coin_lock;
+mod gaps;
 mod rules;
 mod schedules;
 mod steps;

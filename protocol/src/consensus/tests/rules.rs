@@ -155,7 +155,7 @@ fn a_leader_with_nothing_to_order_waits_as_long_as_somebody_waits_for_blocks() {
 }
 
 #[test]
-fn a_restarted_leader_says_its_journalled_proposal_again_and_makes_no_other() {
+fn a_restarted_leader_says_its_vote_again_gives_the_block_and_makes_no_other() {
     let me = leader(1);
     let content = Input::Demand(Demand { content: true, brisk: false });
     let mut node = ready(me);
@@ -185,11 +185,14 @@ fn a_restarted_leader_says_its_journalled_proposal_again_and_makes_no_other() {
     node.resume(Time::ZERO, 2, Past::Known);
     node.handle(Time::ZERO, content);
     let outputs = drain(&mut node);
-    let message = Message::Proposal(Proposal { block: mine, vote: own });
+    let message = Message::Vote(own);
     let says =
         |output: &Output| matches!(output, Output::Broadcast { message: it, .. } if *it == message);
     assert!(outputs.iter().any(says), "{outputs:?}");
     assert!(!builds(&outputs));
+    let asked = Message::Request(Request::Block { hash: mine.hash() });
+    let given = Output::Send { link: LINK, message: Message::Block(mine) };
+    assert_eq!(receive(&mut node, asked), vec![given]);
     assert!(!builds(&after(&mut node, Duration::from_millis(900))));
 }
 

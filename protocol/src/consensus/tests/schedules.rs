@@ -59,8 +59,9 @@ fn nothing_is_decided_without_a_quorum_and_everything_goes_on_after_the_partitio
 #[test]
 fn a_thousand_failed_views_leave_two_certificates_and_bounded_memory() {
     let mut world = World::new(4, &[], 4);
-    world.network =
-        Box::new(|_, _, message, _| (!matches!(message, Message::Proposal(_))).then_some(HOP));
+    world.network = Box::new(|_, _, message, _| {
+        (!matches!(message, Message::Proposal(_) | Message::Block(_))).then_some(HOP)
+    });
     while world.nullified_most < 1_000 {
         world.run(600 * SECOND);
         assert!(world.now < Time::ZERO + Duration::from_secs(1_000_000), "views fail for ever");
@@ -70,6 +71,15 @@ fn a_thousand_failed_views_leave_two_certificates_and_bounded_memory() {
         assert!(node.rounds.len() <= 130, "{}", node.rounds.len());
     }
     world.network = Box::new(|_, _, _, _| Some(HOP));
+    assert!(world.run_until(120 * SECOND, |world| world.least_height(&[]) > 20));
+    world.assert_agreement(&[]);
+}
+
+#[test]
+fn a_block_whose_proposal_is_lost_is_asked_for_and_notarized() {
+    let mut world = World::new(4, &[], 4);
+    world.network =
+        Box::new(|_, _, message, _| (!matches!(message, Message::Proposal(_))).then_some(HOP));
     assert!(world.run_until(120 * SECOND, |world| world.least_height(&[]) > 20));
     world.assert_agreement(&[]);
 }

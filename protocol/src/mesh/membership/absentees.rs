@@ -15,6 +15,9 @@ const SILENCE: Duration = Duration::from_secs(10);
 const SOLITUDE: Duration = Duration::from_secs(30);
 /// How long nobody looks again for one who was met and has nothing to say; doubled each time.
 const FOUND: Duration = Duration::from_secs(30);
+/// How long somebody is looked for before somebody else is: every search takes a place from a
+/// link that may be of use, here and there.
+const SEARCH: Duration = Duration::from_secs(10);
 /// The longest of these pauses.
 const MOST_FOUND: Duration = Duration::from_secs(900);
 
@@ -25,6 +28,8 @@ pub(super) struct Absentees {
     validators: BTreeMap<PeerId, Validator>,
     /// When one of the others was last heard.
     latest: Time,
+    /// Who is looked for, and until when nobody else is.
+    sought: Option<(PeerId, Time)>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -38,7 +43,7 @@ struct Validator {
 
 impl Absentees {
     pub(super) const fn new(own: PeerId) -> Self {
-        Self { own, validators: BTreeMap::new(), latest: Time::ZERO }
+        Self { own, validators: BTreeMap::new(), latest: Time::ZERO, sought: None }
     }
 
     /// These are the validators now; nobody is missed at first.
@@ -60,9 +65,19 @@ impl Absentees {
         }
     }
 
+    /// A peer is looked for from now on, and nobody else for a while.
+    pub(super) fn seek(&mut self, now: Time, peer: PeerId) {
+        if self.sought.is_none_or(|(sought, until)| sought != peer || until <= now) {
+            self.sought = Some((peer, now + SEARCH));
+        }
+    }
+
     /// A link leads to a peer; whether it was missed. It now has time to speak.
     pub(super) fn met(&mut self, now: Time, peer: PeerId) -> bool {
         let was_missed = self.is_missed(now, peer);
+        if was_missed {
+            self.seek(now, peer);
+        }
         if was_missed && let Some(validator) = self.validators.get_mut(&peer) {
             let pause = FOUND.saturating_mul(1 << validator.found.min(16));
             validator.rests_until = now + pause.min(MOST_FOUND);
@@ -71,7 +86,8 @@ impl Absentees {
         was_missed
     }
 
-    /// Whether a validator is to be looked for: it is silent while others talk, or all are.
+    /// Whether a validator is to be looked for: it is silent while others talk, or all are, and
+    /// nobody else is looked for.
     pub(super) fn is_missed(&self, now: Time, peer: PeerId) -> bool {
         let Some(validator) = self.validators.get(&peer) else { return false };
         let silence = now.since(self.latest);
@@ -79,6 +95,7 @@ impl Absentees {
             && peer != self.own
             && now.since(validator.heard) >= SILENCE
             && validator.rests_until <= now
+            && self.sought.is_none_or(|(sought, until)| sought == peer || until <= now)
             && (silence < SILENCE / 2 || silence >= SOLITUDE)
     }
 
@@ -126,6 +143,24 @@ mod tests {
         absentees.heard(at(410), peer(1));
         assert!(!absentees.is_missed(at(409), peer(2)));
         assert!(absentees.met(at(410), peer(2)));
+    }
+
+    #[test]
+    fn one_after_the_other_is_looked_for() {
+        let mut absentees = four();
+        for second in 1..=15 {
+            absentees.heard(at(second), peer(1));
+        }
+        let missed = |absentees: &Absentees, second| {
+            [2, 3].map(|number| absentees.is_missed(at(second), peer(number)))
+        };
+        assert_eq!(missed(&absentees, 15), [true, true]);
+        absentees.seek(at(15), peer(3));
+        assert_eq!(missed(&absentees, 16), [false, true]);
+        assert!(absentees.met(at(16), peer(3)));
+        assert_eq!(missed(&absentees, 17), [false, false], "it has time to speak");
+        absentees.heard(at(24), peer(1));
+        assert_eq!(missed(&absentees, 25), [true, false]);
     }
 
     #[test]

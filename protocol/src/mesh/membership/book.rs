@@ -162,6 +162,11 @@ impl Book {
         true
     }
 
+    /// Who is said to be at a place.
+    pub(super) fn peer_at(&self, endpoint: &Endpoint) -> Option<PeerId> {
+        self.places.get(endpoint)?.peer
+    }
+
     /// Notes that a dial begins.
     pub(super) fn dialled(&mut self, now: Time, endpoint: &Endpoint) {
         if let Some(place) = self.places.get_mut(endpoint) {

@@ -567,6 +567,10 @@ impl Membership {
             return later.chain(gives_up).chain(missed).min();
         }
         let endpoint = ready[self.rng.below(ready.len() as u64) as usize].clone();
+        let sought = self.book.peer_at(&endpoint);
+        if let Some(sought) = sought.filter(|it| self.absentees.is_missed(now, *it)) {
+            self.absentees.seek(now, sought);
+        }
         self.book.dialled(now, &endpoint);
         self.outputs.push_back(Output::Dial { endpoint });
         Some(now + DIAL_PAUSE)
