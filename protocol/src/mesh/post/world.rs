@@ -86,6 +86,7 @@ impl World {
     }
 
     /// Takes all links of a post away, and puts another one in its place.
+    #[cfg(test)]
     pub(crate) fn replace(&mut self, index: usize, post: Post) {
         let of: Vec<_> = self.links.keys().filter(|(one, _)| *one == index).copied().collect();
         self.posts[index] = post;
