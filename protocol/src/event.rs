@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::block::{BlockHash, Height, ValidatorIndex, View};
 use crate::chain::{Operation, Rejection, SignedTransaction, TableId, TransactionId};
+use crate::chat::{Line, Room, Words};
 use crate::craps::{Dice, Round};
 use crate::identity::PeerId;
 use crate::time::BlockTime;
@@ -224,9 +225,16 @@ pub enum Command {
     Operate(Operation),
     /// Bring a transaction that another key signed on the chain.
     Submit(SignedTransaction),
+    /// Say something to people. It is said at once or refused, and has nothing to do with the chain.
+    Say {
+        /// Where.
+        room: Room,
+        /// What.
+        words: Words,
+    },
 }
 
-/// Names a command that was accepted: the id of its transaction.
+/// Names a command that was accepted: the id of its transaction, or of what was said.
 pub type CommandId = TransactionId;
 
 /// Why a command was not accepted. Nothing has changed.
@@ -238,6 +246,14 @@ pub enum Refusal {
     MempoolFull,
     /// This identity opens tables too often; try again in a while.
     TooManyTables,
+    /// Only who sits at a table or owns it speaks there.
+    NotAtTable,
+    /// Too much was said in a short time; wait a few seconds.
+    TooMuchTalk,
+    /// Too many letters wait to arrive; try again in a while.
+    TooManyLetters,
+    /// A letter to this node itself.
+    ToOneself,
     /// The submitted bytes are not a transaction signed for this network.
     NotAuthentic,
     /// The node has stopped working; the reason was given in a notice.
@@ -420,6 +436,27 @@ pub enum Notice {
         /// What the dice showed.
         dice: Dice,
     },
+    /// Somebody said something: this node's player, or another.
+    Said {
+        /// Where.
+        room: Room,
+        /// Who, when, and what.
+        line: Line,
+    },
+    /// A letter has arrived.
+    Delivered {
+        /// The command that wrote it.
+        id: CommandId,
+        /// At whom.
+        to: PeerId,
+    },
+    /// A letter has not arrived, as far as is known, and is given up.
+    Undelivered {
+        /// The command that wrote it.
+        id: CommandId,
+        /// Whom it was for.
+        to: PeerId,
+    },
     /// This validator does not vote until it is safe to, and why.
     Abstains {
         /// The reason.
@@ -526,6 +563,13 @@ impl fmt::Display for Refusal {
             Self::TooManyTables => {
                 formatter.write_str("too many tables opened in the last minute; wait a little")
             }
+            Self::NotAtTable => formatter
+                .write_str("only players who sit at an open table, and its owner, speak there"),
+            Self::TooMuchTalk => formatter.write_str("too much said at a time; wait a few seconds"),
+            Self::TooManyLetters => {
+                formatter.write_str("too many letters still wait to arrive; wait a little")
+            }
+            Self::ToOneself => formatter.write_str("that is this node's own address"),
             Self::NotAuthentic => formatter.write_str("not a transaction signed for this network"),
             Self::Halted => formatter.write_str("the node has stopped working"),
         }

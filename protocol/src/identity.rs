@@ -55,6 +55,10 @@ pub enum Domain {
     KeyGeneration,
     /// A line of a node's own audit log.
     Audit,
+    /// A letter to one peer, which others pass on.
+    Letter,
+    /// What somebody says at a table.
+    Chat,
 }
 
 impl Domain {
@@ -67,6 +71,8 @@ impl Domain {
             Self::Recovery => b"bitcraps/1/recovery",
             Self::KeyGeneration => b"bitcraps/1/key-generation",
             Self::Audit => b"bitcraps/1/audit",
+            Self::Letter => b"bitcraps/1/letter",
+            Self::Chat => b"bitcraps/1/chat",
         }
     }
 

@@ -38,7 +38,8 @@
 //!   `craps/dice.rs` maps its bytes to two dice.
 //! * What a roll was, and that it was fair, is proved to anybody by a [`receipt`].
 //! * Who follows headers and proofs only judges them in [`light`].
-//! * A link is made safe in [`session`]; messages reach everybody through [`mesh`].
+//! * A link is made safe in [`session`]; messages reach everybody through [`mesh`], and one peer far
+//!   away through [`mesh::post`]. What people say to one another is [`chat`].
 //! * What the simulator may change about a node is asked in `hooks.rs` and, without the feature
 //!   `simulation`, is nothing.
 //! * [`wire`] knows formats and limits, [`identity`] keys, proofs of work and signatures.
@@ -64,6 +65,7 @@ extern crate std;
 pub mod beacon;
 pub mod block;
 pub mod chain;
+pub mod chat;
 pub mod consensus;
 #[cfg(test)]
 mod cpu_time;

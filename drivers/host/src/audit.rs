@@ -312,7 +312,11 @@ fn event_of(notice: &Notice) -> Option<Event> {
         Notice::Entered { .. }
         | Notice::Finalized { .. }
         | Notice::Rolled { .. }
-        | Notice::Settled { .. } => return None,
+        | Notice::Settled { .. }
+        // What people say is nobody else's affair.
+        | Notice::Said { .. }
+        | Notice::Delivered { .. }
+        | Notice::Undelivered { .. } => return None,
     })
 }
 

@@ -187,7 +187,7 @@ enum Text {
 /// Patterns of one kind; each is tried for every link.
 const MOST_PATTERNS: usize = 256;
 
-const SETTINGS: [Setting; 16] = [
+const SETTINGS: [Setting; 17] = [
     Setting { name: "profile", put: |layer, text| one(&mut layer.profile, text) },
     Setting { name: "listen", put: |layer, text| one(&mut layer.listen, text) },
     Setting { name: "peers", put: |layer, text| many(&mut layer.peers, text) },

@@ -4,8 +4,8 @@
 use std::fmt::Debug;
 
 use crate::api::{
-    self, AccountView, BlocksView, EventView, Failure, HeaderView, InvitationRequest,
-    InvitationView, OddsView, OperationRequest, ReceiptView, StatusView, TableView,
+    self, AccountView, BlocksView, ChatRequest, EventView, Failure, HeaderView, InvitationRequest,
+    InvitationView, LinesView, OddsView, OperationRequest, ReceiptView, StatusView, TableView,
     TransactionRequest, TransactionView,
 };
 use bitcraps_protocol::chain::Operation;
@@ -22,7 +22,7 @@ use crate::ticket::Ticket;
 pub const TARGETS: [Target; 1] = [Target { name: "api", body: api, seeds }];
 
 /// What the first byte of an input can say that the others are.
-const KINDS: [fn(&[u8]); 17] = [
+const KINDS: [fn(&[u8]); 19] = [
     |bytes| request(bytes),
     |bytes| same::<OperationRequest>(bytes),
     |bytes| same::<InvitationRequest>(bytes),
@@ -40,6 +40,8 @@ const KINDS: [fn(&[u8]); 17] = [
     |bytes| same::<HeaderView>(bytes),
     |bytes| receipt(bytes),
     |bytes| blocks(bytes),
+    |bytes| chat(bytes),
+    |bytes| same::<LinesView>(bytes),
 ];
 
 /// The first byte says what the rest is said to be: a request's or an answer's JSON, a file of
@@ -113,6 +115,14 @@ fn text(bytes: &[u8]) {
 fn receipt(bytes: &[u8]) {
     if let Some(view) = read::<ReceiptView>(bytes) {
         view.bytes();
+    }
+}
+
+fn chat(bytes: &[u8]) {
+    let Some(request) = read::<ChatRequest>(bytes) else { return };
+    if let Ok((_, words)) = request.said() {
+        let encoded = encode(&words);
+        assert_eq!(decode(&encoded, encoded.len()).as_ref(), Ok(&words));
     }
 }
 

@@ -170,6 +170,16 @@ fn log(node: &str, notice: &Notice) {
             tracing::debug!(node, table = table.0, round = round.0, %dice, "settled");
         }
         Notice::Abstains { reason } => tracing::warn!(node, reason, "does not vote"),
+        // Who speaks is enough: what people say belongs in no log.
+        Notice::Said { room: _, line } => {
+            tracing::debug!(node, from = line.from.short(), "said something");
+        }
+        Notice::Delivered { id, to } => {
+            tracing::debug!(node, id = id.short(), to = to.short(), "letter delivered");
+        }
+        Notice::Undelivered { id, to } => {
+            tracing::info!(node, id = id.short(), to = to.short(), "letter not delivered");
+        }
         Notice::Halted { reason } => tracing::error!(node, reason, "halted"),
     }
 }

@@ -267,7 +267,10 @@ impl Loop {
             | Notice::Failed { .. }
             | Notice::Rolled { .. }
             | Notice::Settled { .. }
-            | Notice::Abstains { .. } => Ok(()),
+            | Notice::Abstains { .. }
+            | Notice::Said { .. }
+            | Notice::Delivered { .. }
+            | Notice::Undelivered { .. } => Ok(()),
         }
     }
 

@@ -97,6 +97,19 @@ What is tested is fixed here, before anybody looks at the dice:
 Each test fails when its statistic would be exceeded by fair dice once in 1,000 times. Of fair
 tables, one in about 333 fails one of the three. Exit code 1 if one fails.";
 
+const CHAT_HELP: &str = "\
+Examples:
+  bitcraps chat 1 nice roll             everybody in the network who looks at table 1 hears it
+  bitcraps chat craps1… are you there?  one peer hears it, however many links away
+  bitcraps chat 1 --follow              what was said lately, then what is said, until Ctrl-C
+  bitcraps chat craps1…                 what you and that peer said to one another
+
+At a table, those who sit there and its owner speak. What is said to a peer is sealed: nodes on the
+way pass it on and cannot read it. It is delivered, or reported as undelivered after half a minute;
+nothing is kept for a peer that is away. A line has at most 512 bytes; after 8 lines at a time there
+is one more every two seconds. A node remembers the newest 100 lines of a table or peer until it
+stops. Nothing of this is on the chain.";
+
 const GLOBAL: &str = "Options of every command";
 
 /// Craps that nobody owns: a table, dice and a ledger run by nodes that need not trust each other.
@@ -189,6 +202,9 @@ pub(crate) enum Command {
     /// Scripted hands
     #[command(subcommand)]
     Hand(Hand),
+    /// Talk: at a table, or with one peer
+    #[command(after_help = CHAT_HELP)]
+    Chat(Chat),
     /// Take a seat at a table
     Sit {
         /// The table's number
@@ -263,6 +279,22 @@ pub(crate) enum Command {
         #[command(flatten)]
         change: Change,
     },
+}
+
+/// Something to say, or to listen to.
+#[derive(Debug, Args)]
+pub(crate) struct Chat {
+    /// A table's number, or a peer's address or key
+    #[arg(value_name = "TABLE|PEER")]
+    pub(crate) room: String,
+    /// What to say [default: nothing; shows what was said]
+    pub(crate) text: Vec<String>,
+    /// Show what was said and go on until Ctrl-C
+    #[arg(long)]
+    pub(crate) follow: bool,
+    /// Do not wait until a peer has it
+    #[arg(long)]
+    pub(crate) no_wait: bool,
 }
 
 /// A bet to be called on or off.

@@ -6,9 +6,10 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use bitcraps_host::api::{
-    AccountView, BlocksView, EventView, Failure, FailureBody, HeaderView, InvitationRequest,
-    InvitationView, OddsView, OperationRequest, ReceiptView, SOCKET_NAME, SnapshotView, StatusView,
-    SupplyView, TableSummary, TableView, TransactionRequest, TransactionState, TransactionView,
+    AccountView, BlocksView, ChatRequest, ChatView, EventView, Failure, FailureBody, HeaderView,
+    InvitationRequest, InvitationView, LinesView, OddsView, OperationRequest, ReceiptView,
+    SOCKET_NAME, SnapshotView, StatusView, SupplyView, TableSummary, TableView, TransactionRequest,
+    TransactionState, TransactionView,
 };
 use bytes::{Bytes, BytesMut};
 use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
@@ -129,6 +130,24 @@ impl Client {
     ) -> Result<ReceiptView, ClientError> {
         let whose = player.map_or(String::new(), |id| format!("?player={}", segment(id)));
         self.get(&format!("/v1/tables/{table}/rolls/{round}/receipt{whose}")).await
+    }
+
+    /// Says something at a table or to a peer.
+    pub async fn chat(&self, request: &ChatRequest) -> Result<ChatView, ClientError> {
+        self.post("/v1/chat", request).await
+    }
+
+    /// What was said at a table, or else between the node and a peer (an address or key).
+    pub async fn lines_of(
+        &self,
+        table: Option<u32>,
+        peer: Option<&str>,
+    ) -> Result<LinesView, ClientError> {
+        let room = match (table, peer) {
+            (Some(table), _) => format!("tables/{table}"),
+            (None, peer) => format!("peers/{}", segment(peer.unwrap_or_default())),
+        };
+        self.get(&format!("/v1/{room}/chat")).await
     }
 
     /// Makes a ticket.

@@ -27,7 +27,7 @@ use crate::cli::{
 use crate::exit::{Stopped, Usage};
 use crate::node::identity;
 use crate::output::{Output, aside, grouped};
-use crate::{audits, backups, keys, odds, receipt, stats, store, words};
+use crate::{audits, backups, chat, keys, odds, receipt, stats, store, words};
 
 /// How often the node is asked whether a snapshot stands.
 const SNAPSHOT_LOOK: Duration = Duration::from_millis(100);
@@ -57,6 +57,7 @@ pub(crate) async fn run(command: Command, config: &Config, output: Output) -> an
         Command::Network(Network::Header) => receipt::header(&session.client, output).await,
         Command::Receipt(wanted) => receipt::write(&session.client, wanted, output).await,
         Command::Verify(wanted) => receipt::verify(&home, wanted, output),
+        Command::Chat(chat) => chat::run(&session.client, chat, output).await,
         Command::Invite(invite) => session.invite(invite).await,
         Command::Status => session.status().await,
         Command::Balance { address } => session.balance(address).await,
@@ -360,7 +361,10 @@ impl Session {
                 | EventView::Entered { .. }
                 | EventView::Done { .. }
                 | EventView::Failed { .. }
-                | EventView::Abstains { .. } => {}
+                | EventView::Abstains { .. }
+                | EventView::Said { .. }
+                | EventView::Delivered { .. }
+                | EventView::Undelivered { .. } => {}
             }
         }
         Err(Stopped::halted("it was told to".into()).into())

@@ -2,6 +2,7 @@
 
 mod audits;
 mod backups;
+mod chat;
 mod cli;
 mod commands;
 mod dev;

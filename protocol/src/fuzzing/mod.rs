@@ -12,6 +12,7 @@ mod craps;
 mod fragments;
 mod keygen;
 mod mesh;
+mod post;
 mod receipts;
 mod session;
 #[cfg(test)]
@@ -28,6 +29,7 @@ pub use craps::craps;
 pub use fragments::fragments;
 pub use keygen::keygen;
 pub use mesh::mesh;
+pub use post::post;
 pub use receipts::receipts;
 pub use session::session;
 pub use transactions::transactions;
@@ -46,7 +48,7 @@ pub struct Target {
 }
 
 /// The targets of this crate.
-pub const TARGETS: [Target; 9] = [
+pub const TARGETS: [Target; 10] = [
     Target { name: "wire", body: wire, seeds: wire::seeds },
     Target { name: "session", body: session, seeds: session::seeds },
     Target { name: "fragments", body: fragments, seeds: fragments::seeds },
@@ -55,6 +57,7 @@ pub const TARGETS: [Target; 9] = [
     Target { name: "transactions", body: transactions, seeds: transactions::seeds },
     Target { name: "craps", body: craps, seeds: craps::seeds },
     Target { name: "keygen", body: keygen, seeds: keygen::seeds },
+    Target { name: "post", body: post, seeds: post::seeds },
     Target { name: "receipts", body: receipts, seeds: receipts::seeds },
 ];
 

@@ -5,6 +5,7 @@ use alloc::vec;
 use alloc::vec::Vec;
 use core::fmt::{Debug, Display};
 use core::str::FromStr;
+use core::time::Duration;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -15,10 +16,12 @@ use crate::beacon::{CoinProof, DiceKey};
 use crate::block::Header;
 use crate::chain::{self, Body, Genesis, Operation, Part, SignedTransaction, Transaction};
 use crate::chain::{ValidatorCard, model as chains};
+use crate::chat::SignedLine;
 use crate::consensus::{self, Certified, world as machines};
 use crate::craps::{Bet, Rules, Table};
 use crate::identity::Address;
 use crate::journal::Entry;
+use crate::mesh::post::{Parcel, world as letters};
 use crate::mesh::{PAYLOAD_BYTES, world as meshes};
 use crate::node::Packet;
 use crate::receipt::{Receipt, model as receipts};
@@ -26,7 +29,7 @@ use crate::wire::limits::{GENESIS_BYTES, MESSAGE_BYTES, TRANSACTION_BYTES};
 use crate::wire::{Hash, Malformed, armor, dearmor, decode, encode};
 
 /// What the first byte of an input can say that the others are.
-const KINDS: [fn(&[u8]); 25] = [
+const KINDS: [fn(&[u8]); 27] = [
     |bytes| binary::<Packet>(bytes, PAYLOAD_BYTES),
     |bytes| binary::<Entry>(bytes, MESSAGE_BYTES),
     |bytes| binary::<consensus::Message>(bytes, MESSAGE_BYTES),
@@ -52,6 +55,8 @@ const KINDS: [fn(&[u8]); 25] = [
     |bytes| binary::<Malleable>(bytes, MESSAGE_BYTES),
     texts,
     meshes::packet,
+    |bytes| binary::<Parcel>(bytes, PAYLOAD_BYTES),
+    |bytes| binary::<SignedLine>(bytes, PAYLOAD_BYTES),
 ];
 
 /// Every integer that has several encodings in the format that ours restricts, by itself.
@@ -132,6 +137,18 @@ pub(super) fn seeds() -> Vec<Vec<u8>> {
     for choice in 0..12 {
         add(24, meshes::forged(&mut Choices::new(&[1, choice, 3, 1, 2, 3, 4]), &[]).to_vec());
     }
+    for parcel in post_parcels() {
+        add(25, encode(&parcel));
+        add(0, encode(&Packet::Letter(parcel)));
+    }
     add(22, encode::<Malleable>(&(300, 70_000, 1 << 40, -5, 1 << 100, None, vec![1, 300], 'é')));
     seeds
+}
+
+/// A letter of each kind.
+fn post_parcels() -> Vec<Parcel> {
+    let mut world = letters::World::line(2);
+    world.say(0, 1, "hello");
+    world.run(Duration::from_secs(1));
+    world.carried.into_iter().map(|(_, _, parcel)| parcel).collect()
 }

@@ -124,7 +124,7 @@ const MICROS: u64 = 1_000_000;
 
 /// Holds what may be spent of a [`Rate`].
 #[derive(Debug)]
-pub(super) struct Bucket {
+pub(crate) struct Bucket {
     rate: Rate,
     /// In millionths, so that a microsecond's share is a whole number.
     level: u64,
@@ -132,12 +132,12 @@ pub(super) struct Bucket {
 }
 
 impl Bucket {
-    pub(super) const fn new(now: Time, rate: Rate) -> Self {
+    pub(crate) const fn new(now: Time, rate: Rate) -> Self {
         Self { rate, level: rate.burst.saturating_mul(MICROS), updated: now }
     }
 
     /// Pays `amount`; whether there was enough left.
-    pub(super) fn take(&mut self, now: Time, amount: u64) -> bool {
+    pub(crate) fn take(&mut self, now: Time, amount: u64) -> bool {
         self.fill(now);
         let left = self.level.checked_sub(amount.saturating_mul(MICROS));
         self.level = left.unwrap_or(self.level);
@@ -145,17 +145,21 @@ impl Bucket {
     }
 
     /// Whether `amount` is left.
-    pub(super) fn affords(&mut self, now: Time, amount: u64) -> bool {
+    pub(crate) fn affords(&mut self, now: Time, amount: u64) -> bool {
         self.fill(now);
         self.level >= amount.saturating_mul(MICROS)
     }
 
-    fn fill(&mut self, now: Time) {
+    /// What is left, in millionths.
+    pub(super) fn left(&self, now: Time) -> u64 {
         let elapsed = now.as_micros().saturating_sub(self.updated.as_micros());
-        self.level = self
-            .level
+        self.level
             .saturating_add(elapsed.saturating_mul(self.rate.per_second))
-            .min(self.rate.burst.saturating_mul(MICROS));
+            .min(self.rate.burst.saturating_mul(MICROS))
+    }
+
+    fn fill(&mut self, now: Time) {
+        self.level = self.left(now);
         self.updated = now;
     }
 }

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use super::broadcast::MessageId;
 
 /// How many there are.
-pub(super) const LANES: usize = 4;
+pub(super) const LANES: usize = 5;
 
 /// How urgent a message is. A link sends nothing of a lane while an earlier one holds anything.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -20,18 +20,21 @@ pub enum Lane {
     Transactions,
     /// Old blocks for those who missed them.
     Sync,
+    /// What people say to one another: it holds nothing else up.
+    Talk,
 }
 
 impl Lane {
     const COUNT: usize = LANES;
-    const ALL: [Self; Self::COUNT] = [Self::Control, Self::Votes, Self::Transactions, Self::Sync];
+    const ALL: [Self; Self::COUNT] =
+        [Self::Control, Self::Votes, Self::Transactions, Self::Sync, Self::Talk];
 
     /// Whether it gives way: what is under way may hold up what is urgent, so that less of it is at
     /// one time.
     pub(super) const fn gives_way(self) -> bool {
         match self {
             Self::Control | Self::Votes => false,
-            Self::Transactions | Self::Sync => true,
+            Self::Transactions | Self::Sync | Self::Talk => true,
         }
     }
 
@@ -41,6 +44,7 @@ impl Lane {
             Self::Votes => 1,
             Self::Transactions => 2,
             Self::Sync => 3,
+            Self::Talk => 4,
         }
     }
 }
@@ -118,7 +122,7 @@ impl Lanes {
         while queue.bytes > self.lane_bytes && queue.messages.len() > 1 {
             match lane {
                 Lane::Control => return Err(Overflow),
-                Lane::Votes | Lane::Transactions | Lane::Sync => {
+                Lane::Votes | Lane::Transactions | Lane::Sync | Lane::Talk => {
                     let victim = queue.pop().and_then(|victim| victim.id);
                     victim.map(|id| self.broadcasts.remove(&id));
                 }

@@ -18,6 +18,7 @@ mod access;
 mod admission;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod air;
+mod authors;
 mod boundary;
 mod broadcast;
 mod budget;
@@ -28,6 +29,7 @@ mod link;
 mod membership;
 mod neighbours;
 mod packet;
+pub mod post;
 mod standing;
 #[cfg(test)]
 mod tests;
@@ -40,9 +42,10 @@ use alloc::vec::Vec;
 use bytes::Bytes;
 
 pub use access::{Access, NotAPattern, PATTERN_BYTES, Pattern};
+pub(crate) use authors::Authors;
 pub use boundary::{Input, Output, PeerLink, Tally};
-pub(crate) use budget::Buckets;
 pub use budget::{Allowance, Rate};
+pub(crate) use budget::{Bucket, Buckets};
 pub use config::Config;
 pub use lanes::{Lane, Serial};
 pub use standing::{BANNED_AT, Ban, CULPRITS, Culprit};

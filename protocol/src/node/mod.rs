@@ -7,12 +7,15 @@ mod budgets;
 mod dice;
 mod light;
 mod packet;
+mod results;
 mod routes;
+mod saying;
 mod show;
 #[cfg(feature = "simulation")]
 mod simulated;
 mod snapshots;
 mod status;
+mod talk;
 #[cfg(test)]
 mod tests;
 
@@ -31,6 +34,7 @@ use crate::chain::{
     Chain, Genesis, Nonce, Operation, Rejection, State, SubmitRefusal, Transaction, TransactionId,
     VerifiedTransaction,
 };
+use crate::chat::Chat;
 use crate::consensus::{self, Consensus, Demand, ValidatorSet};
 use crate::craps::Dice;
 use crate::event::{Action, Command, CommandId, Event, LinkId, Notice, Position, Record, Refusal};
@@ -38,6 +42,7 @@ use crate::hooks::Hooks;
 use crate::identity::{Address, Context, Epoch, Keypair, PeerId, ProofOfWork};
 use crate::journal::Entry;
 use crate::light::Recent;
+use crate::mesh::post::{self, Post};
 use crate::mesh::{self, Attempt, Buckets, Mesh};
 use crate::receipt::Rolls;
 use crate::rng::Rng;
@@ -174,6 +179,9 @@ pub struct Node {
     /// Links to light nodes. Bounded by the mesh's number of links.
     light_links: BTreeSet<LinkId>,
     openings: Buckets<PeerId>,
+    /// Letters of this node, and those that it passes on.
+    post: Post,
+    chat: Chat,
     /// Commands of this node that are not final yet. Bounded by the mempool's bound per sender.
     commands: BTreeSet<CommandId>,
     snapshots: Snapshots,
@@ -233,9 +241,16 @@ impl Node {
         let mut mesh = Mesh::new(identity, rng.fork("mesh"), config.mesh);
         mesh.handle(now, mesh::Input::Validators { peers: peers.clone().collect() });
         let peers = peers.collect();
+        let address = Address { peer: keypair.peer(), proof };
+        let author = post::Author {
+            keypair: keypair.clone(),
+            address,
+            network,
+            work_bits: genesis.proof_of_work_bits,
+        };
         let rolls = Rolls::new(List::new(peers).expect("as many as the genesis lists"));
         Ok(Self {
-            address: Address { peer: keypair.peer(), proof },
+            address,
             mesh,
             consensus: Consensus::new(
                 context,
@@ -264,6 +279,8 @@ impl Node {
             recent: Recent::default(),
             light_links: BTreeSet::new(),
             openings: Buckets::new(config.openings, OPENERS),
+            post: Post::new(now, author, rng.fork("post")),
+            chat: Chat::new(now),
             commands: BTreeSet::new(),
             snapshots: Snapshots::new(config.snapshots),
             demand: Demand::default(),
@@ -350,6 +367,11 @@ impl Node {
             Command::Submit(signed) => {
                 self.chain.verify(signed).map_err(|_| Refusal::NotAuthentic)?
             }
+            Command::Say { room, words } => {
+                let id = self.say(room, words)?;
+                self.settle_down();
+                return Ok(id);
+            }
         };
         self.try_out(&transaction)?;
         if !self.may_open(&transaction) {
@@ -413,6 +435,7 @@ impl Node {
             offer,
             self.table_due,
             self.snapshots.deadline(),
+            self.post.deadline(),
         ]
         .into_iter()
         .flatten()

@@ -7,8 +7,10 @@ use crate::beacon::generation::SignedRecord;
 use crate::beacon::{CoinShare, DiceKeyId};
 use crate::block::{BlockHash, ValidatorIndex, View};
 use crate::chain::{Answer, Genesis, PartId, SignedTransaction};
+use crate::chat::SignedLine;
 use crate::consensus::{Certified, Message, Statement, Vote};
 use crate::light;
+use crate::mesh::post::Parcel;
 use crate::mesh::{Lane, PAYLOAD_BYTES, Serial};
 use crate::wire::{Malformed, decode, encode};
 
@@ -82,6 +84,10 @@ pub enum Packet {
     AskLight(light::Question),
     /// Answers that.
     Light(light::Answer),
+    /// A letter for one peer, whom the receiver may be or know the way to.
+    Letter(Parcel),
+    /// What somebody says at a table.
+    Chat(SignedLine),
 }
 
 impl Packet {
@@ -119,6 +125,7 @@ impl Packet {
             | Self::AskLight(_) => Lane::Control,
             Self::KeyGeneration(_) | Self::Transaction(_) => Lane::Transactions,
             Self::Genesis(_) | Self::Snapshot(_) | Self::Part { .. } | Self::Light(_) => Lane::Sync,
+            Self::Letter(_) | Self::Chat(_) => Lane::Talk,
         }
     }
 
@@ -155,7 +162,10 @@ impl Packet {
             | Self::Genesis(_)
             | Self::Snapshot(_)
             | Self::Part { .. }
-            | Self::Light(_) => 0,
+            | Self::Light(_)
+            // Whoever judges them says what they cost.
+            | Self::Letter(_)
+            | Self::Chat(_) => 0,
         }
     }
 
@@ -177,7 +187,9 @@ impl Packet {
             | Self::AskPart { .. }
             | Self::Part { .. }
             | Self::AskLight(_)
-            | Self::Light(_) => return None,
+            | Self::Light(_)
+            | Self::Letter(_)
+            | Self::Chat(_) => return None,
         };
         let (series, view) = match message {
             Message::Proposal(proposal) => (FINAL_VIEWS, proposal.vote.view()),
@@ -221,7 +233,8 @@ impl Packet {
             Self::Finalize { .. }
             | Self::Share { .. }
             | Self::KeyGeneration(_)
-            | Self::Transaction(_) => true,
+            | Self::Transaction(_)
+            | Self::Chat(_) => true,
             Self::AskShares { .. }
             | Self::AskGenesis
             | Self::Genesis(_)
@@ -230,7 +243,8 @@ impl Packet {
             | Self::AskPart { .. }
             | Self::Part { .. }
             | Self::AskLight(_)
-            | Self::Light(_) => false,
+            | Self::Light(_)
+            | Self::Letter(_) => false,
         }
     }
 }

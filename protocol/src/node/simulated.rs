@@ -264,7 +264,9 @@ impl Node {
             | Packet::AskPart { .. }
             | Packet::Part { .. }
             | Packet::AskLight(_)
-            | Packet::Light(_) => return,
+            | Packet::Light(_)
+            | Packet::Letter(_)
+            | Packet::Chat(_) => return,
         };
         seen.push_back(Observation::Heard { vote, justification, window });
     }
@@ -295,7 +297,9 @@ impl Node {
             | Packet::AskPart { .. }
             | Packet::Part { .. }
             | Packet::AskLight(_)
-            | Packet::Light(_) => {}
+            | Packet::Light(_)
+            | Packet::Letter(_)
+            | Packet::Chat(_) => {}
         }
     }
 }

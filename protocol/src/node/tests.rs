@@ -25,6 +25,7 @@ use crate::wire::{Hash, Text};
 mod budgets;
 mod keys;
 mod snapshots;
+mod talk;
 
 const BITS: u8 = 4;
 const START_MS: u64 = 1_700_000_000_000;

@@ -37,6 +37,7 @@ use crate::wire::TooLong;
 use crate::wire::limits::MESSAGE_BYTES;
 use handshake::{Handshake, Progress, Step};
 use record::Records;
+pub(crate) use record::Window;
 
 /// Bytes of the longest Noise message.
 const NOISE_BYTES: usize = 65_535;

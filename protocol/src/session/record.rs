@@ -161,8 +161,8 @@ impl Received {
 }
 
 /// Remembers which of the newest 128 nonces have come; older ones count as come.
-#[derive(Default)]
-struct Window {
+#[derive(Debug, Default)]
+pub(crate) struct Window {
     /// One more than the highest nonce that has come.
     end: u64,
     /// Bit `i` is set if the nonce `end - 1 - i` has come.
@@ -170,7 +170,8 @@ struct Window {
 }
 
 impl Window {
-    fn awaits(&self, nonce: u64) -> bool {
+    /// Whether this nonce may still come.
+    pub(crate) fn awaits(&self, nonce: u64) -> bool {
         match self.end.checked_sub(nonce) {
             None | Some(0) => true,
             Some(distance @ 1..=128) => self.come >> (distance - 1) & 1 == 0,
@@ -178,8 +179,9 @@ impl Window {
         }
     }
 
-    /// Notes a nonce that is awaited, and authentic: only then may the window move.
-    fn record(&mut self, nonce: u64) {
+    /// Notes a nonce that is awaited, not the last of all, and authentic: only then may the window
+    /// move.
+    pub(crate) fn record(&mut self, nonce: u64) {
         if nonce >= self.end {
             let shift = u32::try_from(nonce + 1 - self.end).unwrap_or(u32::MAX);
             self.come = self.come.checked_shl(shift).unwrap_or(0);

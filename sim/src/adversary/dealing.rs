@@ -46,7 +46,9 @@ pub(super) fn kind_of(packet: &Packet) -> Option<Kind> {
         | Packet::AskPart { .. }
         | Packet::Part { .. }
         | Packet::AskLight(_)
-        | Packet::Light(_) => None,
+        | Packet::Light(_)
+        | Packet::Letter(_)
+        | Packet::Chat(_) => None,
     }
 }
 

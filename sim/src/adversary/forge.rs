@@ -287,7 +287,9 @@ pub(super) fn vote_of(packet: &Packet) -> Option<Vote> {
         | Packet::AskPart { .. }
         | Packet::Part { .. }
         | Packet::AskLight(_)
-        | Packet::Light(_) => None,
+        | Packet::Light(_)
+        | Packet::Letter(_)
+        | Packet::Chat(_) => None,
     }
 }
 

@@ -189,6 +189,9 @@ impl World {
                     self.violate(Check::Halted, place, reason);
                 }
             }
+            Notice::Said { .. } => self.count("line of chat"),
+            Notice::Delivered { .. } => self.count("letter delivered"),
+            Notice::Undelivered { .. } => self.count("letter not delivered"),
             Notice::Abstains { .. } => self.count("validator abstained"),
             Notice::PeerUp { .. } | Notice::PeerDown { .. } => {}
         }

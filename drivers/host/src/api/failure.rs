@@ -61,9 +61,12 @@ impl Failure {
 impl From<Refusal> for Failure {
     fn from(refusal: Refusal) -> Self {
         let code = match refusal {
-            Refusal::Rejected(_) => Code::Refused,
-            Refusal::NotAuthentic => Code::BadRequest,
-            Refusal::MempoolFull | Refusal::TooManyTables => Code::Busy,
+            Refusal::Rejected(_) | Refusal::NotAtTable => Code::Refused,
+            Refusal::NotAuthentic | Refusal::ToOneself => Code::BadRequest,
+            Refusal::MempoolFull
+            | Refusal::TooManyTables
+            | Refusal::TooMuchTalk
+            | Refusal::TooManyLetters => Code::Busy,
             Refusal::Halted => Code::Halted,
         };
         Self::new(code, refusal.to_string())

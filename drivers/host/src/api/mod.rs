@@ -8,6 +8,7 @@
 mod answer;
 pub(crate) mod ask;
 mod blocks;
+mod chat;
 mod elsewhere;
 mod failure;
 mod hand_file;
@@ -34,6 +35,7 @@ pub use answer::{Answer, Body, FailureBody, Lines};
 pub use blocks::{
     BlockView, BlocksView, DiceKeyView, PAGE_BLOCKS, PAGE_BYTES, blocks, blocks_frame,
 };
+pub use chat::{ChatRequest, ChatView, LineView, LinesView, lines};
 pub use failure::{Code, Failure};
 pub use hands::{BANKROLL, HandLine, Hands};
 pub use hub::Hub;

@@ -79,6 +79,9 @@ impl Outcomes {
             | Notice::Entered { .. }
             | Notice::Finalized { .. }
             | Notice::Abstains { .. }
+            | Notice::Said { .. }
+            | Notice::Delivered { .. }
+            | Notice::Undelivered { .. }
             | Notice::Halted { .. } => return false,
         }
         true

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use bitcraps_protocol::block::Height;
 use bitcraps_protocol::chain::{TableId, TransactionId};
+use bitcraps_protocol::chat::Room;
 use bitcraps_protocol::craps::Round;
 use bitcraps_protocol::identity::PeerId;
 
@@ -61,6 +62,10 @@ pub enum Route {
         /// Whether to answer only when it has an outcome.
         wait: bool,
     },
+    /// `POST /v1/chat`
+    Say,
+    /// `GET /v1/tables/{id}/chat` and `GET /v1/peers/{id}/chat`
+    Lines(Room),
     /// `POST /v1/invitations`
     Invite,
     /// `POST /v1/snapshots`
@@ -88,6 +93,9 @@ impl Route {
             ["blocks"] => (GET, blocks(query)),
             ["transactions"] => (POST, Ok(Self::Submit)),
             ["transactions", id] => (GET, transaction(id, query)),
+            ["chat"] => (POST, Ok(Self::Say)),
+            ["tables", id, "chat"] => (GET, table(id).map(|id| Self::Lines(Room::Table(id)))),
+            ["peers", id, "chat"] => (GET, peer(id).map(|id| Self::Lines(Room::Peer(id)))),
             ["invitations"] => (POST, Ok(Self::Invite)),
             ["snapshots"] => (POST, Ok(Self::Snapshot)),
             ["events"] => (GET, Ok(Self::Events)),
@@ -104,7 +112,7 @@ impl Route {
     /// because a page of another site cannot send it without asking first.
     pub fn takes_body(&self, content_type: Option<&str>) -> Result<bool, Failure> {
         match self {
-            Self::Submit | Self::Invite => {}
+            Self::Submit | Self::Say | Self::Invite => {}
             Self::Status
             | Self::Supply
             | Self::Account(_)
@@ -114,6 +122,7 @@ impl Route {
             | Self::Hands(_)
             | Self::Receipt(..)
             | Self::Header
+            | Self::Lines(_)
             | Self::Blocks(_)
             | Self::Transaction { .. }
             | Self::Snapshot
@@ -223,6 +232,8 @@ mod tests {
                 &format!("/v1/tables/7/rolls/9/receipt?player={id}"),
                 Route::Receipt(TableId(7), Round(9), Some(PeerId([0x1f; 32]))),
             ),
+            ("/v1/tables/7/chat", Route::Lines(Room::Table(TableId(7)))),
+            (&format!("/v1/peers/{id}/chat"), Route::Lines(Room::Peer(PeerId([0x1f; 32])))),
             ("/v1/header", Route::Header),
             ("/v1/blocks?from=12", Route::Blocks(Height(12))),
             (&format!("/v1/transactions/{id}"), Route::Transaction { id: hash, wait: false }),
@@ -238,6 +249,7 @@ mod tests {
         }
         assert_eq!(route(POST, "/v1/transactions"), Ok(Route::Submit));
         assert_eq!(route(POST, "/v1/invitations"), Ok(Route::Invite));
+        assert_eq!(route(POST, "/v1/chat"), Ok(Route::Say));
         assert_eq!(route(POST, "/v1/snapshots"), Ok(Route::Snapshot));
         let refused = Route::of("DELETE", "/v1/transactions").err();
         assert_eq!(refused.map(|answer| answer.allow), Some(Some(POST)));

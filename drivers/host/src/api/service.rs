@@ -19,7 +19,8 @@ use super::invite::Inviter;
 use super::odds_memory::OddsMemory;
 use super::route::{GET, Route};
 use super::{
-    Code, Failure, Outcome, SnapshotView, TransactionRequest, TransactionView, ask, light,
+    ChatRequest, ChatView, Code, Failure, Outcome, SnapshotView, TransactionRequest,
+    TransactionView, ask, light,
 };
 use crate::Handle;
 use crate::audit::Auditor;
@@ -128,6 +129,14 @@ impl Service {
             }
             Route::Submit => self.submit(parse(body)?, patience).await?,
             Route::Transaction { id, wait } => self.transaction(id, wait, patience).await?,
+            Route::Say => {
+                let (room, words) = parse::<ChatRequest>(body)?.said()?;
+                let id = ask::submit(handle, Command::Say { room, words }).await?;
+                Answer::of(&ChatView { id: id.to_string() })
+            }
+            Route::Lines(room) => {
+                Answer::of(&ask::query(handle, move |node| super::lines(node, room)).await?)
+            }
             Route::Invite => {
                 let request = parse(body)?;
                 Answer::of(&self.inviter.invite(handle, &self.hub, request, patience).await?)
@@ -162,6 +171,7 @@ impl Service {
             Route::Hands(_) => return Err(light::refuses("export hands")),
             Route::Blocks(_) => return Err(light::refuses("show blocks")),
             Route::Submit => return Err(light::refuses("play or pay")),
+            Route::Say | Route::Lines(_) => return Err(light::refuses("chat")),
             Route::Transaction { .. } => return Err(light::refuses("follow transactions")),
             Route::Invite => return Err(light::refuses("invite")),
             Route::Snapshot => return Err(light::refuses("make snapshots")),

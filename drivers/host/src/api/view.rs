@@ -1,6 +1,7 @@
 //! What is answered, as JSON states it.
 
 use bitcraps_protocol::chain::{TableEntry, TableId, TransactionId};
+use bitcraps_protocol::chat::Room;
 use bitcraps_protocol::craps::{Dice, Number, Phase, Player, Rules};
 use bitcraps_protocol::event::Notice;
 use bitcraps_protocol::identity::PeerId;
@@ -335,6 +336,13 @@ pub enum EventView {
     Halted { reason: String },
     /// This validator does not vote until it is safe to, and why.
     Abstains { reason: String },
+    /// Somebody said something at a table or between this node and a peer: `table` or `peer` says
+    /// where.
+    Said { table: Option<u32>, peer: Option<String>, from: String, at_ms: u64, text: String },
+    /// Something said to a peer has arrived.
+    Delivered { id: String, to: String },
+    /// Something said to a peer has not arrived, as far as is known, and is given up.
+    Undelivered { id: String, to: String },
     /// The reader was too slow: so many events are missing here.
     Missed { events: u64 },
 }
@@ -552,6 +560,20 @@ impl EventView {
                 Self::Settled { table: table.0, round: round.0, dice: pips(*dice) }
             }
             Notice::Abstains { reason } => Self::Abstains { reason: (*reason).into() },
+            Notice::Said { room, line } => {
+                let (table, peer) = match room {
+                    Room::Table(table) => (Some(table.0), None),
+                    Room::Peer(peer) => (None, Some(peer.to_string())),
+                };
+                let (from, at_ms) = (line.from.to_string(), line.at.as_millis());
+                Self::Said { table, peer, from, at_ms, text: line.words.to_string() }
+            }
+            Notice::Delivered { id, to } => {
+                Self::Delivered { id: id.to_string(), to: to.to_string() }
+            }
+            Notice::Undelivered { id, to } => {
+                Self::Undelivered { id: id.to_string(), to: to.to_string() }
+            }
             Notice::Halted { reason } => Self::Halted { reason: reason.clone() },
         }
     }

@@ -161,6 +161,9 @@ async fn news(events: &mut Events) -> Result<(), ClientError> {
                     | EventView::Failed { .. }
                     | EventView::Rolled { .. }
                     | EventView::Abstains { .. }
+                    | EventView::Said { .. }
+                    | EventView::Delivered { .. }
+                    | EventView::Undelivered { .. }
                     | EventView::Halted { .. },
                 ) => {}
                 None => return Err(ClientError::Broken("the node has stopped".into())),

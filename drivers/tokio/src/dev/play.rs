@@ -222,7 +222,10 @@ impl<'a> Game<'a> {
                 | EventView::Done { .. }
                 | EventView::Failed { .. }
                 | EventView::Rolled { .. }
-                | EventView::Abstains { .. } => {}
+                | EventView::Abstains { .. }
+                | EventView::Said { .. }
+                | EventView::Delivered { .. }
+                | EventView::Undelivered { .. } => {}
             }
         }
     }

@@ -162,9 +162,11 @@ impl Member {
         let mut appending = std::fs::OpenOptions::new();
         appending.append(true).create(true);
         let log = appending.open(self.data_dir.join("log")).unwrap();
-        let arguments = ["node", "--log", "warn", "--genesis"];
-        let mut command = command(&self.program, &self.data_dir, &arguments);
-        command.arg(genesis).args(["--listen", &self.place]);
+        let mut command = command(&self.program, &self.data_dir, &["node"]);
+        if !self.flags.iter().any(|flag| flag == "--log") {
+            command.args(["--log", "warn"]);
+        }
+        command.arg("--genesis").arg(genesis).args(["--listen", &self.place]);
         if !self.peers.is_empty() {
             command.args(["--peers", &self.peers]);
         }
@@ -297,7 +299,15 @@ fn command(program: &Path, data_dir: &Path, arguments: &[&str]) -> Command {
     command
 }
 
-async fn answer(data_dir: &Path, arguments: &[&str]) -> String {
+/// What a command that fails says.
+pub(crate) async fn fails(data_dir: &Path, arguments: &[&str]) -> String {
+    let output = command(Path::new(BITCRAPS), data_dir, arguments).output().await.unwrap();
+    assert!(!output.status.success(), "{arguments:?}");
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+/// What a command answers.
+pub(crate) async fn answer(data_dir: &Path, arguments: &[&str]) -> String {
     let output = command(Path::new(BITCRAPS), data_dir, arguments).output().await.unwrap();
     let error = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{arguments:?}: {error}");
