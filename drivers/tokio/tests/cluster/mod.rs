@@ -3,7 +3,7 @@
 
 #![allow(dead_code, reason = "each test of several uses what it needs")]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -158,7 +158,22 @@ impl Cluster {
 }
 
 impl Member {
+    /// Starts a node. A process that another test is just starting may hold this node's place for
+    /// an instant, as a copy of what the test that chose it had open.
     async fn spawn(&self, genesis: &Path) -> Child {
+        for _ in 0..20 {
+            match self.try_spawn(genesis).await {
+                Ok(child) => return child,
+                Err(log) if log.contains("Address already in use") => sleep(10 * LOOK).await,
+                Err(log) => panic!("{} ended: {log}", self.name),
+            }
+        }
+        panic!("{} finds {} taken", self.name, self.place);
+    }
+
+    /// Starts a node; what it said if it ends at once.
+    async fn try_spawn(&self, genesis: &Path) -> Result<Child, String> {
+        let before = std::fs::metadata(self.data_dir.join("log")).map_or(0, |it| it.len());
         let mut appending = std::fs::OpenOptions::new();
         appending.append(true).create(true);
         let log = appending.open(self.data_dir.join("log")).unwrap();
@@ -176,15 +191,15 @@ impl Member {
         let ready = async {
             while let Some(line) = lines.next_line().await.unwrap() {
                 if line.starts_with("ready: ") {
-                    return;
+                    return Ok(());
                 }
             }
-            let log = std::fs::read_to_string(self.data_dir.join("log")).unwrap();
-            panic!("{} ended: {log}", self.name);
+            let log = std::fs::read(self.data_dir.join("log")).unwrap();
+            Err(String::from_utf8_lossy(&log[before as usize..]).into_owned())
         };
-        timeout(PATIENCE, ready).await.unwrap();
+        timeout(PATIENCE, ready).await.unwrap()?;
         tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
-        child
+        Ok(child)
     }
 
     /// Carries out what must succeed. A restarted node may use a nonce that a transaction from
@@ -317,11 +332,14 @@ pub(crate) async fn answer(data_dir: &Path, arguments: &[&str]) -> String {
 /// A free port below those that the system gives to connections: nobody takes it while the node
 /// that listens there is dead.
 fn free_place() -> String {
+    static GIVEN: Mutex<BTreeSet<u16>> = Mutex::new(BTreeSet::new());
     loop {
         let mut bytes = [0; 2];
         getrandom::fill(&mut bytes).unwrap();
         let port = 10_000 + u16::from_le_bytes(bytes) % 20_000;
-        if let Ok(listener) = TcpListener::bind(("127.0.0.1", port)) {
+        if GIVEN.lock().unwrap().insert(port)
+            && let Ok(listener) = TcpListener::bind(("127.0.0.1", port))
+        {
             return listener.local_addr().unwrap().to_string();
         }
     }
