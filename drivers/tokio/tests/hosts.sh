@@ -63,7 +63,9 @@ run 0 network new --name ring "${cards[@]}" >/dev/null
 declare -a pids
 for ((host = 0; host < hosts; host++)); do
     before=$(((host + hosts - 1) % hosts))
-    on "$host" "$bitcraps" --data-dir "$work/$host" node --genesis "$work/0/genesis" --log warn \
+    # Not `on`: its shell would be what is killed later, and not the node.
+    ip netns exec "$prefix-$host" "$bitcraps" --data-dir "$work/$host" node \
+        --genesis "$work/0/genesis" --log warn \
         --listen 0.0.0.0:7711 --lan off --peers "10.7.$host.2:7711" \
         --advertise "10.7.$host.1:7711,10.7.$before.2:7711" \
         >"$work/$host.out" 2>"$work/$host.log" &
