@@ -16,9 +16,10 @@ use crate::consensus::{
     Block, Certificate, Config, Consensus, Demand, Input, Justification, Message, Nullification,
     Output, Past, Proposal, Request, Statement, Status,
 };
-use crate::event::{LinkId, Position};
+use crate::event::{Fault, LinkId, Position};
 use crate::journal::Entry;
 use crate::time::{BlockTime, Time};
+use crate::wire::{decode, encode};
 
 fn votes(outputs: &[Output]) -> Vec<Statement> {
     let statement = |output: &Output| match output {
@@ -278,4 +279,28 @@ fn a_validator_vouches_to_a_neighbour_alone_and_to_others_through_everybody() {
     let outputs = receive(&mut node, inquiry);
     let is_told = |output: &Output| matches!(output, Output::Send { link, message: Message::Testimony(_) } if *link == neighbour);
     assert!(outputs.iter().any(is_told) && !vouches(&outputs));
+}
+
+#[test]
+fn a_block_that_the_leader_voted_for_is_asked_for_and_judged_like_a_proposal() {
+    let me = follower(2);
+    let first = first_proposal().block;
+    let good = notarization(&first, me);
+    let mut forged = encode(&good);
+    *forged.last_mut().unwrap() ^= 1;
+    let forged = decode(&forged, 1 << 16).unwrap();
+    for (parent, is_taken) in [(good, true), (forged, false)] {
+        let mut node = ready(me);
+        receive(&mut node, certified(&first, me));
+        let why = Justification { parent: Some(parent), skipped: None };
+        let second = block(2, &first.header, first.hash(), why);
+        let hash = second.hash();
+        let outputs = receive(&mut node, Message::Vote(notarize(leader(2), 2, hash)));
+        let message = Message::Request(Request::Block { hash });
+        assert!(outputs.contains(&Output::Send { link: LINK, message }), "{outputs:?}");
+        let outputs = receive(&mut node, Message::Block(second));
+        let blame = Output::Blame { link: LINK, fault: Fault::BadBlock };
+        assert_eq!(!outputs.contains(&blame), is_taken, "{outputs:?}");
+        assert_eq!(node.rounds[&View(2)].proposal, is_taken.then_some(hash));
+    }
 }
