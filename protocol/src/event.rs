@@ -3,6 +3,7 @@
 //! peer did wrong ([`Fault`]) and what is worth telling people ([`Notice`]).
 
 use alloc::string::String;
+use alloc::vec::Vec;
 use core::fmt;
 use core::time::Duration;
 
@@ -14,8 +15,9 @@ use crate::chain::{Operation, Rejection, SignedTransaction, TableId, Transaction
 use crate::chat::{Line, Room, Words};
 use crate::craps::{Dice, Round};
 use crate::identity::PeerId;
+use crate::keyring::NoRotation;
 use crate::time::BlockTime;
-use crate::wire::Malformed;
+use crate::wire::{Hash, Malformed};
 
 /// One connection between two nodes, named by the driver; never reused while the process lives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -196,6 +198,9 @@ pub enum Action {
         /// Why.
         reason: CloseReason,
     },
+    /// Remember this for the next life, as secret as this node's own key; it replaces what was kept
+    /// before. If it is lost, a neighbour helps.
+    KeepKeys(Bytes),
     /// Tell whoever is interested.
     Notify(Notice),
 }
@@ -232,6 +237,19 @@ pub enum Command {
         /// What.
         words: Words,
     },
+    /// Make a new key for a private network, for all who have an account. It comes into use once f +
+    /// 1 validators stand by it; this one does. Only for validators.
+    Rotate {
+        /// Who is not to have it; no validator can be left out.
+        without: Vec<PeerId>,
+        /// Who is to have it without an account.
+        with: Vec<PeerId>,
+    },
+    /// Stand by a new key that another validator made.
+    Endorse {
+        /// Its name, see [`Notice::RotationProposed`].
+        rotation: Hash,
+    },
 }
 
 /// Names a command that was accepted: the id of its transaction, or of what was said.
@@ -254,6 +272,8 @@ pub enum Refusal {
     TooManyLetters,
     /// A letter to this node itself.
     ToOneself,
+    /// There cannot be such a new key, or none by that name waits.
+    NoRotation(NoRotation),
     /// The submitted bytes are not a transaction signed for this network.
     NotAuthentic,
     /// The node has stopped working; the reason was given in a notice.
@@ -295,6 +315,8 @@ pub enum Fault {
     Replay,
     /// A transaction that its sender did not sign; honest neighbours verify before they relay.
     ForgedTransaction,
+    /// In the clear what members of a private network seal. A neighbour that was given no key.
+    Unsealed,
 }
 
 /// Behaviour that somebody who looks after a network should hear of.
@@ -457,6 +479,24 @@ pub enum Notice {
         /// Whom it was for.
         to: PeerId,
     },
+    /// A validator made or stands by a new key of this private network.
+    RotationProposed {
+        /// Its name.
+        id: Hash,
+        /// How many keys came before it.
+        version: u32,
+        /// How many validators stand by it.
+        by: u16,
+        /// How many must.
+        needed: u16,
+    },
+    /// This private network has a new key.
+    KeyChanged {
+        /// How many keys came before it.
+        version: u32,
+    },
+    /// This private network has a new key, and this node was not given it.
+    LeftOut,
     /// This validator does not vote until it is safe to, and why.
     Abstains {
         /// The reason.
@@ -488,7 +528,8 @@ impl Fault {
             | Self::BadShare
             | Self::BadBlock
             | Self::NotAValidator
-            | Self::Unsolicited => None,
+            | Self::Unsolicited
+            | Self::Unsealed => None,
         }
     }
 }
@@ -570,6 +611,7 @@ impl fmt::Display for Refusal {
                 formatter.write_str("too many letters still wait to arrive; wait a little")
             }
             Self::ToOneself => formatter.write_str("that is this node's own address"),
+            Self::NoRotation(reason) => reason.fmt(formatter),
             Self::NotAuthentic => formatter.write_str("not a transaction signed for this network"),
             Self::Halted => formatter.write_str("the node has stopped working"),
         }

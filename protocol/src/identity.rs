@@ -10,6 +10,7 @@ use alloc::vec::Vec;
 use core::fmt;
 use core::str::FromStr;
 
+use curve25519_dalek::montgomery::MontgomeryPoint;
 use ed25519_dalek::{Signer, SigningKey, VerifyingKey};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use zeroize::Zeroizing;
@@ -59,6 +60,8 @@ pub enum Domain {
     Letter,
     /// What somebody says at a table.
     Chat,
+    /// A new key of a private network, by a validator who stands by it.
+    Rotation,
 }
 
 impl Domain {
@@ -73,6 +76,7 @@ impl Domain {
             Self::Audit => b"bitcraps/1/audit",
             Self::Letter => b"bitcraps/1/letter",
             Self::Chat => b"bitcraps/1/chat",
+            Self::Rotation => b"bitcraps/1/rotation",
         }
     }
 
@@ -158,6 +162,12 @@ impl Keypair {
             return crate::simulation::stand_in(secret, &self.peer, &signed);
         }
         Signature(self.secret.sign(&signed_bytes(domain, context, bytes)).to_bytes())
+    }
+
+    /// What this key and `other` make as X25519 keys; zeros if `other` hides no secret.
+    pub(crate) fn agree(&self, other: MontgomeryPoint) -> Zeroizing<[u8; 32]> {
+        let scalar = Zeroizing::new(self.secret.to_scalar_bytes());
+        Zeroizing::new(other.mul_clamped(*scalar).to_bytes())
     }
 
     /// A secret for the use named by `label`, the same after every restart.

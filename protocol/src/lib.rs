@@ -40,6 +40,7 @@
 //! * Who follows headers and proofs only judges them in [`light`].
 //! * A link is made safe in [`session`]; messages reach everybody through [`mesh`], and one peer far
 //!   away through [`mesh::post`]. What people say to one another is [`chat`].
+//! * What members of a private network say is sealed under a key in [`keyring`].
 //! * What the simulator may change about a node is asked in `hooks.rs` and, without the feature
 //!   `simulation`, is nothing.
 //! * [`wire`] knows formats and limits, [`identity`] keys, proofs of work and signatures.
@@ -76,6 +77,7 @@ pub mod fuzzing;
 mod hooks;
 pub mod identity;
 pub mod journal;
+pub mod keyring;
 pub mod ledger;
 pub mod light;
 pub mod mesh;

@@ -178,6 +178,7 @@ impl Mesh {
             | Fault::BadBlock
             | Fault::NotAValidator
             | Fault::Unsolicited
+            | Fault::Unsealed
             | Fault::Replay
             | Fault::ForgedTransaction => self.punish(now, link, None, fault),
         }

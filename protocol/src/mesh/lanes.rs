@@ -10,7 +10,9 @@ use super::broadcast::MessageId;
 pub(super) const LANES: usize = 5;
 
 /// How urgent a message is. A link sends nothing of a lane while an earlier one holds anything.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize,
+)]
 pub enum Lane {
     /// What keeps links and consensus going; never dropped.
     Control,

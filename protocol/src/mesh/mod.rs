@@ -245,6 +245,11 @@ impl Mesh {
         })
     }
 
+    /// Who is at the other end of an established link.
+    pub fn peer(&self, link: LinkId) -> Option<PeerId> {
+        Some(self.links.get(&link)?.peer()?.address.peer)
+    }
+
     /// The bans in force.
     pub fn bans(&self) -> impl Iterator<Item = Ban> {
         self.standing.bans(self.now)

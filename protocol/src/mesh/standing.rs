@@ -179,7 +179,7 @@ const fn weight(fault: Fault) -> (u32, u32) {
         | Fault::NotAValidator
         | Fault::ForgedTransaction
         | Fault::Flooding => (GRAVE, OF_ADDRESS),
-        Fault::Unsolicited => (CARELESS, OF_ADDRESS),
+        Fault::Unsolicited | Fault::Unsealed => (CARELESS, OF_ADDRESS),
         Fault::Handshake | Fault::TooLittleWork | Fault::WrongIdentity | Fault::Replay => {
             (0, OF_ADDRESS)
         }

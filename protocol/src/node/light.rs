@@ -15,12 +15,14 @@ use core::time::Duration;
 use bytes::Bytes;
 
 use super::packet::Packet;
-use super::{DiceStatus, Status, mesh_input, status};
+use super::sealing::{Place, Unsealed, seal, unseal};
+use super::{DiceStatus, PrivateStatus, Status, mesh_input, status};
 use crate::block::{Header, Height, View};
 use crate::chain::Genesis;
 use crate::consensus::Message;
 use crate::event::{CloseReason, Endpoint, Event, Fault, LinkId, Notice};
-use crate::identity::{Address, Epoch, Keypair, ProofOfWork};
+use crate::identity::{Address, Context, Epoch, Keypair, PeerId, ProofOfWork};
+use crate::keyring::{Endorsed, Heard, Kept, Keyring, NetworkKey};
 use crate::light::{Answer, Follower, Judged, Lack, Lie, Proven, Question, Subject, Trail};
 use crate::mesh::{self, Mesh, PAYLOAD_BYTES};
 use crate::rng::Rng;
@@ -54,6 +56,8 @@ pub struct LightSetup {
     pub mesh: mesh::Config,
     /// The last [`LightAction::Keep`] of its last life. Judged like anything that a neighbour says.
     pub kept: Option<Bytes>,
+    /// As in [`Setup::keys`](super::Setup::keys).
+    pub keys: Kept,
 }
 
 /// Something for the driver of a light node to do.
@@ -89,6 +93,8 @@ pub enum LightAction {
     },
     /// Remember this for the next life, if that costs little; it replaces what was kept before.
     Keep(Bytes),
+    /// As [`Action::KeepKeys`](crate::event::Action::KeepKeys).
+    KeepKeys(Bytes),
 }
 
 /// Names a question of the node's owner.
@@ -149,21 +155,27 @@ pub struct LightNode {
     waiting: BTreeMap<QuestionId, Waiting>,
     next_question: QuestionId,
     halted: Option<String>,
+    keyring: Keyring,
+    /// Whether neighbours say what this node has no key for.
+    hears_sealed: bool,
     actions: VecDeque<LightAction>,
 }
 
 impl LightNode {
     /// A light node without links.
     pub fn new(setup: LightSetup, now: Time) -> Self {
-        let LightSetup { genesis, keypair, proof, seed, mesh, kept } = setup;
+        let LightSetup { genesis, keypair, proof, seed, mesh, kept, keys } = setup;
         let rng = Rng::new(seed);
         let bits = genesis.proof_of_work_bits;
         let identity = LocalIdentity::new(&keypair, proof, genesis.network(), bits);
-        let peers = genesis.validators.iter().map(|card| card.address.peer).collect();
+        let peers: Vec<PeerId> = genesis.validators.iter().map(|card| card.address.peer).collect();
         let mut mesh = Mesh::new(identity, rng.fork("mesh"), mesh);
-        mesh.handle(now, mesh::Input::Validators { peers });
+        let validators = mesh::Input::Validators { peers: peers.iter().copied().collect() };
+        mesh.handle(now, validators);
+        let context = Context { network: genesis.network(), epoch: Epoch(0) };
         let genesis_root = genesis.state_root();
         let mut follower = Follower::new(genesis);
+        let faults = follower.validators().faults();
         let kept = kept.and_then(|bytes| decode::<Trail>(&bytes, PAYLOAD_BYTES).ok());
         if let Some(trail) = kept {
             // If it does not hold, this node begins anew: neighbours show it everything.
@@ -182,6 +194,8 @@ impl LightNode {
             waiting: BTreeMap::new(),
             next_question: QuestionId(0),
             halted: None,
+            keyring: Keyring::new(keys, keypair.clone(), context, peers, faults),
+            hears_sealed: false,
             actions: VecDeque::new(),
         }
     }
@@ -252,6 +266,10 @@ impl LightNode {
         let network = genesis.network();
         let tip = self.follower.tip();
         let waiting_for = match (self.neighbours.is_empty(), tip) {
+            _ if self.hears_sealed => {
+                "neighbours speak under a key that this node does not have: the network is private, or \
+                 has a new key; ask a member for an invitation"
+            }
             (true, _) => "no full node is linked that headers and proofs could be asked of",
             (false, None) => "no neighbour has shown a final header yet",
             (false, Some(_)) => "",
@@ -279,7 +297,7 @@ impl LightNode {
             state_root: tip.map_or(self.genesis_root, |tip| tip.commitments.state),
             time: tip.map_or(genesis.time, |tip| tip.time),
             snapshot: None,
-            peers: status::peers(&self.mesh, validators),
+            peers: status::peers(&self.mesh, |peer| validators.index(peer)),
             relayed: Vec::new(),
             bans: status::bans(&self.mesh),
             allow: status::texts(&self.mesh.access().allow),
@@ -291,6 +309,13 @@ impl LightNode {
             waiting_for: waiting_for.to_string(),
             abstains: None,
             halted: self.halted.clone(),
+            private: self.keyring.key().map(|key| PrivateStatus {
+                version: key.version(),
+                is_left_out: self.keyring.is_left_out(),
+                endorsements_needed: self.keyring.needed() as u16,
+                pending: Vec::new(),
+                strangers: 0,
+            }),
         }
     }
 
@@ -347,12 +372,46 @@ impl LightNode {
                     self.notify(Notice::Suspicious { suspicion, peer, severity, response });
                 }
             }
-            mesh::Output::Deliver { link, message, gossip, .. } => {
+            mesh::Output::Deliver { link, peer, message, gossip } => {
                 // What is for everybody came before the neighbour knew what this node is.
                 if gossip.is_none() {
-                    self.on_message(link, &message);
+                    self.open(link, peer, message);
                 }
             }
+        }
+    }
+
+    /// Opens what a neighbour says, if the network is private.
+    fn open(&mut self, link: LinkId, from: PeerId, message: Bytes) {
+        if self.keyring.key().is_none() {
+            return self.on_message(link, &message);
+        }
+        let place = Place::Between { from, to: self.address.peer };
+        match unseal(&self.keyring, self.now, place, message) {
+            Unsealed::Open { message, .. } => self.on_message(link, &message),
+            Unsealed::Foreign => self.hears_sealed = true,
+            // A relay, or a member that was away: it is told by those who tell everybody.
+            Unsealed::Late { .. } | Unsealed::Forged => {}
+            Unsealed::Clear => self.penalise(link, Fault::Unsealed),
+            Unsealed::Bad(fault) => self.penalise(link, fault),
+        }
+    }
+
+    fn on_rotation(&mut self, link: LinkId, endorsed: &Endorsed) {
+        match self.keyring.hear(self.now, endorsed) {
+            Ok(Heard::Known | Heard::Pending) => {}
+            Ok(heard @ (Heard::Changed | Heard::LeftOut)) => {
+                self.hears_sealed = heard == Heard::LeftOut;
+                let kept = self.keyring.kept().encode();
+                self.actions.push_back(LightAction::KeepKeys(kept.into()));
+                let version = self.keyring.key().map_or(0, NetworkKey::version);
+                self.notify(match heard {
+                    Heard::LeftOut => Notice::LeftOut,
+                    _ => Notice::KeyChanged { version },
+                });
+                self.look_at = self.now;
+            }
+            Err(fault) => self.penalise(link, fault),
         }
     }
 
@@ -364,6 +423,8 @@ impl LightNode {
                     self.look_at = self.look_at.min(self.now + SHORTEST_PAUSE);
                 }
             }
+            Ok(Packet::Rotation(endorsed)) => self.on_rotation(link, &endorsed),
+            Ok(Packet::Sealed { .. }) => self.hears_sealed = true,
             // A full node asks and tells a neighbour much before it knows that it is a light one.
             Ok(_) => {}
             Err(malformed) => self.penalise(link, malformed.into()),
@@ -512,6 +573,9 @@ impl LightNode {
     fn put(&mut self, link: LinkId, question: Question) {
         let packet = Packet::AskLight(question);
         let (lane, message) = (packet.lane(), packet.encode());
+        let Some(to) = self.mesh.peer(link) else { return };
+        let place = Place::Between { from: self.address.peer, to };
+        let message = seal(&self.keyring, None, lane, place, message);
         self.mesh.handle(self.now, mesh::Input::Unicast { link, lane, message });
     }
 

@@ -6,10 +6,13 @@
 mod budgets;
 mod dice;
 mod light;
+mod newcomer;
 mod packet;
+mod relay;
 mod results;
 mod routes;
 mod saying;
+mod sealing;
 mod show;
 #[cfg(feature = "simulation")]
 mod simulated;
@@ -41,6 +44,7 @@ use crate::event::{Action, Command, CommandId, Event, LinkId, Notice, Position, 
 use crate::hooks::Hooks;
 use crate::identity::{Address, Context, Epoch, Keypair, PeerId, ProofOfWork};
 use crate::journal::Entry;
+use crate::keyring::{Kept, KeyId, Keyring};
 use crate::light::Recent;
 use crate::mesh::post::{self, Post};
 use crate::mesh::{self, Attempt, Buckets, Mesh};
@@ -56,12 +60,16 @@ pub use light::{LightAction, LightNode, LightSetup, NoProof, QuestionId};
 pub(crate) use packet::Packet;
 #[cfg(feature = "simulation")]
 pub use packet::Packet;
-pub use packet::{genesis_answer, genesis_request, read_genesis_answer};
+pub use newcomer::Introduction;
+pub use relay::{Relay, RelaySetup, RelayStatus};
 #[cfg(feature = "simulation")]
 pub use simulated::{Heard, Incoming, Outgoing, To};
 pub use snapshots::SnapshotConfig;
+use sealing::Privacy;
 use snapshots::{Recovered, Snapshots};
-pub use status::{BanStatus, DiceStatus, PeerStatus, RelayedStatus, Status};
+pub use status::{
+    BanStatus, DiceStatus, PeerStatus, PrivateStatus, RelayedStatus, RotationStatus, Status,
+};
 
 /// What a node is made of.
 #[derive(Debug)]
@@ -80,6 +88,9 @@ pub struct Setup {
     pub past: Past,
     /// The position of the first record that is given: 0, or that of a base.
     pub begins: Position,
+    /// The keys of a private network: what the ticket held, or the last [`Action::KeepKeys`] of its
+    /// last life. [`Kept::nothing`] if the network is not private.
+    pub keys: Kept,
 }
 
 /// Local policy. The defaults are right for a node on the internet.
@@ -143,6 +154,8 @@ struct Gossip {
     message: Bytes,
     lane: mesh::Lane,
     serial: Option<mesh::Serial>,
+    /// Under which key it came, if the network is private: it goes on as it came.
+    key: Option<KeyId>,
 }
 
 /// One node of a BitCraps network. See the crate's documentation for the contract with its driver.
@@ -181,6 +194,7 @@ pub struct Node {
     openings: Buckets<PeerId>,
     /// Letters of this node, and those that it passes on.
     post: Post,
+    privacy: Privacy,
     chat: Chat,
     /// Commands of this node that are not final yet. Bounded by the mempool's bound per sender.
     commands: BTreeSet<CommandId>,
@@ -226,7 +240,7 @@ impl Node {
         hooks: Hooks,
         now: Time,
     ) -> Result<Self, CannotStart> {
-        let Setup { genesis, keypair, proof, seed, config, .. } = setup;
+        let Setup { genesis, keypair, proof, seed, config, keys, .. } = setup;
         let rng = Rng::new(seed);
         let chain = Chain::new(&genesis).with_hooks(hooks.clone());
         let network = chain.network();
@@ -248,6 +262,9 @@ impl Node {
             network,
             work_bits: genesis.proof_of_work_bits,
         };
+        let validator_keys = genesis.validators.iter().map(|card| card.address.peer).collect();
+        let faults = validators.faults();
+        let keyring = Keyring::new(keys, keypair.clone(), context, validator_keys, faults);
         let rolls = Rolls::new(List::new(peers).expect("as many as the genesis lists"));
         Ok(Self {
             address,
@@ -280,6 +297,7 @@ impl Node {
             light_links: BTreeSet::new(),
             openings: Buckets::new(config.openings, OPENERS),
             post: Post::new(now, author, rng.fork("post")),
+            privacy: Privacy::new(keyring, rng.fork("keyring"), now),
             chat: Chat::new(now),
             commands: BTreeSet::new(),
             snapshots: Snapshots::new(config.snapshots),
@@ -369,6 +387,16 @@ impl Node {
             }
             Command::Say { room, words } => {
                 let id = self.say(room, words)?;
+                self.settle_down();
+                return Ok(id);
+            }
+            Command::Rotate { without, with } => {
+                let id = self.rotate(&without, &with)?;
+                self.settle_down();
+                return Ok(id);
+            }
+            Command::Endorse { rotation } => {
+                let id = self.endorse(rotation)?;
                 self.settle_down();
                 return Ok(id);
             }

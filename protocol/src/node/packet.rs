@@ -6,9 +6,10 @@ use serde::{Deserialize, Serialize};
 use crate::beacon::generation::SignedRecord;
 use crate::beacon::{CoinShare, DiceKeyId};
 use crate::block::{BlockHash, ValidatorIndex, View};
-use crate::chain::{Answer, Genesis, PartId, SignedTransaction};
+use crate::chain::{Answer, PartId, SignedTransaction};
 use crate::chat::SignedLine;
 use crate::consensus::{Certified, Message, Statement, Vote};
+use crate::keyring::{Endorsed, Envelope, SEAL_BYTES};
 use crate::light;
 use crate::mesh::post::Parcel;
 use crate::mesh::{Lane, PAYLOAD_BYTES, Serial};
@@ -88,21 +89,40 @@ pub enum Packet {
     Letter(Parcel),
     /// What somebody says at a table.
     Chat(SignedLine),
+    /// What members of a private network say to one another.
+    Sealed {
+        /// How urgent it is, for relays.
+        lane: Lane,
+        /// What is said: another message, not one of these again.
+        envelope: Envelope,
+    },
+    /// Shows a neighbour that the sender is a member.
+    Hello,
+    /// A new key of a private network.
+    Rotation(Endorsed),
 }
+
+/// Bytes of the longest message: there is room to seal it.
+pub(super) const PACKET_BYTES: usize = PAYLOAD_BYTES - SEAL_BYTES - 2;
 
 impl Packet {
     /// The message's bytes.
     #[cfg_attr(not(feature = "simulation"), expect(unreachable_pub, reason = "for simulations"))]
     pub fn encode(&self) -> Bytes {
         let bytes = encode(self);
-        assert!(bytes.len() <= PAYLOAD_BYTES, "the limits of the parts add up");
+        assert!(bytes.len() <= self.most_bytes(), "the limits of the parts add up");
         Bytes::from(bytes)
     }
 
     /// Reads a message of a neighbour.
     #[cfg_attr(not(feature = "simulation"), expect(unreachable_pub, reason = "for simulations"))]
     pub fn decode(bytes: &[u8]) -> Result<Self, Malformed> {
-        decode(bytes, PAYLOAD_BYTES)
+        let packet: Self = decode(bytes, PAYLOAD_BYTES)?;
+        if bytes.len() > packet.most_bytes() { Err(Malformed::TooLarge) } else { Ok(packet) }
+    }
+
+    const fn most_bytes(&self) -> usize {
+        if matches!(self, Self::Sealed { .. }) { PAYLOAD_BYTES } else { PACKET_BYTES }
     }
 
     /// How urgent it is.
@@ -126,6 +146,8 @@ impl Packet {
             Self::KeyGeneration(_) | Self::Transaction(_) => Lane::Transactions,
             Self::Genesis(_) | Self::Snapshot(_) | Self::Part { .. } | Self::Light(_) => Lane::Sync,
             Self::Letter(_) | Self::Chat(_) => Lane::Talk,
+            Self::Hello | Self::Rotation(_) => Lane::Control,
+            Self::Sealed { lane, .. } => *lane,
         }
     }
 
@@ -138,7 +160,7 @@ impl Packet {
             Self::AskGenesis => 500,
             // An answer for each validator.
             Self::AskShares { .. } => 5,
-            Self::AskSnapshot | Self::AskPart { .. } => 1,
+            Self::AskSnapshot | Self::AskPart { .. } | Self::Hello => 1,
             Self::AskLight(question) => match question.subject {
                 light::Subject::Headers => 1,
                 light::Subject::Entry(_) => 5,
@@ -165,7 +187,9 @@ impl Packet {
             | Self::Light(_)
             // Whoever judges them says what they cost.
             | Self::Letter(_)
-            | Self::Chat(_) => 0,
+            | Self::Chat(_)
+            | Self::Sealed { .. }
+            | Self::Rotation(_) => 0,
         }
     }
 
@@ -189,7 +213,10 @@ impl Packet {
             | Self::AskLight(_)
             | Self::Light(_)
             | Self::Letter(_)
-            | Self::Chat(_) => return None,
+            | Self::Chat(_)
+            | Self::Sealed { .. }
+            | Self::Hello
+            | Self::Rotation(_) => return None,
         };
         let (series, view) = match message {
             Message::Proposal(proposal) => (FINAL_VIEWS, proposal.vote.view()),
@@ -234,7 +261,9 @@ impl Packet {
             | Self::Share { .. }
             | Self::KeyGeneration(_)
             | Self::Transaction(_)
-            | Self::Chat(_) => true,
+            | Self::Chat(_)
+            | Self::Sealed { .. }
+            | Self::Rotation(_) => true,
             Self::AskShares { .. }
             | Self::AskGenesis
             | Self::Genesis(_)
@@ -244,26 +273,8 @@ impl Packet {
             | Self::Part { .. }
             | Self::AskLight(_)
             | Self::Light(_)
-            | Self::Letter(_) => false,
+            | Self::Letter(_)
+            | Self::Hello => false,
         }
-    }
-}
-
-/// The message that asks a neighbour for the genesis of the network both named in the handshake.
-pub fn genesis_request() -> Bytes {
-    Packet::AskGenesis.encode()
-}
-
-/// The message that answers [`genesis_request`].
-pub fn genesis_answer(genesis: &Genesis) -> Bytes {
-    Packet::Genesis(genesis.encode().into()).encode()
-}
-
-/// The genesis in the answer of a neighbour; `None` if the message is something else. Whoever asked
-/// compares its hash with the network's id.
-pub fn read_genesis_answer(message: &[u8]) -> Option<Genesis> {
-    match Packet::decode(message) {
-        Ok(Packet::Genesis(bytes)) => Genesis::decode(&bytes).ok(),
-        Ok(_) | Err(_) => None,
     }
 }

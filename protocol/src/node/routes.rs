@@ -153,6 +153,13 @@ impl Node {
     }
 
     fn on_mesh(&mut self, output: mesh::Output) {
+        if let Some(output) = self.unseal(output) {
+            self.admit(output);
+        }
+    }
+
+    /// Hands what members say, and what concerns them, to the machines behind.
+    pub(super) fn admit(&mut self, output: mesh::Output) {
         #[cfg(feature = "simulation")]
         let Some(output) = self.hold_incoming(output) else { return };
         self.take_in(output);
@@ -172,16 +179,16 @@ impl Node {
             mesh::Output::PeerUp { link, peer } => {
                 let peer = peer.peer;
                 self.consensus.handle(self.now, consensus::Input::LinkUp { link, peer });
-                self.tell_post(post::Input::LinkUp { link, peer });
-                self.notify(Notice::PeerUp { peer, link });
+                if !self.is_private() {
+                    self.meet(link, peer);
+                }
             }
             mesh::Output::PeerDown { link, peer } => {
                 self.consensus.handle(self.now, consensus::Input::LinkDown { link });
                 self.tell_download(download::Input::LinkDown { link });
                 self.light_links.remove(&link);
-                self.tell_post(post::Input::LinkDown { link });
-                if !self.mesh.is_linked(peer) {
-                    self.notify(Notice::PeerDown { peer });
+                if !self.is_private() {
+                    self.part(link, peer);
                 }
             }
             mesh::Output::Misbehaved { link, peer, fault, response } => {
@@ -202,6 +209,7 @@ impl Node {
                         message,
                         lane: packet.lane(),
                         serial: packet.serial(),
+                        key: self.privacy.came_under,
                     });
                     self.on_packet(link, packet);
                 }
@@ -231,7 +239,10 @@ impl Node {
             | Packet::Part { .. }
             | Packet::AskLight(_)
             | Packet::Light(_)
-            | Packet::Letter(_) => None,
+            | Packet::Letter(_)
+            | Packet::Sealed { .. }
+            | Packet::Hello
+            | Packet::Rotation(_) => None,
         }
     }
 
@@ -274,6 +285,10 @@ impl Node {
             Packet::Light(_) => self.penalise(link, Fault::Unsolicited),
             Packet::Letter(parcel) => self.on_letter(link, parcel),
             Packet::Chat(line) => self.on_chat(link, &line),
+            Packet::Sealed { .. } => self.on_sealed(link),
+            // Its seal has said it all.
+            Packet::Hello => {}
+            Packet::Rotation(endorsed) => self.on_rotation(link, &endorsed),
         }
     }
 

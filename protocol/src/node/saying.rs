@@ -38,7 +38,9 @@ impl Node {
 
     /// Passes the message that is being handled on to those who do not hear its author.
     pub(super) fn relay(&mut self) {
-        if let Some(Gossip { link, attempt, author, message, lane, serial }) = self.gossip.take() {
+        if let Some(Gossip { link, attempt, author, message, lane, serial, key }) =
+            self.gossip.take()
+        {
             #[cfg(feature = "simulation")]
             let Some(message) = self.hold_outgoing(To::Others { link, attempt, author }, message)
             else {
@@ -47,6 +49,7 @@ impl Node {
             if let Some(author) = author {
                 self.tell_post(post::Input::Heard { link, author });
             }
+            let message = self.seal_gossip(key, lane, message);
             let from = Some(link);
             let input = mesh::Input::Broadcast { lane, author, serial, attempt, message, from };
             self.mesh.handle(self.now, input);
@@ -55,7 +58,8 @@ impl Node {
 
     /// Does not know the message that is being handled any more: it may be good later.
     pub(super) fn forget(&mut self) {
-        if let Some(Gossip { message, .. }) = self.gossip.take() {
+        if let Some(Gossip { message, lane, key, .. }) = self.gossip.take() {
+            let message = self.seal_gossip(key, lane, message);
             self.mesh.handle(self.now, mesh::Input::Forget { message });
         }
     }
@@ -64,6 +68,7 @@ impl Node {
         let (lane, message) = (packet.lane(), packet.encode());
         #[cfg(feature = "simulation")]
         let Some(message) = self.hold_outgoing(To::Reminder { author }, message) else { return };
+        let message = self.seal_gossip(None, lane, message);
         self.mesh.handle(self.now, mesh::Input::Remind { lane, author, message });
     }
 
@@ -73,6 +78,7 @@ impl Node {
         self.observe(packet);
         #[cfg(feature = "simulation")]
         let Some(message) = self.hold_outgoing(To::Everybody { attempt }, message) else { return };
+        let message = self.seal_gossip(None, lane, message);
         let author = Some(self.address.peer);
         let serial = packet.serial();
         let input = mesh::Input::Broadcast { lane, author, serial, attempt, message, from: None };
@@ -85,6 +91,11 @@ impl Node {
         self.observe(packet);
         #[cfg(feature = "simulation")]
         let Some(message) = self.hold_outgoing(To::Link(link), message) else { return };
+        let message = match packet {
+            // Sealed for its receiver already, and carried by those who are no members.
+            Packet::Letter(_) => message,
+            _ => self.seal_for(link, None, lane, message),
+        };
         self.mesh.handle(self.now, mesh::Input::Unicast { link, lane, message });
     }
 }

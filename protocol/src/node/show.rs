@@ -3,12 +3,12 @@
 use alloc::boxed::Box;
 
 use super::Node;
-use super::packet::Packet;
+use super::packet::{PACKET_BYTES, Packet};
 use crate::chain::{Key, PartId};
 use crate::consensus;
 use crate::event::LinkId;
 use crate::light::{Answer, Found, Lack, Question, Subject, Trail};
-use crate::mesh::{self, PAYLOAD_BYTES};
+use crate::mesh;
 use crate::receipt::NoReceipt;
 use crate::wire::encode;
 
@@ -28,7 +28,7 @@ impl Node {
             Some(_) | None => Found::Nothing(Lack::Behind),
         };
         let packet = Packet::Light(Answer { subject, trail, found });
-        if encode(&packet).len() <= PAYLOAD_BYTES {
+        if encode(&packet).len() <= PACKET_BYTES {
             return self.unicast(link, &packet);
         }
         let found = Found::Nothing(Lack::TooLarge);
@@ -59,7 +59,7 @@ impl Node {
         if let Some((entry, proof)) = state.prove(key) {
             return Found::Entry(Box::new(entry.clone()), proof);
         }
-        match state.part(PartId::holding(key), PAYLOAD_BYTES) {
+        match state.part(PartId::holding(key), PACKET_BYTES) {
             Some(part) => Found::Absent(Box::new(part)),
             None => Found::Nothing(Lack::TooLarge),
         }

@@ -169,6 +169,13 @@ impl Node {
         let lane = packet.as_ref().map_or(Lane::Votes, Packet::lane);
         let serial = packet.ok().and_then(|packet| packet.serial());
         let own = Some(self.address.peer);
+        let message = match to {
+            To::Link(link) => self.seal_for(link, None, lane, message),
+            To::Everybody { .. }
+            | To::Others { .. }
+            | To::Reminder { .. }
+            | To::Whisper { .. } => self.seal_gossip(None, lane, message),
+        };
         let input = match to {
             To::Everybody { attempt } => {
                 mesh::Input::Broadcast { lane, author: own, serial, attempt, message, from: None }
@@ -266,7 +273,10 @@ impl Node {
             | Packet::AskLight(_)
             | Packet::Light(_)
             | Packet::Letter(_)
-            | Packet::Chat(_) => return,
+            | Packet::Chat(_)
+            | Packet::Sealed { .. }
+            | Packet::Hello
+            | Packet::Rotation(_) => return,
         };
         seen.push_back(Observation::Heard { vote, justification, window });
     }
@@ -299,7 +309,10 @@ impl Node {
             | Packet::AskLight(_)
             | Packet::Light(_)
             | Packet::Letter(_)
-            | Packet::Chat(_) => {}
+            | Packet::Chat(_)
+            | Packet::Sealed { .. }
+            | Packet::Hello
+            | Packet::Rotation(_) => {}
         }
     }
 }

@@ -18,7 +18,6 @@ use crate::chain::{Answer, Offer, Part, PartId, Slot, State};
 use crate::consensus::{self, Block, Certified, Decided, Notarization};
 use crate::event::{Fault, LinkId, Notice};
 use crate::journal::Entry;
-use crate::mesh::PAYLOAD_BYTES;
 use crate::time::Time;
 use crate::wire::List;
 
@@ -270,7 +269,7 @@ impl Node {
             None => Answer::Gone,
         };
         let packet = Packet::Part { block, answer };
-        let fits = crate::wire::encode(&packet).len() <= PAYLOAD_BYTES;
+        let fits = crate::wire::encode(&packet).len() <= super::packet::PACKET_BYTES;
         let packet = if fits { packet } else { Packet::Part { block, answer: Answer::Gone } };
         self.unicast(link, &packet);
     }

@@ -10,7 +10,7 @@ use serde::Serialize;
 use super::Node;
 use crate::beacon::generation::{Generation, Stage};
 use crate::block::{BlockHash, Height, ValidatorIndex, View};
-use crate::consensus::{Progress, ValidatorSet};
+use crate::consensus::Progress;
 use crate::event::LinkId;
 use crate::identity::{Epoch, NetworkId, PeerId};
 use crate::mesh::{Ban, Mesh, Pattern, PeerLink};
@@ -77,6 +77,36 @@ pub struct Status {
     pub abstains: Option<&'static str>,
     /// Why the node stopped working, if it did.
     pub halted: Option<String>,
+    /// How the keys stand, if the network is private.
+    pub private: Option<PrivateStatus>,
+}
+
+/// How the keys of a private network stand.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct PrivateStatus {
+    /// How many keys came before the one in use here.
+    pub version: u32,
+    /// Whether there is a newer one that is not for this node.
+    pub is_left_out: bool,
+    /// How many validators must stand by a new key.
+    pub endorsements_needed: u16,
+    /// New keys by which too few stand yet.
+    pub pending: Vec<RotationStatus>,
+    /// Links to neighbours that have not shown that they are members.
+    pub strangers: u16,
+}
+
+/// A new key by which too few stand yet.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct RotationStatus {
+    /// Its name.
+    pub id: Hash,
+    /// How many keys came before it.
+    pub version: u32,
+    /// The validators who stand by it.
+    pub endorsed_by: Vec<u16>,
+    /// Who is to have it.
+    pub members: Vec<PeerId>,
 }
 
 /// How a network's dice key stands.
@@ -132,14 +162,17 @@ pub struct RelayedStatus {
 }
 
 /// The established links.
-pub(super) fn peers(mesh: &Mesh, validators: &ValidatorSet) -> Vec<PeerStatus> {
+pub(super) fn peers(
+    mesh: &Mesh,
+    index: impl Fn(&PeerId) -> Option<ValidatorIndex>,
+) -> Vec<PeerStatus> {
     let status = |known: PeerLink<'_>| PeerStatus {
         peer: known.address.peer,
         link: known.link,
         transport: known.endpoint.transport,
         round_trip: known.round_trip,
         endpoint: String::from_utf8_lossy(&known.endpoint.bytes).into_owned(),
-        validator: validators.index(&known.address.peer).map(|index| index.0),
+        validator: index(&known.address.peer).map(|index| index.0),
         points: known.points,
     };
     mesh.peers().map(status).collect()
@@ -189,7 +222,7 @@ impl Node {
             state_root: finalized.commitments.state,
             time: finalized.time,
             snapshot: self.snapshots.newest(),
-            peers: peers(&self.mesh, validators),
+            peers: peers(&self.mesh, |peer| validators.index(peer)),
             waiting_transactions: self.chain.mempool_len() as u32,
             insecure_dealer: self.genesis.is_insecure(),
             dice_threshold: self.genesis.dice_threshold(),
@@ -197,6 +230,7 @@ impl Node {
             waiting_for: self.waiting_for(),
             abstains: self.consensus.abstains(),
             halted: self.halted.clone(),
+            private: self.private_status(),
         }
     }
 
@@ -222,6 +256,9 @@ impl Node {
     pub fn waiting_for(&self) -> String {
         if self.halted.is_some() {
             return "nothing more will happen here: the node has halted".to_string();
+        }
+        if let Some(reason) = self.misses_key() {
+            return reason;
         }
         if let Some(reason) = self.consensus.abstains() {
             return format!("this validator does not vote: {reason}");
