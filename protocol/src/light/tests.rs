@@ -13,6 +13,7 @@ use crate::craps::Chips;
 use crate::event::{Direction, Endpoint, Event, Fault, LinkId, LinkKind, Notice};
 use crate::identity::{Keypair, ProofOfWork};
 use crate::ledger::Account;
+use crate::keyring::Kept;
 use crate::mesh::{self, Lane, Mesh};
 use crate::node::{LightAction, LightNode, LightSetup, NoProof, Packet};
 use crate::receipt::model::{BITS, Net, TABLE, keypair};
@@ -270,6 +271,7 @@ impl World {
             seed: [1; 32],
             mesh: mesh::Config::default(),
             kept: None,
+            keys: Kept::nothing(),
         };
         let light = LightNode::new(setup, Time::ZERO);
         let (others, said) = (BTreeMap::new(), Vec::new());
@@ -435,6 +437,7 @@ fn a_next_life_begins_where_the_last_one_was_and_believes_no_file() {
             seed: [2; 32],
             mesh: mesh::Config::default(),
             kept: Some(kept),
+            keys: Kept::nothing(),
         };
         LightNode::new(setup, world.now).status().height
     };

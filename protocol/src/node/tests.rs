@@ -8,22 +8,24 @@ use core::time::Duration;
 
 use bytes::Bytes;
 
-use super::{Config, Node, Past, Setup};
+use super::{Config, Node, Past, Relay, Setup};
 use crate::block::Height;
 use crate::chain::{Genesis, Operation, Rejection, TableId, ValidatorCard};
 use crate::craps::{self, Chips, Dice, Round, Rules};
 use crate::event::{
-    Action, Command, CommandId, Direction, Endpoint, Event, Key, Label, LinkId, LinkKind, Notice,
+    Action, CloseReason, Command, CommandId, Direction, Endpoint, Event, Key, Label, LinkId, LinkKind, Notice,
     Position, Record, Refusal,
 };
 use crate::identity::{Address, Keypair, ProofOfWork};
 use crate::journal::Beginnings;
+use crate::keyring::Kept;
 use crate::rng::Rng;
 use crate::time::{BlockTime, Time};
 use crate::wire::{Hash, Text};
 
 mod budgets;
 mod keys;
+mod private;
 mod snapshots;
 mod talk;
 
@@ -35,6 +37,9 @@ struct Place {
     keypair: Keypair,
     proof: ProofOfWork,
     node: Option<Node>,
+    /// Instead of a node.
+    relay: Option<Relay>,
+    keys: Kept,
     journal: Vec<Record>,
     durable: usize,
     past: Past,
@@ -53,6 +58,8 @@ struct World {
     queue: BTreeMap<(Time, u64), Step>,
     sequence: u64,
     next_link: u64,
+    /// Who is to close a link, and why; nobody else may.
+    closes: Option<(usize, CloseReason)>,
     /// A digest over everything that any node did, in order.
     digest: crate::wire::Hasher,
     #[cfg(feature = "simulation")]
@@ -63,6 +70,7 @@ enum Step {
     Frame { to: usize, link: LinkId, frame: Bytes },
     Sent { node: usize, link: LinkId },
     Persisted { node: usize, count: usize },
+    Down { node: usize, from: usize },
 }
 
 fn identity(index: usize) -> (Keypair, ProofOfWork) {
@@ -118,6 +126,8 @@ impl World {
             keypair,
             proof,
             node: None,
+            relay: None,
+            keys: Kept::nothing(),
             journal: Vec::new(),
             durable: 0,
             past: Past::Known,
@@ -133,6 +143,7 @@ impl World {
             queue: BTreeMap::new(),
             sequence: 0,
             next_link: 0,
+            closes: None,
             digest: Hash::hasher("bitcraps test digest"),
             #[cfg(feature = "simulation")]
             simulation: Default::default(),
@@ -161,6 +172,7 @@ impl World {
             config: self.config.clone(),
             past: place.past,
             begins,
+            keys: place.keys.clone(),
         };
         let records = place.journal[begins.0 as usize..].to_vec();
         #[cfg(not(feature = "simulation"))]
@@ -171,8 +183,14 @@ impl World {
         self.carry_out(index);
         let unix_ms = START_MS + self.now.as_micros() / 1_000;
         self.give(index, Event::WallClock { unix_ms });
+        self.link_up(index);
+    }
+
+    /// Links one that runs with all who run and whom it is to be linked with.
+    fn link_up(&mut self, index: usize) {
+        let runs = |place: &Place| place.node.is_some() || place.relay.is_some();
         let others: Vec<_> = (0..self.places.len())
-            .filter(|other| *other != index && self.places[*other].node.is_some())
+            .filter(|other| *other != index && runs(&self.places[*other]))
             .filter(|other| (self.linked)(index, *other))
             .collect();
         for other in others {
@@ -205,16 +223,22 @@ impl World {
     }
 
     fn give(&mut self, index: usize, event: Event) {
-        if let Some(node) = &mut self.places[index].node {
+        let place = &mut self.places[index];
+        if let Some(node) = &mut place.node {
             node.handle(self.now, event);
-            self.carry_out(index);
+        } else if let Some(relay) = &mut place.relay {
+            relay.handle(self.now, event);
         }
+        self.carry_out(index);
     }
 
     fn carry_out(&mut self, index: usize) {
         let mut actions = VecDeque::new();
         if let Some(node) = &mut self.places[index].node {
             actions.extend(core::iter::from_fn(|| node.poll()));
+        }
+        if let Some(relay) = &mut self.places[index].relay {
+            actions.extend(core::iter::from_fn(|| relay.poll()));
         }
         for action in actions {
             self.digest
@@ -235,10 +259,24 @@ impl World {
                     let bytes = found.map(|record| record.bytes.clone());
                     self.give(index, Event::Loaded { key, bytes });
                 }
-                Action::Close { link, reason } => panic!("{index} closes {link}: {reason:?}"),
+                Action::Close { link, reason } => {
+                    let expected = self.closes.take();
+                    assert_eq!(expected, Some((index, reason)), "{index} closes {link}");
+                    self.cut(index, link);
+                }
+                Action::KeepKeys(keys) => self.places[index].keys = Kept::decode(&keys).unwrap(),
                 Action::Dial { endpoint } => panic!("{index} dials {endpoint:?}"),
                 Action::Notify(notice) => self.places[index].notices.push(notice),
             }
+        }
+    }
+
+    /// The other side of a link that was closed hears of it, after what is under way.
+    fn cut(&mut self, index: usize, link: LinkId) {
+        let to = self.places[index].links.iter().find(|(_, it)| **it == link).map(|(to, _)| *to);
+        if let Some(to) = to {
+            self.places[index].links.remove(&to);
+            self.later(Duration::from_millis(6), Step::Down { node: to, from: index });
         }
     }
 
@@ -262,7 +300,10 @@ impl World {
             let queued = self.queue.first_key_value().map(|((time, _), _)| *time);
             let timers = self.places.iter().enumerate();
             let timer = timers
-                .filter_map(|(index, place)| Some((place.node.as_ref()?.deadline()?, index)))
+                .filter_map(|(index, place)| {
+                    let relay = || place.relay.as_ref().and_then(Relay::deadline);
+                    Some((place.node.as_ref().map_or_else(relay, Node::deadline)?, index))
+                })
                 .min();
             let next = queued.into_iter().chain(timer.map(|(time, _)| time)).min();
             let Some(next) = next.filter(|next| *next <= end) else {
@@ -292,6 +333,11 @@ impl World {
             Step::Sent { node, link } => {
                 if self.places[node].links.values().any(|it| *it == link) {
                     self.give(node, Event::Sent { link });
+                }
+            }
+            Step::Down { node, from } => {
+                if let Some(link) = self.places[node].links.remove(&from) {
+                    self.give(node, Event::LinkDown { link });
                 }
             }
             Step::Persisted { node, count } => {

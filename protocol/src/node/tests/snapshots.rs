@@ -156,6 +156,7 @@ fn a_snapshot_without_all_its_parts_is_no_beginning() {
         config: world.config,
         past: Past::Known,
         begins: Position(0),
+        keys: Kept::nothing(),
     };
     let refused = Node::new(setup, world.now, place.journal.clone()).unwrap_err();
     assert!(refused.to_string().contains("snapshot"), "{refused}");
@@ -249,6 +250,7 @@ fn a_base_without_its_snapshot_is_no_beginning() {
         config: world.config,
         past: Past::Known,
         begins: Position(base as u64),
+        keys: Kept::nothing(),
     };
     let refused = Node::new(setup, world.now, place.journal[base..whole].to_vec()).unwrap_err();
     assert!(refused.to_string().contains("lacks the snapshot"), "{refused}");
