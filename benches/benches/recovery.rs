@@ -27,6 +27,7 @@ use bitcraps_protocol::event::{
     Action, Command, Direction, Endpoint, Event, Key, Label, LinkId, LinkKind, Position, Record,
 };
 use bitcraps_protocol::identity::{Address, Keypair, ProofOfWork};
+use bitcraps_protocol::keyring::Kept;
 use bitcraps_protocol::node::{Config, Node, Past, Setup, SnapshotConfig};
 use bitcraps_protocol::time::{BlockTime, Time};
 use bitcraps_protocol::wire::{Hash, Text};
@@ -104,7 +105,7 @@ impl Place {
                     events.push_back(Event::Loaded { key, bytes });
                 }
                 Action::Close { reason, .. } => panic!("a link is closed: {reason:?}"),
-                Action::Dial { .. } | Action::Notify(_) => {}
+                Action::Dial { .. } | Action::KeepKeys(_) | Action::Notify(_) => {}
             }
         }
         events.extend(newest.map(|position| Event::Persisted { position }));
@@ -143,6 +144,7 @@ impl Network {
             config: Config { snapshots, ..Config::default() },
             past: Past::Known,
             begins,
+            keys: Kept::nothing(),
         }
     }
 

@@ -44,6 +44,9 @@ pub struct Config {
     /// nodes have it.
     #[serde(default)]
     pub snapshot_blocks: u64,
+    /// Whether what members say is sealed under a key, which validators change now and then.
+    #[serde(default)]
+    pub private: bool,
     /// Who is linked to whom.
     pub topology: Topology,
     /// If nodes choose their links themselves, among those they could have: how many at most.
@@ -194,6 +197,7 @@ impl Default for Config {
             flaws: Vec::new(),
             dice_key: DiceKeySource::Dealer,
             snapshot_blocks: 0,
+            private: false,
             topology: Topology::Full,
             views: None,
             link: LinkConfig {
@@ -359,6 +363,7 @@ impl Config {
         base.draw_more(&mut rng.fork("more"));
         let mut rng = rng.fork("snapshots");
         base.snapshot_blocks = [0, 8, 24, 64][rng.below(4) as usize];
+        base.private = rng.fork("private").below(4) == 0;
         base
     }
 

@@ -16,7 +16,7 @@ pub const RUNS: u64 = 400;
 pub const RUNS_FOR_STRATEGIES: u64 = 1_000;
 
 /// The states, as counters in reports name them.
-pub const STATES: [&str; 32] = [
+pub const STATES: [&str; 34] = [
     // Views.
     "view skipped",
     "several views skipped at once",
@@ -41,6 +41,8 @@ pub const STATES: [&str; 32] = [
     "validator abstained",
     "wall clock jumped",
     "delivery schemed",
+    "new key proposed",
+    "network key changed",
     // Players.
     "operation refused",
     "command failed",

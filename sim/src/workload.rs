@@ -67,6 +67,9 @@ impl Player {
         if world.node(place).is_none() || world.roles.byzantine.contains(&place) {
             return wait;
         }
+        if world.config.private && rng.fork("keys").below(12) == 0 {
+            return self.change_keys(world, place, wait);
+        }
         if workload.lively {
             self.live(world, place, &workload, &mut rng);
             return wait;
@@ -75,6 +78,22 @@ impl Player {
             return wait;
         };
         ask(world, place, operation);
+        wait
+    }
+
+    /// Validators make new keys for everybody, and stand by those of others.
+    fn change_keys(&self, world: &mut World, place: usize, wait: u64) -> u64 {
+        let Some(private) = world.node(place).and_then(|node| node.status().private) else {
+            return wait;
+        };
+        let command = match private.pending.first() {
+            Some(rotation) => Command::Endorse { rotation: rotation.id },
+            None => {
+                let with = world.places.iter().map(|it| it.keypair.peer()).collect();
+                Command::Rotate { without: Vec::new(), with }
+            }
+        };
+        world.submit(place, command);
         wait
     }
 

@@ -224,7 +224,12 @@ impl Keyring {
 
     /// Seals a message under the newest key, or under `key` if that is still known; nothing if the
     /// network is not private.
-    pub(crate) fn seal(&self, key: Option<KeyId>, place: &[u8], message: &[u8]) -> Option<Envelope> {
+    pub(crate) fn seal(
+        &self,
+        key: Option<KeyId>,
+        place: &[u8],
+        message: &[u8],
+    ) -> Option<Envelope> {
         let asked = |held: &&Held| key.is_none_or(|key| held.sealer.id == key);
         let held = self.held.iter().find(asked).or(self.held.first())?;
         Some(held.sealer.seal(place, message))

@@ -56,16 +56,16 @@ use crate::wire::{Hash, List};
 
 pub use crate::consensus::Past;
 pub use light::{LightAction, LightNode, LightSetup, NoProof, QuestionId};
+pub use newcomer::Introduction;
 #[cfg(not(feature = "simulation"))]
 pub(crate) use packet::Packet;
 #[cfg(feature = "simulation")]
 pub use packet::Packet;
-pub use newcomer::Introduction;
 pub use relay::{Relay, RelaySetup, RelayStatus};
+use sealing::Privacy;
 #[cfg(feature = "simulation")]
 pub use simulated::{Heard, Incoming, Outgoing, To};
 pub use snapshots::SnapshotConfig;
-use sealing::Privacy;
 use snapshots::{Recovered, Snapshots};
 pub use status::{
     BanStatus, DiceStatus, PeerStatus, PrivateStatus, RelayedStatus, RotationStatus, Status,

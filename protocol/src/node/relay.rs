@@ -191,8 +191,7 @@ impl Relay {
                 }
                 self.carried += 1;
                 let (author, serial, from) = (None, None, Some(link));
-                let input =
-                    mesh::Input::Broadcast { lane, author, serial, attempt, message, from };
+                let input = mesh::Input::Broadcast { lane, author, serial, attempt, message, from };
                 self.mesh.handle(self.now, input);
             }
             (Ok(Packet::Letter(parcel)), None) => {

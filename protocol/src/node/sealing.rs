@@ -330,12 +330,7 @@ impl Node {
         Ok(self.say_rotation(before, endorsed, heard))
     }
 
-    fn say_rotation(
-        &mut self,
-        key: Option<KeyId>,
-        endorsed: Endorsed,
-        heard: Heard,
-    ) -> CommandId {
+    fn say_rotation(&mut self, key: Option<KeyId>, endorsed: Endorsed, heard: Heard) -> CommandId {
         let id = endorsed.id();
         let packet = Packet::Rotation(endorsed);
         self.spread(key, packet.lane(), Attempt::default(), packet.encode());

@@ -171,10 +171,9 @@ impl Node {
         let own = Some(self.address.peer);
         let message = match to {
             To::Link(link) => self.seal_for(link, None, lane, message),
-            To::Everybody { .. }
-            | To::Others { .. }
-            | To::Reminder { .. }
-            | To::Whisper { .. } => self.seal_gossip(None, lane, message),
+            To::Everybody { .. } | To::Others { .. } | To::Reminder { .. } | To::Whisper { .. } => {
+                self.seal_gossip(None, lane, message)
+            }
         };
         let input = match to {
             To::Everybody { attempt } => {

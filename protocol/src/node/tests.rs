@@ -13,8 +13,8 @@ use crate::block::Height;
 use crate::chain::{Genesis, Operation, Rejection, TableId, ValidatorCard};
 use crate::craps::{self, Chips, Dice, Round, Rules};
 use crate::event::{
-    Action, CloseReason, Command, CommandId, Direction, Endpoint, Event, Key, Label, LinkId, LinkKind, Notice,
-    Position, Record, Refusal,
+    Action, CloseReason, Command, CommandId, Direction, Endpoint, Event, Key, Label, LinkId,
+    LinkKind, Notice, Position, Record, Refusal,
 };
 use crate::identity::{Address, Keypair, ProofOfWork};
 use crate::journal::Beginnings;

@@ -48,7 +48,10 @@ pub(super) fn kind_of(packet: &Packet) -> Option<Kind> {
         | Packet::AskLight(_)
         | Packet::Light(_)
         | Packet::Letter(_)
-        | Packet::Chat(_) => None,
+        | Packet::Chat(_)
+        | Packet::Sealed { .. }
+        | Packet::Hello
+        | Packet::Rotation(_) => None,
     }
 }
 

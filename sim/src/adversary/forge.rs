@@ -289,7 +289,10 @@ pub(super) fn vote_of(packet: &Packet) -> Option<Vote> {
         | Packet::AskLight(_)
         | Packet::Light(_)
         | Packet::Letter(_)
-        | Packet::Chat(_) => None,
+        | Packet::Chat(_)
+        | Packet::Sealed { .. }
+        | Packet::Hello
+        | Packet::Rotation(_) => None,
     }
 }
 

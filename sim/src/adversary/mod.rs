@@ -590,7 +590,11 @@ fn carry_out(twin: &mut Node, now: Time, action: Action) {
     match action {
         Action::Persist { position, .. } => twin.handle(now, Event::Persisted { position }),
         Action::Load { key } => twin.handle(now, Event::Loaded { key, bytes: None }),
-        Action::Send { .. } | Action::Dial { .. } | Action::Close { .. } | Action::Notify(_) => {}
+        Action::Send { .. }
+        | Action::Dial { .. }
+        | Action::Close { .. }
+        | Action::KeepKeys(_)
+        | Action::Notify(_) => {}
     }
 }
 

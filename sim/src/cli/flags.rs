@@ -70,6 +70,9 @@ pub(crate) struct RunFlags {
     /// Votes and transactions carry keyed hashes instead of signatures.
     #[arg(long)]
     stand_in: bool,
+    /// What members say is sealed under a key of the network, which validators change now and then.
+    #[arg(long)]
+    private: bool,
     /// How long things go wrong: `60s`, `5m`. By default 5 s, and less among more than 100 nodes.
     #[arg(long, value_parser = duration)]
     until: Option<Duration>,
@@ -138,6 +141,7 @@ impl RunFlags {
         config.link.clear |= self.clear || config.places() > SEALED_PLACES;
         config.link.clear &= !self.sealed;
         config.stand_in |= self.stand_in;
+        config.private |= self.private;
         if !self.strategies.is_empty() {
             config.strategies.clone_from(&self.strategies);
         } else if config.strategies.is_empty() && self.config.is_none() {

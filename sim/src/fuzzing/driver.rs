@@ -13,6 +13,7 @@ use bitcraps_protocol::event::{
 };
 use bitcraps_protocol::identity::{Address, Keypair, ProofOfWork};
 use bitcraps_protocol::journal::{Beginnings, Entry};
+use bitcraps_protocol::keyring::Kept;
 use bitcraps_protocol::mesh;
 use bitcraps_protocol::node::{CannotStart, Config, Node, Past, Setup, SnapshotConfig};
 use bitcraps_protocol::rng::Rng;
@@ -136,6 +137,7 @@ impl Driver {
                 config: config.clone(),
                 past: Past::Known,
                 begins,
+                keys: Kept::nothing(),
             };
             let records = journal[begins.0 as usize..].iter().cloned();
             Node::simulated(setup, &simulation, now, records)
@@ -334,7 +336,7 @@ impl Driver {
             }
             Action::Dial { .. } => {}
             Action::Notify(Notice::Halted { .. }) => self.halted = true,
-            Action::Notify(_) => {}
+            Action::KeepKeys(_) | Action::Notify(_) => {}
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use bitcraps_protocol::chain::PendingRoll;
 use bitcraps_protocol::event::{Action, Event, Notice};
+use bitcraps_protocol::keyring::Kept;
 use bitcraps_protocol::simulation::Observation;
 
 use super::{World, choice, links};
@@ -115,6 +116,11 @@ impl World {
                     self.dial_later(pair);
                 }
             }
+            Action::KeepKeys(keys) => {
+                if let Ok(keys) = Kept::decode(&keys) {
+                    self.places[place].keys = keys;
+                }
+            }
             Action::Notify(notice) => self.on_notice(place, notice),
         }
     }
@@ -192,6 +198,14 @@ impl World {
             Notice::Said { .. } => self.count("line of chat"),
             Notice::Delivered { .. } => self.count("letter delivered"),
             Notice::Undelivered { .. } => self.count("letter not delivered"),
+            Notice::RotationProposed { .. } => self.count("new key proposed"),
+            Notice::KeyChanged { .. } => self.count("network key changed"),
+            // Nobody is.
+            Notice::LeftOut => {
+                if sound {
+                    self.violate(Check::Bounds, place, "left out of a rotation".to_owned());
+                }
+            }
             Notice::Abstains { .. } => self.count("validator abstained"),
             Notice::PeerUp { .. } | Notice::PeerDown { .. } => {}
         }

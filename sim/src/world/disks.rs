@@ -103,6 +103,8 @@ impl World {
         self.count("disk wiped");
         self.stop(place);
         self.places[place].disk.wipe();
+        // The invitation is still there.
+        self.places[place].keys = super::keys(&self.config);
         self.places[place].promises.clear();
         self.places[place].lost = true;
     }

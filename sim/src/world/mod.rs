@@ -18,6 +18,7 @@ use bitcraps_protocol::chain::{Genesis, Operation};
 use bitcraps_protocol::consensus::{ValidatorSet, Vote};
 use bitcraps_protocol::event::{Command, CommandId, Event, Position, Refusal};
 use bitcraps_protocol::identity::{Address, Context, Epoch, Keypair, ProofOfWork};
+use bitcraps_protocol::keyring::{Kept, NetworkKey};
 use bitcraps_protocol::node::{self, Node, Past, Setup, SnapshotConfig};
 use bitcraps_protocol::rng::Rng;
 use bitcraps_protocol::simulation::{Flaws, Signatures, Simulation};
@@ -75,6 +76,8 @@ pub struct Place {
     pub gone: bool,
     /// Whether its journal is younger than its key.
     pub lost: bool,
+    /// The keys of a private network, as the process here has kept them.
+    pub keys: Kept,
     /// Votes in its journal that are not durable yet, by how many records there are with each.
     promises: VecDeque<(usize, Vote)>,
     syncs: Rng,
@@ -179,6 +182,7 @@ impl World {
             synced_at: Time::ZERO,
             gone: false,
             lost: false,
+            keys: keys(&config),
             promises: VecDeque::new(),
             syncs: rng.fork(&format!("disk {index}")),
             commands: BTreeMap::new(),
@@ -294,9 +298,12 @@ impl World {
     pub fn submit(&mut self, place: usize, command: Command) -> Option<Result<CommandId, Refusal>> {
         let now = self.places[place].clock.local(self.now);
         let transfer = matches!(command, Command::Operate(Operation::Transfer { .. }));
+        let ends = matches!(command, Command::Operate(_) | Command::Submit(_));
         let process = self.places[place].process.as_mut()?;
         let outcome = process.submit(now, command, &mut self.decisions);
-        if let Ok(id) = &outcome {
+        if let Ok(id) = &outcome
+            && ends
+        {
             // Before anything is carried out: a full disk may end the process, and with it this.
             self.places[place].commands.insert(*id, transfer);
         }
@@ -330,6 +337,7 @@ impl World {
             config: self.settings.clone(),
             past: if it.lost { Past::Lost } else { Past::Known },
             begins,
+            keys: it.keys.clone(),
         };
         let process = if self.roles.byzantine.contains(&place) {
             let nth = self.roles.byzantine.range(..place).count();
@@ -398,6 +406,14 @@ impl World {
         self.digest.word(what);
         self.recorder.note(self.now, kind, place, what, self.digest);
     }
+}
+
+/// What everybody who is invited is given.
+fn keys(config: &Config) -> Kept {
+    if !config.private {
+        return Kept::nothing();
+    }
+    Kept::of(NetworkKey::first(&mut root(config.seed).fork("network key")))
 }
 
 /// What is different about all nodes of a world.
