@@ -68,7 +68,8 @@ impl Player {
             return wait;
         }
         if world.config.private && rng.fork("keys").below(12) == 0 {
-            return self.change_keys(world, place, wait);
+            change_keys(world, place, &mut rng);
+            return wait;
         }
         if workload.lively {
             self.live(world, place, &workload, &mut rng);
@@ -78,22 +79,6 @@ impl Player {
             return wait;
         };
         ask(world, place, operation);
-        wait
-    }
-
-    /// Validators make new keys for everybody, and stand by those of others.
-    fn change_keys(&self, world: &mut World, place: usize, wait: u64) -> u64 {
-        let Some(private) = world.node(place).and_then(|node| node.status().private) else {
-            return wait;
-        };
-        let command = match private.pending.first() {
-            Some(rotation) => Command::Endorse { rotation: rotation.id },
-            None => {
-                let with = world.places.iter().map(|it| it.keypair.peer()).collect();
-                Command::Rotate { without: Vec::new(), with }
-            }
-        };
-        world.submit(place, command);
         wait
     }
 
@@ -206,6 +191,20 @@ impl Player {
 
 /// Bets that a player thinks of before giving up.
 const TRIES: u32 = 24;
+
+/// Validators make new keys for everybody, and stand by those of others.
+fn change_keys(world: &mut World, place: usize, rng: &mut Rng) {
+    let private = world.node(place).and_then(|node| node.status().private);
+    let command = match private.as_ref().and_then(|it| it.pending.first()) {
+        Some(rotation) => Command::Endorse { rotation: rotation.id },
+        None if rng.below(4) > 0 => return,
+        None => {
+            let with = world.places.iter().map(|it| it.keypair.peer()).collect();
+            Command::Rotate { without: Vec::new(), with }
+        }
+    };
+    world.submit(place, command);
+}
 
 fn ask(world: &mut World, place: usize, operation: Operation) {
     match world.submit(place, Command::Operate(operation)) {

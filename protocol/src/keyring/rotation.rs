@@ -161,6 +161,11 @@ impl Endorsed {
         self.endorsements.iter().map(|(index, _)| *index)
     }
 
+    /// Whether somebody is to have the key.
+    pub(crate) fn is_for(&self, member: &PeerId) -> bool {
+        self.rotation.has(member)
+    }
+
     pub(super) fn count(&self) -> usize {
         self.endorsements.len()
     }

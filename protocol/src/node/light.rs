@@ -389,7 +389,12 @@ impl LightNode {
         let place = Place::Between { from, to: self.address.peer };
         match unseal(&self.keyring, self.now, place, message) {
             Unsealed::Open { message, .. } => self.on_message(link, &message),
-            Unsealed::Foreign => self.hears_sealed = true,
+            Unsealed::Foreign => {
+                // Asked once: the answer names this node, or it is not to have the key.
+                if !core::mem::replace(&mut self.hears_sealed, true) {
+                    self.tell(link, &Packet::AskRotation);
+                }
+            }
             // A relay, or a member that was away: it is told by those who tell everybody.
             Unsealed::Late { .. } | Unsealed::Forged => {}
             Unsealed::Clear => self.penalise(link, Fault::Unsealed),
@@ -571,11 +576,17 @@ impl LightNode {
     }
 
     fn put(&mut self, link: LinkId, question: Question) {
-        let packet = Packet::AskLight(question);
+        self.tell(link, &Packet::AskLight(question));
+    }
+
+    fn tell(&mut self, link: LinkId, packet: &Packet) {
         let (lane, message) = (packet.lane(), packet.encode());
         let Some(to) = self.mesh.peer(link) else { return };
         let place = Place::Between { from: self.address.peer, to };
-        let message = seal(&self.keyring, None, lane, place, message);
+        let message = match packet {
+            packet if packet.needs_no_seal() => message,
+            _ => seal(&self.keyring, None, lane, place, message),
+        };
         self.mesh.handle(self.now, mesh::Input::Unicast { link, lane, message });
     }
 

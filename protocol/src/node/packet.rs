@@ -100,6 +100,9 @@ pub enum Packet {
     Hello,
     /// A new key of a private network.
     Rotation(Endorsed),
+    /// Asks a neighbour for the newest of these, because of something said under a key that is
+    /// unknown here.
+    AskRotation,
 }
 
 /// Bytes of the longest message: there is room to seal it.
@@ -146,7 +149,7 @@ impl Packet {
             Self::KeyGeneration(_) | Self::Transaction(_) => Lane::Transactions,
             Self::Genesis(_) | Self::Snapshot(_) | Self::Part { .. } | Self::Light(_) => Lane::Sync,
             Self::Letter(_) | Self::Chat(_) => Lane::Talk,
-            Self::Hello | Self::Rotation(_) => Lane::Control,
+            Self::Hello | Self::Rotation(_) | Self::AskRotation => Lane::Control,
             Self::Sealed { lane, .. } => *lane,
         }
     }
@@ -161,6 +164,8 @@ impl Packet {
             // An answer for each validator.
             Self::AskShares { .. } => 5,
             Self::AskSnapshot | Self::AskPart { .. } | Self::Hello => 1,
+            // Encodes many copies.
+            Self::AskRotation => 5,
             Self::AskLight(question) => match question.subject {
                 light::Subject::Headers => 1,
                 light::Subject::Entry(_) => 5,
@@ -216,7 +221,8 @@ impl Packet {
             | Self::Chat(_)
             | Self::Sealed { .. }
             | Self::Hello
-            | Self::Rotation(_) => return None,
+            | Self::Rotation(_)
+            | Self::AskRotation => return None,
         };
         let (series, view) = match message {
             Message::Proposal(proposal) => (FINAL_VIEWS, proposal.vote.view()),
@@ -239,6 +245,11 @@ impl Packet {
     /// Whether it carries a whole block to everybody.
     pub(super) const fn is_proposal(&self) -> bool {
         matches!(self, Self::Consensus(Message::Proposal(_)))
+    }
+
+    /// Whether it goes to a neighbour as it is: what is sealed for its receivers already.
+    pub(super) const fn needs_no_seal(&self) -> bool {
+        matches!(self, Self::Letter(_) | Self::Rotation(_) | Self::AskRotation)
     }
 
     /// Whether it is for everybody. What is for one neighbour is not taken from a broadcast, and
@@ -274,7 +285,8 @@ impl Packet {
             | Self::AskLight(_)
             | Self::Light(_)
             | Self::Letter(_)
-            | Self::Hello => false,
+            | Self::Hello
+            | Self::AskRotation => false,
         }
     }
 }

@@ -242,7 +242,8 @@ impl Node {
             | Packet::Letter(_)
             | Packet::Sealed { .. }
             | Packet::Hello
-            | Packet::Rotation(_) => None,
+            | Packet::Rotation(_)
+            | Packet::AskRotation => None,
         }
     }
 
@@ -289,6 +290,7 @@ impl Node {
             // Its seal has said it all.
             Packet::Hello => {}
             Packet::Rotation(endorsed) => self.on_rotation(link, &endorsed),
+            Packet::AskRotation => self.give_rotation(link),
         }
     }
 

@@ -92,8 +92,7 @@ impl Node {
         #[cfg(feature = "simulation")]
         let Some(message) = self.hold_outgoing(To::Link(link), message) else { return };
         let message = match packet {
-            // Sealed for its receiver already, and carried by those who are no members.
-            Packet::Letter(_) => message,
+            packet if packet.needs_no_seal() => message,
             _ => self.seal_for(link, None, lane, message),
         };
         self.mesh.handle(self.now, mesh::Input::Unicast { link, lane, message });

@@ -19,16 +19,18 @@ use super::status::{PrivateStatus, RotationStatus};
 use crate::event::{Action, CommandId, Fault, LinkId, Notice, Refusal};
 use crate::identity::{Address, PeerId};
 use crate::keyring::{Endorsed, Heard, Kept, KeyId, Keyring, NoRotation, Opened};
-use crate::mesh::{self, Attempt, Bucket, Lane, Rate, post};
+use crate::mesh::{self, Attempt, Bucket, Buckets, Lane, Rate, post};
 use crate::rng::Rng;
 use crate::time::Time;
 use crate::wire::{Hash, encode};
 
-/// How often those who were away are told of the newest key: four times at once, then once in ten
-/// seconds.
+/// How often everybody is told of the newest key, because somebody far away does not know it, and a
+/// neighbour is asked for it: four times at once, then once in ten seconds.
 const REMINDERS: Rate = Rate { burst: 40, per_second: 1 };
 /// What one of them costs.
 const REMINDER_COSTS: u64 = 10;
+/// Links that are counted.
+const LINKS: usize = 128;
 
 /// Where a sealed message may be opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -88,8 +90,9 @@ pub(super) fn unseal(keyring: &Keyring, now: Time, place: Place, message: Bytes)
                 Opened::Forged => Unsealed::Forged,
             }
         }
-        // Sealed for its receiver already, and carried by those who are no members.
-        Ok(Packet::Letter(_)) => Unsealed::Open { message, key: None },
+        // Sealed for its receivers already. The one is carried by those who are no members, the
+        // others are said to those who do not have the key yet.
+        Ok(packet) if packet.needs_no_seal() => Unsealed::Open { message, key: None },
         Ok(_) => Unsealed::Clear,
         Err(malformed) => Unsealed::Bad(malformed.into()),
     }
@@ -104,6 +107,7 @@ pub(super) struct Privacy {
     strangers: BTreeMap<LinkId, Address>,
     members: BTreeSet<LinkId>,
     reminders: Bucket,
+    questions: Buckets<LinkId>,
     reminded: Attempt,
     /// Under which key the message came that is being handled.
     pub(super) came_under: Option<KeyId>,
@@ -119,6 +123,7 @@ impl Privacy {
             strangers: BTreeMap::new(),
             members: BTreeSet::new(),
             reminders: Bucket::new(now, REMINDERS),
+            questions: Buckets::new(REMINDERS, LINKS),
             reminded: Attempt(0),
             came_under: None,
             hears_sealed: false,
@@ -190,9 +195,8 @@ impl Node {
             Unsealed::Foreign => {
                 self.privacy.hears_sealed = true;
                 self.spend(link, 1);
-                // A member that hears something late tells what is new.
-                if self.privacy.reminders.take(self.now, REMINDER_COSTS) {
-                    self.unicast(link, &Packet::Hello);
+                if self.privacy.questions.take(self.now, &link, REMINDER_COSTS) {
+                    self.unicast(link, &Packet::AskRotation);
                 }
             }
             Unsealed::Clear => self.penalise(link, Fault::Unsealed),
@@ -226,39 +230,30 @@ impl Node {
                 self.admit(mesh::Output::PeerDown { link, peer: peer.peer });
             }
         }
-        let is_rotation = matches!(Packet::decode(said), Ok(Packet::Rotation(_)));
+        let Some(attempt) = gossip else { return self.give_rotation(link) };
         let Some(newest) = self.privacy.keyring.newest().cloned() else { return };
         if !self.privacy.reminders.take(self.now, REMINDER_COSTS) {
             return;
         }
         let packet = Packet::Rotation(newest);
-        let (lane, plain) = (packet.lane(), packet.encode());
-        match gossip {
+        let lane = packet.lane();
+        if matches!(Packet::decode(said), Ok(Packet::Rotation(_))) {
             // Those who were away may be behind those who were not.
-            Some(attempt) if is_rotation => {
-                let from = Some(link);
-                self.mesh.handle(
-                    self.now,
-                    mesh::Input::Broadcast {
-                        lane,
-                        author: None,
-                        serial: None,
-                        attempt,
-                        message: sealed,
-                        from,
-                    },
-                );
-            }
-            Some(_) => {
-                self.privacy.reminded = self.privacy.reminded.next();
-                let attempt = self.privacy.reminded;
-                self.spread(Some(key), lane, attempt, plain);
-            }
-            None if is_rotation => {}
-            None => {
-                let message = self.seal_for(link, Some(key), lane, plain);
-                self.mesh.handle(self.now, mesh::Input::Unicast { link, lane, message });
-            }
+            let (author, serial, message, from) = (None, None, sealed, Some(link));
+            let input = mesh::Input::Broadcast { lane, author, serial, attempt, message, from };
+            return self.mesh.handle(self.now, input);
+        }
+        self.privacy.reminded = self.privacy.reminded.next();
+        let attempt = self.privacy.reminded;
+        self.spread(Some(key), lane, attempt, packet.encode());
+    }
+
+    /// Tells a neighbour of the newest key, if it is to have it. The link is sealed already.
+    pub(super) fn give_rotation(&mut self, link: LinkId) {
+        let Some(newest) = self.privacy.keyring.newest() else { return };
+        if self.mesh.peer(link).is_some_and(|peer| newest.is_for(&peer)) {
+            let packet = Packet::Rotation(newest.clone());
+            self.unicast(link, &packet);
         }
     }
 

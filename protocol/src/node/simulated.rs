@@ -275,7 +275,8 @@ impl Node {
             | Packet::Chat(_)
             | Packet::Sealed { .. }
             | Packet::Hello
-            | Packet::Rotation(_) => return,
+            | Packet::Rotation(_)
+            | Packet::AskRotation => return,
         };
         seen.push_back(Observation::Heard { vote, justification, window });
     }
@@ -311,7 +312,8 @@ impl Node {
             | Packet::Chat(_)
             | Packet::Sealed { .. }
             | Packet::Hello
-            | Packet::Rotation(_) => {}
+            | Packet::Rotation(_)
+            | Packet::AskRotation => {}
         }
     }
 }

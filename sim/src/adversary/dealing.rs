@@ -51,7 +51,8 @@ pub(super) fn kind_of(packet: &Packet) -> Option<Kind> {
         | Packet::Chat(_)
         | Packet::Sealed { .. }
         | Packet::Hello
-        | Packet::Rotation(_) => None,
+        | Packet::Rotation(_)
+        | Packet::AskRotation => None,
     }
 }
 

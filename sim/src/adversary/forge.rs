@@ -292,7 +292,8 @@ pub(super) fn vote_of(packet: &Packet) -> Option<Vote> {
         | Packet::Chat(_)
         | Packet::Sealed { .. }
         | Packet::Hello
-        | Packet::Rotation(_) => None,
+        | Packet::Rotation(_)
+        | Packet::AskRotation => None,
     }
 }
 
