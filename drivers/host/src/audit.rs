@@ -126,6 +126,20 @@ pub enum Event {
         /// Why.
         reason: String,
     },
+    /// A validator made or stands by a new key of the private network.
+    KeyProposed {
+        /// Its name.
+        key: String,
+        /// How many validators stand by it.
+        endorsed_by: u16,
+    },
+    /// The private network has a new key.
+    KeyChanged {
+        /// How many came before it.
+        version: u32,
+    },
+    /// It has one that is not for this node.
+    LeftOut,
     /// This validator does not vote.
     Abstains {
         /// Why.
@@ -307,6 +321,11 @@ fn event_of(notice: &Notice) -> Option<Event> {
         Notice::Failed { id, rejection } => {
             Event::Failed { transaction: id.to_string(), reason: rejection.to_string() }
         }
+        Notice::RotationProposed { id, by, .. } => {
+            Event::KeyProposed { key: id.to_string(), endorsed_by: *by }
+        }
+        Notice::KeyChanged { version } => Event::KeyChanged { version: *version },
+        Notice::LeftOut => Event::LeftOut,
         Notice::Abstains { reason } => Event::Abstains { reason: (*reason).to_owned() },
         Notice::Halted { reason } => Event::Halted { reason: reason.clone() },
         Notice::Entered { .. }

@@ -112,6 +112,8 @@ fn home(error: &HomeError) -> u8 {
     match error {
         HomeError::NoNetwork { .. }
         | HomeError::NotGenesis { .. }
+        | HomeError::NotKeys { .. }
+        | HomeError::NotKey { .. }
         | HomeError::BadGenesis { .. }
         | HomeError::Io { .. } => USAGE,
         HomeError::OtherNetwork { .. } => UNSAFE,
@@ -137,6 +139,7 @@ fn start(error: &StartError) -> u8 {
     match error {
         StartError::Lock(_) | StartError::Refused(_) => UNSAFE,
         StartError::Journal(error) => journal(error),
+        StartError::Keys(error) => home(error),
         StartError::Entropy(_) | StartError::Thread(_) => NO,
     }
 }

@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 
 use bitcraps_protocol::chain::{Genesis, GenesisRefusal};
 use bitcraps_protocol::identity::NetworkId;
-use bitcraps_protocol::wire::{Malformed, limits};
+use bitcraps_protocol::keyring::{Kept, NetworkKey};
+use bitcraps_protocol::wire::{BadText, Malformed, limits};
 
 use crate::config::is_endpoint;
 use crate::ticket::{HINTS, Ticket};
@@ -14,6 +15,7 @@ use crate::ticket::{HINTS, Ticket};
 const GENESIS: &str = "genesis";
 const PEERS: &str = "peers";
 const TICKET: &str = "ticket";
+const KEYS: &str = "network-keys";
 /// Bytes of the longest small text file that is read.
 const TEXT_BYTES: u64 = 16 * 1024;
 
@@ -49,6 +51,26 @@ pub enum HomeError {
         path: PathBuf,
         /// Why.
         reason: GenesisRefusal,
+    },
+    /// The file is not a network's key.
+    #[error("the network key in {path} {reason}", path = path.display())]
+    NotKey {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        reason: BadText,
+    },
+    /// The file does not hold the keys of a network.
+    #[error(
+        "{path} does not hold a network's keys: {reason}; ask a member for an invitation, put this \
+         file away and join anew",
+        path = path.display()
+    )]
+    NotKeys {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        reason: Malformed,
     },
     /// The directory belongs to another network.
     #[error(
@@ -145,10 +167,45 @@ impl Home {
         Ok(lines.take(HINTS).map(Into::into).collect())
     }
 
+    /// The keys of a private network; none if it is not private.
+    pub fn keys(&self) -> Result<Kept, HomeError> {
+        let path = self.directory.join(KEYS);
+        match std::fs::read(&path) {
+            Ok(bytes) => Kept::decode(&bytes).map_err(|reason| HomeError::NotKeys { path, reason }),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Kept::nothing()),
+            Err(source) => Err(HomeError::Io { path, source }),
+        }
+    }
+
+    /// Remembers the keys of a private network.
+    pub fn keep_keys(&self, keys: &[u8]) -> Result<(), HomeError> {
+        self.write(KEYS, keys)
+    }
+
+    /// Makes this directory that of a member who was given `key`. One that has keys already keeps
+    /// them: they may be newer.
+    pub fn adopt_key(&self, key: NetworkKey) -> Result<(), HomeError> {
+        if self.directory.join(KEYS).exists() {
+            return Ok(());
+        }
+        self.keep_keys(&Kept::of(key).encode())
+    }
+
+    /// The same with the key in a file, one word.
+    pub fn adopt_key_in(&self, path: &Path) -> Result<(), HomeError> {
+        let text = std::fs::read_to_string(path)
+            .map_err(|source| HomeError::Io { path: path.to_owned(), source })?;
+        let key = text.parse();
+        self.adopt_key(key.map_err(|reason| HomeError::NotKey { path: path.to_owned(), reason })?)
+    }
+
     /// Keeps an accepted invitation: its peers, and the ticket itself while it holds chips.
     pub fn accept(&self, ticket: &Ticket) -> Result<(), HomeError> {
         let peers = ticket.hints.iter().map(|hint| format!("{hint}\n")).collect::<String>();
         self.write(PEERS, peers.as_bytes())?;
+        if let Some(key) = &ticket.key {
+            self.adopt_key(key.clone())?;
+        }
         if ticket.voucher.is_some() {
             self.write(TICKET, ticket.to_string().as_bytes())?;
         }

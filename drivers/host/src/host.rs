@@ -1,18 +1,22 @@
 //! Starts a node on a data directory, and tells how it ended.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::thread::{self, JoinHandle};
 
 use bitcraps_protocol::chain::Genesis;
-use bitcraps_protocol::identity::{Keypair, ProofOfWork};
-use bitcraps_protocol::node::{CannotStart, Config, LightNode, LightSetup, Node, Past, Setup};
+use bitcraps_protocol::identity::{Keypair, NetworkId, ProofOfWork};
+use bitcraps_protocol::mesh;
+use bitcraps_protocol::node::{
+    CannotStart, Config, LightNode, LightSetup, Node, Past, Relay, RelaySetup, Setup,
+};
 
 use crate::clock::Clock;
 use crate::handle::Handle;
+use crate::home::{Home, HomeError};
 use crate::inbox::Inbox;
 use crate::journal::{self, JournalError, Opened, Origin, Recovery};
-use crate::light::{self, LightLoop};
+use crate::light::{self, Follows, LightLoop};
 use crate::lock::{Lock, LockError};
 use crate::run::Loop;
 use crate::status::StatusCell;
@@ -44,6 +48,20 @@ pub struct Options {
     pub history: History,
     /// Whether it follows headers and proofs only, and touches no journal. Not for a validator.
     pub light: bool,
+}
+
+/// What a relay needs besides a directory for its lock.
+pub struct RelayOptions {
+    /// The network for which it carries.
+    pub network: NetworkId,
+    /// What the identities of neighbours must cost.
+    pub work_bits: u8,
+    /// Its key.
+    pub keypair: Keypair,
+    /// Its proof of work.
+    pub proof: ProofOfWork,
+    /// How it is linked with others.
+    pub mesh: mesh::Config,
 }
 
 /// How much of the chain's past a node keeps. Whatever it is, the state is complete.
@@ -79,6 +97,9 @@ pub enum StartError {
     /// The journal cannot be used.
     #[error(transparent)]
     Journal(#[from] JournalError),
+    /// The keys of a private network cannot be read.
+    #[error(transparent)]
+    Keys(#[from] HomeError),
     /// The node refuses what the journal holds.
     #[error("{0}")]
     Refused(String),
@@ -142,7 +163,9 @@ impl Host {
         };
         let clock = Clock::start();
         let begins = recovery.begins();
-        let setup = Setup { genesis, keypair, proof, seed, config, past, begins };
+        let home = Home::new(&data_dir);
+        let keys = home.keys()?;
+        let setup = Setup { genesis, keypair, proof, seed, config, past, begins, keys };
         let node = Node::new(setup, clock.now(), recovery.by_ref());
         // A damaged journal explains a node that refuses what could be read of it.
         let journal = recovery.finish()?;
@@ -151,7 +174,7 @@ impl Host {
         let status = Arc::new(StatusCell::new(node.status()));
         let inbox = Inbox::new();
         let handle = Handle::new(inbox.shared(), status.clone());
-        let turning = Loop::new(node, clock, inbox, journal, status, lock);
+        let turning = Loop::new(node, clock, inbox, journal, status, home, lock);
         let thread = spawn(move || turning.run())?;
         Ok(Self { handle, opened, thread })
     }
@@ -171,12 +194,35 @@ impl Host {
         let mut seed = [0; 32];
         getrandom::fill(&mut seed).map_err(StartError::Entropy)?;
         let (clock, kept) = (Clock::start(), light::kept(&data_dir));
-        let setup = LightSetup { genesis, keypair, proof, seed, mesh: config.mesh, kept };
+        let home = Home::new(&data_dir);
+        let (mesh, keys) = (config.mesh, home.keys()?);
+        let setup = LightSetup { genesis, keypair, proof, seed, mesh, kept, keys };
         let node = LightNode::new(setup, clock.now());
+        Self::run_without_journal(Follows::Light(Box::new(node)), clock, home, lock)
+    }
+
+    /// Starts a relay: it keeps nothing, and needs no genesis.
+    pub fn start_relay(data_dir: &Path, setup: RelayOptions) -> Result<Self, StartError> {
+        let RelayOptions { network, work_bits, keypair, proof, mesh } = setup;
+        let lock = Lock::take(data_dir)?;
+        let mut seed = [0; 32];
+        getrandom::fill(&mut seed).map_err(StartError::Entropy)?;
+        let clock = Clock::start();
+        let setup = RelaySetup { network, work_bits, keypair, proof, seed, mesh };
+        let relay = Relay::new(setup, clock.now());
+        Self::run_without_journal(Follows::Relay(Box::new(relay)), clock, Home::new(data_dir), lock)
+    }
+
+    fn run_without_journal(
+        node: Follows,
+        clock: Clock,
+        home: Home,
+        lock: Lock,
+    ) -> Result<Self, StartError> {
         let status = Arc::new(StatusCell::new(node.status()));
         let inbox = Inbox::new();
         let handle = Handle::new(inbox.shared(), status.clone());
-        let turning = LightLoop::new(node, clock, inbox, status, &data_dir, lock);
+        let turning = LightLoop::new(node, clock, inbox, status, home, lock);
         let thread = spawn(move || turning.run())?;
         let opened = Opened { fresh: false, journal_lost: false };
         Ok(Self { handle, opened, thread })

@@ -169,6 +169,12 @@ fn log(node: &str, notice: &Notice) {
         Notice::Settled { table, round, dice } => {
             tracing::debug!(node, table = table.0, round = round.0, %dice, "settled");
         }
+        Notice::RotationProposed { id, version, by, needed } => {
+            let id = id.to_string();
+            tracing::info!(node, id, version, by, needed, "new network key proposed");
+        }
+        Notice::KeyChanged { version } => tracing::info!(node, version, "new network key"),
+        Notice::LeftOut => tracing::warn!(node, "left out of the new network key"),
         Notice::Abstains { reason } => tracing::warn!(node, reason, "does not vote"),
         // Who speaks is enough: what people say belongs in no log.
         Notice::Said { room: _, line } => {

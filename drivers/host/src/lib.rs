@@ -46,6 +46,6 @@ pub mod tcp;
 pub mod ticket;
 
 pub use handle::Handle;
-pub use host::{Exit, FailureKind, History, Host, Options, StartError};
+pub use host::{Exit, FailureKind, History, Host, Options, RelayOptions, StartError};
 pub use identity::Identity;
 pub use links::{LinkInbound, LinkSink, Links};

@@ -1,4 +1,4 @@
-//! The loop of a light node: what happened goes in, what it wants done is done. It has no journal;
+//! The loop of a light node or a relay: what happened goes in, what it wants done is done. It has no journal;
 //! the newest header that a quorum signed is kept in one small file, so that its next life begins
 //! there.
 
@@ -10,12 +10,13 @@ use std::time::Duration;
 
 use bitcraps_protocol::event::{Endpoint, Event, LinkId, Notice};
 use bitcraps_protocol::light::Subject;
-use bitcraps_protocol::node::{LightAction, LightNode, QuestionId};
+use bitcraps_protocol::node::{LightAction, LightNode, NoProof, QuestionId, Relay, Status};
 use bitcraps_protocol::time::Time;
 use bytes::Bytes;
 
 use crate::clock::Clock;
 use crate::files::create_whole;
+use crate::home::Home;
 use crate::host::{Exit, FailureKind};
 use crate::inbox::{Dialer, Inbox, Input, LinkUp, Observer, ProofReply, Taken};
 use crate::links::LinkSink;
@@ -34,9 +35,62 @@ const WAKE_EVERY: Duration = Duration::from_secs(1);
 /// Observers at one time; more are dropped.
 const OBSERVERS: usize = 256;
 
-/// Everything that a light node's thread owns.
+/// What runs without a journal.
+pub(crate) enum Follows {
+    /// Headers and proofs.
+    Light(Box<LightNode>),
+    /// Nothing: it carries what it cannot read.
+    Relay(Box<Relay>),
+}
+
+impl Follows {
+    pub(crate) fn status(&self) -> Status {
+        match self {
+            Self::Light(node) => node.status(),
+            Self::Relay(relay) => relay.status(),
+        }
+    }
+
+    fn handle(&mut self, now: Time, event: Event) {
+        match self {
+            Self::Light(node) => node.handle(now, event),
+            Self::Relay(relay) => relay.handle(now, event),
+        }
+    }
+
+    fn deadline(&self) -> Option<Time> {
+        match self {
+            Self::Light(node) => node.deadline(),
+            Self::Relay(relay) => relay.deadline(),
+        }
+    }
+
+    fn poll(&mut self) -> Option<LightAction> {
+        match self {
+            Self::Light(node) => node.poll(),
+            Self::Relay(relay) => relay.poll(),
+        }
+    }
+
+    fn ask(&mut self, now: Time, subject: Subject) -> Result<QuestionId, NoProof> {
+        match self {
+            Self::Light(node) => node.ask(now, subject),
+            Self::Relay(_) => Err(NoProof::NoNeighbour),
+        }
+    }
+}
+
+/// Remembers the keys of a private network. If that fails, a neighbour helps in the next life.
+pub(crate) fn keep_keys(home: &Home, keys: &[u8]) {
+    if let Err(error) = home.keep_keys(keys) {
+        tracing::warn!(%error, "the network's new key is not kept");
+    }
+}
+
+/// Everything that its thread owns.
 pub(crate) struct LightLoop {
-    node: LightNode,
+    node: Follows,
+    home: Home,
     clock: Clock,
     inbox: Inbox,
     status: Arc<StatusCell>,
@@ -68,11 +122,11 @@ pub(crate) fn kept(data_dir: &Path) -> Option<Bytes> {
 
 impl LightLoop {
     pub(crate) fn new(
-        node: LightNode,
+        node: Follows,
         clock: Clock,
         inbox: Inbox,
         status: Arc<StatusCell>,
-        data_dir: &Path,
+        home: Home,
         lock: Lock,
     ) -> Self {
         let now = clock.now();
@@ -82,7 +136,8 @@ impl LightLoop {
             inbox,
             status,
             published: now,
-            file: data_dir.join(FILE),
+            file: home.directory().join(FILE),
+            home,
             kept: None,
             keep_at: now,
             sinks: BTreeMap::new(),
@@ -222,6 +277,7 @@ impl LightLoop {
                     }
                 }
                 LightAction::Keep(bytes) => self.kept = Some(bytes),
+                LightAction::KeepKeys(keys) => keep_keys(&self.home, &keys),
             }
         }
         None

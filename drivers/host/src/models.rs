@@ -30,6 +30,7 @@ mod tests {
     use bitcraps_protocol::chain::{Genesis, ValidatorCard};
     use bitcraps_protocol::event::{CloseReason, Direction, Endpoint, Event, LinkKind, Position};
     use bitcraps_protocol::identity::{Keypair, ProofOfWork};
+    use bitcraps_protocol::keyring::Kept;
     use bitcraps_protocol::node::{Config, Node, Past, Setup, Status};
     use bitcraps_protocol::time::{BlockTime, Time};
     use bitcraps_protocol::wire::Text;
@@ -208,6 +209,7 @@ mod tests {
             config: Config::default(),
             past: Past::Known,
             begins: Position(0),
+            keys: Kept::nothing(),
         };
         Node::new(setup, Time::ZERO, []).unwrap().status()
     }

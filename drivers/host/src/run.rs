@@ -16,9 +16,11 @@ use bytes::Bytes;
 
 use crate::api::{PAGE_BLOCKS, PAGE_BYTES};
 use crate::clock::{self, Clock};
+use crate::home::Home;
 use crate::host::{Exit, FailureKind};
 use crate::inbox::{Dialer, Inbox, Input, LinkUp, Observer, Reply, Taken};
 use crate::journal::Journal;
+use crate::light::keep_keys;
 use crate::links::LinkSink;
 use crate::lock::Lock;
 use crate::status::StatusCell;
@@ -41,6 +43,7 @@ pub(crate) struct Loop {
     inbox: Inbox,
     journal: Journal,
     status: Arc<StatusCell>,
+    home: Home,
     /// When the status may be published again, if it has changed since.
     publish_at: Option<Time>,
     published: Time,
@@ -61,6 +64,7 @@ impl Loop {
         inbox: Inbox,
         journal: Journal,
         status: Arc<StatusCell>,
+        home: Home,
         lock: Lock,
     ) -> Self {
         let now = clock.now();
@@ -70,6 +74,7 @@ impl Loop {
             inbox,
             journal,
             status,
+            home,
             publish_at: None,
             published: now,
             wall_clock_at: now,
@@ -236,6 +241,7 @@ impl Loop {
                         sink.close(reason);
                     }
                 }
+                Action::KeepKeys(keys) => keep_keys(&self.home, &keys),
                 Action::Notify(notice) => self.notify(notice)?,
             }
         }
@@ -267,6 +273,9 @@ impl Loop {
             | Notice::Failed { .. }
             | Notice::Rolled { .. }
             | Notice::Settled { .. }
+            | Notice::RotationProposed { .. }
+            | Notice::KeyChanged { .. }
+            | Notice::LeftOut
             | Notice::Abstains { .. }
             | Notice::Said { .. }
             | Notice::Delivered { .. }

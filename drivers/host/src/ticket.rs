@@ -10,6 +10,7 @@ use std::str::FromStr;
 use bitcraps_protocol::chain::TableId;
 use bitcraps_protocol::craps::Chips;
 use bitcraps_protocol::identity::{Address, Keypair, NetworkId, ProofOfWork};
+use bitcraps_protocol::keyring::NetworkKey;
 use bitcraps_protocol::wire::{BadText, List, Text, armor, dearmor, decode, encode, limits};
 use serde::{Deserialize, Serialize};
 
@@ -36,6 +37,10 @@ pub struct Ticket {
     pub table: Option<TableId>,
     /// Chips for whoever comes first.
     pub voucher: Option<Voucher>,
+    /// The network's key, if it is private; without it, only a relay can be run.
+    pub key: Option<NetworkKey>,
+    /// What an identity must cost there, in leading zero bits.
+    pub work_bits: u8,
 }
 
 /// A one-time key whose account holds chips.
@@ -86,6 +91,7 @@ impl FromStr for Ticket {
 
 #[cfg(test)]
 mod tests {
+    use bitcraps_protocol::rng::Rng;
     use bitcraps_protocol::wire::Hash;
     use proptest::prelude::*;
 
@@ -98,6 +104,8 @@ mod tests {
             hints: List::new(vec![Text::new("192.0.2.1:7711").unwrap()]).unwrap(),
             table: Some(TableId(3)),
             voucher: Some(Voucher { seed: [9; 32], proof: ProofOfWork(5), amount: Chips(100) }),
+            key: Some(NetworkKey::first(&mut Rng::new([1; 32]))),
+            work_bits: 16,
         }
     }
 
@@ -116,6 +124,8 @@ mod tests {
                 hints: List::new(hints.collect()).unwrap(),
                 table: table.map(TableId),
                 voucher: with_voucher.then_some(voucher),
+                key: with_voucher.then(|| NetworkKey::first(&mut Rng::new(seed))),
+                work_bits: 16,
             };
             let text = ticket.to_string();
             prop_assert!(text.len() < 1500 && text.chars().all(|c| c.is_ascii_alphanumeric()));

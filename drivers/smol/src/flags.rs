@@ -22,6 +22,7 @@ Options:
                          [default: ~/.local/share/bitcraps]
   --config FILE          Configuration file [default: bitcraps.toml in the data directory]
   --genesis FILE         The network's genesis file, as `network new` writes it; needed once
+  --network-key FILE     The key of a private network, written beside it; needed once
   --listen IP:PORT       Where to accept peers [default: 0.0.0.0:7711, or any free port after `join`]
   --peers HOST:PORT,…    Peers to begin with
   --advertise HOST:PORT,…  Where others can reach this node, for tickets
@@ -65,6 +66,7 @@ pub(crate) enum Asked {
 pub(crate) struct Arguments {
     pub(crate) flags: Flags,
     pub(crate) genesis: Option<PathBuf>,
+    pub(crate) network_key: Option<PathBuf>,
     pub(crate) accept_lost_journal: bool,
 }
 
@@ -101,6 +103,7 @@ pub(crate) fn read(arguments: impl IntoIterator<Item = OsString>) -> Result<Aske
             "data-dir" => read.flags.data_dir = Some(value(&mut parser)?.into()),
             "config" => read.flags.config = Some(value(&mut parser)?.into()),
             "genesis" => read.genesis = Some(value(&mut parser)?.into()),
+            "network-key" => read.network_key = Some(value(&mut parser)?.into()),
             "listen" | "peers" | "advertise" | "lan" | "links" | "exchange" | "allow" | "deny"
             | "history" | "log" => {
                 let text = value(&mut parser)?.into_string();
@@ -129,7 +132,7 @@ mod tests {
     #[test]
     fn flags_are_settings() {
         let line = "--data-dir d node --listen 1.2.3.4:5 --peers a:1,b:2 --links=7 --log info \
-                    --genesis g --accept-lost-journal";
+                    --genesis g --network-key k --accept-lost-journal";
         let Ok(Asked::Node(read)) = arguments(line) else { panic!("it is right") };
         let layer = Layer {
             listen: Some("1.2.3.4:5".into()),
@@ -140,7 +143,8 @@ mod tests {
         };
         let flags =
             Flags { data_dir: Some("d".into()), config: None, without_data_dir: false, layer };
-        let expected = Arguments { flags, genesis: Some("g".into()), accept_lost_journal: true };
+        let (genesis, network_key) = (Some("g".into()), Some("k".into()));
+        let expected = Arguments { flags, genesis, network_key, accept_lost_journal: true };
         assert_eq!(*read, expected);
     }
 

@@ -39,7 +39,7 @@ fn run() -> anyhow::Result<()> {
         Asked::Node(arguments) => *arguments,
         Asked::Text(text) => return Ok(print(&text)?),
     };
-    let Arguments { flags, genesis, accept_lost_journal } = arguments;
+    let Arguments { flags, genesis, network_key, accept_lost_journal } = arguments;
     let variables = std::env::vars_os().filter_map(|(name, value)| {
         // A variable that is not text is not one of ours.
         Some((name.into_string().ok()?, value.into_string().ok()?))
@@ -58,6 +58,9 @@ fn run() -> anyhow::Result<()> {
     let home = Home::new(&config.data_dir.value);
     if let Some(path) = genesis {
         home.adopt(&read_genesis(&path)?)?;
+    }
+    if let Some(path) = network_key {
+        home.adopt_key_in(&path)?;
     }
     choose_port(&mut config, &home);
     let passphrase = passphrase(&home)?;

@@ -11,6 +11,7 @@ use bitcraps_protocol::block::Height;
 use bitcraps_protocol::chain::Genesis;
 use bitcraps_protocol::event::Position;
 use bitcraps_protocol::identity::{Keypair, ProofOfWork};
+use bitcraps_protocol::keyring::Kept;
 use bitcraps_protocol::node::{CannotStart, Config, Node, Past, Setup};
 use bitcraps_protocol::time::Time;
 use bitcraps_protocol::wire::Hash;
@@ -164,6 +165,7 @@ pub fn verify(
         config: Config::default(),
         past: Past::Known,
         begins: Position(0),
+        keys: Kept::nothing(),
     };
     let node = Node::new(setup, Time::ZERO, records.by_ref());
     let newest = records.finish()?;

@@ -164,6 +164,8 @@ pub(crate) enum Command {
     Invite(Invite),
     /// Accept an invitation: fetch its network, take its chips and run a node
     Join(Join),
+    /// Carry what members of a private network say to one another, without being able to read it
+    Relay(Join),
     /// Look for networks on the local network and over Bluetooth; needs no node
     Nearby {
         /// For how long
@@ -456,6 +458,9 @@ pub(crate) struct NodeArgs {
     /// The network's genesis file, as `network new` writes it; needed once
     #[arg(long, value_name = "FILE")]
     pub(crate) genesis: Option<PathBuf>,
+    /// The key of a private network, as `network new --private` writes it; needed once
+    #[arg(long, value_name = "FILE")]
+    pub(crate) network_key: Option<PathBuf>,
     /// Vote although the journal of this identity was lost, without asking the other validators
     /// what it may have promised. It may break its promises, and be punished: only where nobody
     /// can vouch for it (three validators or fewer, or too many lost journals)
@@ -601,6 +606,23 @@ pub(crate) enum Network {
     /// Make a network from its validators' cards
     #[command(after_help = NETWORK_EXAMPLES)]
     New(NewNetwork),
+    /// Give a private network a new key, for everybody who has an account there. It comes into use
+    /// once enough validators stand by it; whoever is left out hears nothing more. Tickets that were
+    /// not used yet become worthless. Only for validators
+    Rotate {
+        /// Somebody who is not to have it: an address or key. No validator can be left out
+        #[arg(long, value_name = "WHO")]
+        without: Vec<String>,
+        /// Somebody who is to have it without an account
+        #[arg(long, value_name = "WHO")]
+        with: Vec<String>,
+    },
+    /// Stand by a new key that another validator made; `status` shows which wait, and for whom they
+    /// are
+    Endorse {
+        /// Its name: 64 hexadecimal digits
+        rotation: String,
+    },
 }
 
 #[derive(Debug, Args)]
@@ -621,6 +643,10 @@ pub(crate) struct NewNetwork {
     /// this could know every roll
     #[arg(long)]
     pub(crate) insecure_dealer: bool,
+    /// Seal what members say under a key that only those have who are invited. Writes it beside the
+    /// genesis file; hand both to the other validators, and keep it secret
+    #[arg(long)]
+    pub(crate) private: bool,
 }
 
 #[derive(Debug, Args)]
@@ -631,6 +657,9 @@ pub(crate) struct Invite {
     /// The table to sit down at
     #[arg(long)]
     pub(crate) table: Option<u32>,
+    /// For `bitcraps relay`: the ticket holds no key of a private network
+    #[arg(long)]
+    pub(crate) relay: bool,
     /// Show the ticket as a QR code too; needs about 70 columns and 36 lines
     #[arg(long)]
     pub(crate) qr: bool,

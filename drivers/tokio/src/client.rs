@@ -8,8 +8,8 @@ use std::time::Duration;
 use bitcraps_host::api::{
     AccountView, BlocksView, ChatRequest, ChatView, EventView, Failure, FailureBody, HeaderView,
     InvitationRequest, InvitationView, LinesView, OddsView, OperationRequest, ReceiptView,
-    SOCKET_NAME, SnapshotView, StatusView, SupplyView, TableSummary, TableView, TransactionRequest,
-    TransactionState, TransactionView,
+    RotationRequest, RotationView, SOCKET_NAME, SnapshotView, StatusView, SupplyView, TableSummary,
+    TableView, TransactionRequest, TransactionState, TransactionView,
 };
 use bytes::{Bytes, BytesMut};
 use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
@@ -153,6 +153,11 @@ impl Client {
     /// Makes a ticket.
     pub async fn invite(&self, request: &InvitationRequest) -> Result<InvitationView, ClientError> {
         self.post("/v1/invitations", request).await
+    }
+
+    /// Makes a new key for a private network, or stands by another validator's.
+    pub async fn rotate(&self, request: &RotationRequest) -> Result<RotationView, ClientError> {
+        self.post("/v1/rotations", request).await
     }
 
     /// Has a snapshot made of the next final block's state.

@@ -1,15 +1,18 @@
 //! The commands that ask a running node or prepare a data directory.
 
 use std::io::{BufWriter, Write as _};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use bitcraps_host::api::{
-    EventView, InvitationRequest, OddsView, OperationRequest, TableView, TransactionState,
+    EventView, InvitationRequest, OddsView, OperationRequest, RotationRequest, TableView,
+    TransactionState,
 };
 use bitcraps_protocol::chain::{Genesis, ValidatorCard};
 use bitcraps_protocol::craps::{Chips, Rules};
 use bitcraps_protocol::identity::ProofOfWork;
+use bitcraps_protocol::keyring::NetworkKey;
 use bitcraps_protocol::rng::Rng;
 use bitcraps_protocol::time::BlockTime;
 use bitcraps_protocol::wire::Text;
@@ -42,6 +45,7 @@ pub(crate) async fn run(command: Command, config: &Config, output: Output) -> an
         Command::Dev(_)
         | Command::Node(_)
         | Command::Join(_)
+        | Command::Relay(_)
         | Command::Odds(_)
         | Command::Hand(Hand::Play(_))
         | Command::Nearby { .. } => {
@@ -55,6 +59,12 @@ pub(crate) async fn run(command: Command, config: &Config, output: Output) -> an
         Command::Store(command) => store::run(&home, &command, output),
         Command::Network(Network::New(network)) => new_network(&home, network, output),
         Command::Network(Network::Header) => receipt::header(&session.client, output).await,
+        Command::Network(Network::Rotate { without, with }) => {
+            session.rotate(RotationRequest::Make { without, with }).await
+        }
+        Command::Network(Network::Endorse { rotation }) => {
+            session.rotate(RotationRequest::Endorse(rotation)).await
+        }
         Command::Receipt(wanted) => receipt::write(&session.client, wanted, output).await,
         Command::Verify(wanted) => receipt::verify(&home, wanted, output),
         Command::Chat(chat) => chat::run(&session.client, chat, output).await,
@@ -123,10 +133,12 @@ struct NetworkView {
     tolerated_faults: usize,
     insecure_dealer: bool,
     genesis: String,
+    /// Where its key is, if it is private.
+    network_key: Option<String>,
 }
 
 fn new_network(home: &Home, network: NewNetwork, output: Output) -> anyhow::Result<()> {
-    let NewNetwork { validators, name, chips, out, insecure_dealer } = network;
+    let NewNetwork { validators, name, chips, out, insecure_dealer, private } = network;
     let cards = validators.iter().map(|card| {
         let parsed = card.parse::<ValidatorCard>();
         parsed.map_err(|error| Usage(format!("the card {}… {error}", words::short(card))))
@@ -152,6 +164,19 @@ fn new_network(home: &Home, network: NewNetwork, output: Output) -> anyhow::Resu
             home.genesis_path()
         }
     };
+    let network_key = if private {
+        let key = NetworkKey::first(&mut entropy()?);
+        let mut beside = path.clone().into_os_string();
+        beside.push(".key");
+        let beside = PathBuf::from(beside);
+        write_whole(&beside, format!("{key}\n").as_bytes())?;
+        if path == home.genesis_path() {
+            home.adopt_key(key)?;
+        }
+        Some(beside.display().to_string())
+    } else {
+        None
+    };
     let view = NetworkView {
         network: genesis.network().to_string(),
         name: genesis.name.to_string(),
@@ -159,6 +184,7 @@ fn new_network(home: &Home, network: NewNetwork, output: Output) -> anyhow::Resu
         tolerated_faults: count.saturating_sub(1) / 3,
         insecure_dealer,
         genesis: path.display().to_string(),
+        network_key,
     };
     if count <= 3 {
         aside(&format!(
@@ -173,12 +199,15 @@ fn new_network(home: &Home, network: NewNetwork, output: Output) -> anyhow::Resu
         );
     }
     output.answer(&view, || {
+        let (what, flag) = match &view.network_key {
+            Some(key) => (format!("{} and {key}", view.genesis), " --network-key FILE"),
+            None => (view.genesis.clone(), ""),
+        };
         format!(
-            "made network \"{}\" ({}) with {count} validators: {}\n\
-             give this file to the other validators; each runs: bitcraps node --genesis FILE",
+            "made network \"{}\" ({}) with {count} validators: {what}\n\
+             give this to the other validators; each runs: bitcraps node --genesis FILE{flag}",
             view.name,
             words::short(&view.network),
-            view.genesis
         )
     })?;
     Ok(())
@@ -236,8 +265,9 @@ impl Session {
     }
 
     async fn invite(&self, invite: Invite) -> anyhow::Result<()> {
-        let Invite { chips, table, qr } = invite;
-        let invitation = self.client.invite(&InvitationRequest { chips, table }).await?;
+        let Invite { chips, table, relay, qr } = invite;
+        let request = InvitationRequest { chips, table, relay };
+        let invitation = self.client.invite(&request).await?;
         if chips > 0 {
             aside(&format!(
                 "whoever runs this first has {} of your chips: bitcraps join TICKET",
@@ -248,6 +278,25 @@ impl Session {
             aside(&crate::qr::code(&invitation.ticket)?);
         }
         self.output.answer(&invitation, || invitation.ticket.clone())?;
+        Ok(())
+    }
+
+    /// Makes or endorses a new key of a private network, and says how it stands.
+    async fn rotate(&self, request: RotationRequest) -> anyhow::Result<()> {
+        let rotation = self.client.rotate(&request).await?;
+        let private = self.client.status().await?.private;
+        let pending = private.and_then(|it| {
+            let waits = it.pending.into_iter().find(|pending| pending.id == rotation.id)?;
+            Some((waits.endorsed_by.len(), it.endorsements_needed))
+        });
+        self.output.answer(&rotation, || match pending {
+            Some((by, needed)) => format!(
+                "{by} of {needed} validators stand by it; another one runs: bitcraps network \
+                 endorse {}",
+                rotation.id
+            ),
+            None => "the network has a new key".to_owned(),
+        })?;
         Ok(())
     }
 
@@ -361,6 +410,9 @@ impl Session {
                 | EventView::Entered { .. }
                 | EventView::Done { .. }
                 | EventView::Failed { .. }
+                | EventView::KeyProposed { .. }
+                | EventView::KeyChanged { .. }
+                | EventView::LeftOut {}
                 | EventView::Abstains { .. }
                 | EventView::Said { .. }
                 | EventView::Delivered { .. }

@@ -10,8 +10,9 @@ use bitcraps_host::tcp::frame;
 use bitcraps_protocol::chain::{Genesis, GenesisRefusal};
 use bitcraps_protocol::event::{CloseReason, Direction, Fault, LinkId, LinkKind};
 use bitcraps_protocol::identity::{Keypair, NetworkId, ProofOfWork};
+use bitcraps_protocol::keyring::NetworkKey;
 use bitcraps_protocol::mesh::{Config, Input, Lane, Mesh, Output};
-use bitcraps_protocol::node;
+use bitcraps_protocol::node::Introduction;
 use bitcraps_protocol::rng::Rng;
 use bitcraps_protocol::session::LocalIdentity;
 use bytes::{Bytes, BytesMut};
@@ -43,7 +44,7 @@ pub enum FetchError {
 enum Failure {
     #[error("cannot be reached ({0})")]
     Unreachable(io::Error),
-    #[error("ended the connection")]
+    #[error("ended the connection; if its network is private, the ticket must hold its newest key")]
     Ended,
     #[error("the connection broke ({0})")]
     Broken(#[from] io::Error),
@@ -57,21 +58,22 @@ enum Failure {
     Invalid(GenesisRefusal),
 }
 
-/// Asks `endpoints`, each a `host:port`, one after the other for the genesis of `network`. What it
-/// returns has been checked. Must be called within a tokio runtime with I/O and time.
+/// Asks `endpoints`, each a `host:port`, one after the other for the genesis of `network`, under its
+/// `key` if it is private. What it returns has been checked. Must be called within a tokio runtime with I/O and time.
 ///
 /// It asks under a key of its own that it forgets, worth the usual proof of work: a network that
 /// asks for more does not answer it.
 pub async fn fetch_genesis(
     endpoints: &[String],
     network: NetworkId,
+    key: Option<&NetworkKey>,
 ) -> Result<Genesis, FetchError> {
     if endpoints.is_empty() {
         return Err(FetchError::NoEndpoints);
     }
     let mut reasons = Vec::new();
     for endpoint in endpoints {
-        match fetch_from(endpoint, network).await {
+        match fetch_from(endpoint, network, key).await {
             Ok(genesis) => return Ok(genesis),
             Err(failure) => reasons.push(format!("{endpoint} {failure}")),
         }
@@ -79,11 +81,15 @@ pub async fn fetch_genesis(
     Err(FetchError::NobodyAnswered(reasons))
 }
 
-async fn fetch_from(endpoint: &str, network: NetworkId) -> Result<Genesis, Failure> {
+async fn fetch_from(
+    endpoint: &str,
+    network: NetworkId,
+    key: Option<&NetworkKey>,
+) -> Result<Genesis, Failure> {
     let stream = connect(endpoint, &Limits::default()).await.map_err(Failure::Unreachable)?;
     let mut seed = [0; 32];
     getrandom::fill(&mut seed).map_err(|error| io::Error::other(error.to_string()))?;
-    let newcomer = Newcomer::new(stream, endpoint, network, Rng::new(seed));
+    let newcomer = Newcomer::new(stream, endpoint, network, key, Rng::new(seed));
     let genesis = timeout(PATIENCE, newcomer.ask()).await.map_err(|_| Failure::TooSlow)??;
     if genesis.network() != network {
         return Err(Failure::OtherNetwork);
@@ -94,6 +100,11 @@ async fn fetch_from(endpoint: &str, network: NetworkId) -> Result<Genesis, Failu
 
 /// A mesh of one link.
 struct Newcomer {
+    network: NetworkId,
+    key: Option<NetworkKey>,
+    keypair: Keypair,
+    /// Once it is known who answers.
+    talk: Option<Introduction>,
     mesh: Mesh,
     clock: Clock,
     stream: TcpStream,
@@ -101,7 +112,13 @@ struct Newcomer {
 }
 
 impl Newcomer {
-    fn new(stream: TcpStream, endpoint: &str, network: NetworkId, rng: Rng) -> Self {
+    fn new(
+        stream: TcpStream,
+        endpoint: &str,
+        network: NetworkId,
+        key: Option<&NetworkKey>,
+        rng: Rng,
+    ) -> Self {
         let keypair = Keypair::from_seed(rng.fork("key").bytes32());
         let proof = ProofOfWork::mine(keypair.peer(), ProofOfWork::DEFAULT_BITS);
         // What the other side's identity has cost does not matter: its answer proves itself.
@@ -118,7 +135,8 @@ impl Newcomer {
                 endpoint: endpoint_of(endpoint),
             },
         );
-        Self { mesh, clock, stream, received: BytesMut::new() }
+        let (key, talk, received) = (key.cloned(), None, BytesMut::new());
+        Self { network, key, keypair, talk, mesh, clock, stream, received }
     }
 
     async fn ask(mut self) -> Result<Genesis, Failure> {
@@ -139,12 +157,17 @@ impl Newcomer {
                 self.write(&frame).await?;
                 self.mesh.handle(self.clock.now(), Input::Sent { link });
             }
-            Output::PeerUp { link, .. } => {
-                let message = node::genesis_request();
+            Output::PeerUp { link, peer } => {
+                let (key, peer) = (self.key.clone(), peer.peer);
+                let talk = Introduction::new(self.network, key, &self.keypair, peer);
+                let message = talk.request();
+                self.talk = Some(talk);
                 let ask = Input::Unicast { link, lane: Lane::Control, message };
                 self.mesh.handle(self.clock.now(), ask);
             }
-            Output::Deliver { message, .. } => return Ok(node::read_genesis_answer(&message)),
+            Output::Deliver { message, .. } => {
+                return Ok(self.talk.as_ref().and_then(|talk| talk.read_answer(message)));
+            }
             Output::Misbehaved { fault: Fault::WrongNetwork, .. } => {
                 return Err(Failure::OtherNetwork);
             }
@@ -209,17 +232,17 @@ mod tests {
     }
 
     /// A node that knows nothing but how to answer with a genesis; where it listens.
-    fn serve(genesis: Genesis, network: NetworkId) -> (Tcp, String) {
+    fn serve(genesis: Genesis, network: NetworkId, key: Option<NetworkKey>) -> (Tcp, String) {
         let inbox = Inbox::new();
         let listen = Some("127.0.0.1:0".parse().unwrap());
         let config = TcpConfig { listen, ..TcpConfig::default() };
         let tcp = Tcp::start(Links::of(&inbox), config).unwrap();
         let address = tcp.local_addr().unwrap().to_string();
-        std::thread::spawn(move || answer(inbox, &genesis, network));
+        std::thread::spawn(move || answer(inbox, &genesis, network, key));
         (tcp, address)
     }
 
-    fn answer(mut inbox: Inbox, genesis: &Genesis, network: NetworkId) {
+    fn answer(mut inbox: Inbox, genesis: &Genesis, network: NetworkId, key: Option<NetworkKey>) {
         let keypair = Keypair::from_seed([3; 32]);
         let identity = LocalIdentity::new(&keypair, ProofOfWork(0), network, 16);
         let mut mesh = Mesh::new(identity, Rng::new([4; 32]), Config::default());
@@ -249,9 +272,13 @@ mod tests {
                         }
                     }
                     Output::Close { link, .. } => drop(sinks.remove(&link)),
-                    Output::Deliver { link, message, .. } => {
-                        assert_eq!(message, node::genesis_request());
-                        let message = node::genesis_answer(genesis);
+                    Output::Deliver { link, peer, message, .. } => {
+                        let talk = Introduction::new(network, key.clone(), &keypair, peer);
+                        if !talk.is_request(message) {
+                            sinks.remove(&link);
+                            continue;
+                        }
+                        let message = talk.answer(genesis);
                         let answer = Input::Unicast { link, lane: Lane::Sync, message };
                         mesh.handle(clock.now(), answer);
                     }
@@ -262,7 +289,7 @@ mod tests {
     }
 
     async fn failure(endpoint: String, network: NetworkId) -> String {
-        let error = fetch_genesis(&[endpoint], network).await.unwrap_err().to_string();
+        let error = fetch_genesis(&[endpoint], network, None).await.unwrap_err().to_string();
         error.split_once(' ').unwrap().1.to_owned()
     }
 
@@ -270,18 +297,30 @@ mod tests {
     async fn the_genesis_comes_from_the_first_endpoint_that_has_it() {
         let wanted = genesis("wanted");
         let network = wanted.network();
-        let (_tcp, right) = serve(wanted.clone(), network);
+        let (_tcp, right) = serve(wanted.clone(), network, None);
         let endpoints = ["127.0.0.1:1".to_owned(), right];
-        assert_eq!(fetch_genesis(&endpoints, network).await.unwrap(), wanted);
+        assert_eq!(fetch_genesis(&endpoints, network, None).await.unwrap(), wanted);
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn that_of_a_private_network_is_for_those_who_have_its_key() {
+        let wanted = genesis("wanted");
+        let network = wanted.network();
+        let key = NetworkKey::first(&mut Rng::new([1; 32]));
+        let (_tcp, member) = serve(wanted.clone(), network, Some(key.clone()));
+        let endpoints = [member.clone()];
+        assert_eq!(fetch_genesis(&endpoints, network, Some(&key)).await.unwrap(), wanted);
+        let refused = failure(member, network).await;
+        assert!(refused.starts_with("ended the connection; if"), "{refused}");
     }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn whoever_does_not_have_it_is_named_with_the_reason() {
         let network = genesis("wanted").network();
         let other = genesis("other");
-        let (_tcp, liar) = serve(other.clone(), network);
+        let (_tcp, liar) = serve(other.clone(), network, None);
         assert_eq!(failure(liar, network).await, "is on another network");
-        let (_tcp, stranger) = serve(other.clone(), other.network());
+        let (_tcp, stranger) = serve(other.clone(), other.network(), None);
         assert_eq!(failure(stranger, network).await, "is on another network");
 
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -297,7 +336,7 @@ mod tests {
         let address = silent.local_addr().unwrap().to_string();
         drop(silent);
         assert!(failure(address, network).await.starts_with("cannot be reached ("));
-        let nobody = fetch_genesis(&[], Hash([0; 32])).await.unwrap_err();
+        let nobody = fetch_genesis(&[], Hash([0; 32]), None).await.unwrap_err();
         assert_eq!(nobody.to_string(), "there is nobody to ask");
     }
 }

@@ -60,6 +60,7 @@ async fn carry_out(command: Command, config: Config, output: Output) -> anyhow::
         Command::Dev(arguments) => dev::run(arguments, output).await,
         Command::Node(arguments) => node::run(config, arguments, output).await,
         Command::Join(arguments) => node::join(config, arguments, output).await,
+        Command::Relay(arguments) => node::relay(config, arguments, output).await,
         Command::Odds(arguments) => odds::run(&arguments, output),
         Command::Hand(Hand::Play(arguments)) => hand::play(&arguments),
         Command::Nearby { seconds } => nearby::run(seconds, output).await,
@@ -71,7 +72,7 @@ fn configuration(cli: &Cli) -> Result<Loaded, config::Problems> {
     let none = NodeFlags::default();
     let node = match &cli.command {
         Command::Node(arguments) => &arguments.flags,
-        Command::Join(arguments) => &arguments.flags,
+        Command::Join(arguments) | Command::Relay(arguments) => &arguments.flags,
         _ => &none,
     };
     let layer = Layer {

@@ -44,6 +44,9 @@ pub(crate) async fn run(config: Config, arguments: NodeArgs, output: Output) -> 
     if let Some(path) = &arguments.genesis {
         home.adopt(&read_genesis(path)?)?;
     }
+    if let Some(path) = &arguments.network_key {
+        home.adopt_key_in(path)?;
+    }
     serve(config, arguments.accept_lost_journal, output).await
 }
 
@@ -56,7 +59,7 @@ pub(crate) async fn join(config: Config, arguments: Join, output: Output) -> any
     output.words(&format!("joining \"{}\" ({})", ticket.name, ticket.network.short()))?;
     if !home.has_genesis() {
         let hints = ticket.hints.iter().map(|hint| hint.to_string()).collect::<Vec<_>>();
-        let genesis = fetch_genesis(&hints, ticket.network)
+        let genesis = fetch_genesis(&hints, ticket.network, ticket.key.as_ref())
             .await
             .context("nobody named in the ticket could be reached")?;
         home.adopt(&genesis)?;
@@ -66,6 +69,41 @@ pub(crate) async fn join(config: Config, arguments: Join, output: Output) -> any
         output.words(&format!("your seat: bitcraps sit {}", table.0))?;
     }
     serve(config, false, output).await
+}
+
+/// `bitcraps relay`.
+pub(crate) async fn relay(
+    mut config: Config,
+    arguments: Join,
+    output: Output,
+) -> anyhow::Result<()> {
+    let ticket = arguments.ticket.parse::<Ticket>();
+    let ticket = ticket.map_err(|error| Usage(format!("the ticket {error}")))?;
+    let home = Home::new(&config.data_dir.value);
+    if home.has_genesis() {
+        let directory = home.directory().display();
+        let text = format!("{directory} is a node's; choose another --data-dir for the relay");
+        return Err(Usage(text).into());
+    }
+    if ticket.key.is_some() || ticket.voucher.is_some() {
+        aside("warning: this ticket was for a member; a relay needs neither its key nor its chips");
+    }
+    let for_relay = Ticket { key: None, voucher: None, ..ticket };
+    home.accept(&for_relay)?;
+    let mut signals = Signals::new()?;
+    choose_port(&mut config, &home);
+    let passphrase = keys::passphrase(&home)?;
+    let (identity, _) = identity(&home, passphrase.as_ref())?;
+    let running = Running::relay(&config, &for_relay, identity).await?;
+    say_ready(&running, output)?;
+    tokio::select! {
+        exit = running.ended() => Stopped::check(exit)?,
+        () = signals.recv() => {}
+    }
+    let carried = running.handle().status().relay.map_or(0, |relay| relay.carried);
+    let said = output.words(&format!("stopping; carried {carried} messages"));
+    Stopped::check(running.stop().await)?;
+    Ok(said?)
 }
 
 /// Runs the node until a signal, or until it cannot go on.
@@ -153,6 +191,7 @@ fn say_ready(running: &Running, output: Output) -> anyhow::Result<()> {
     let role = match status.validator {
         Some(index) => format!("validator {index} (of {}, counted from 0)", status.validators),
         None if status.light => "a light node".into(),
+        None if status.relay.is_some() => "a relay".into(),
         None => "player".into(),
     };
     output.answer(&ready, || {

@@ -5,6 +5,8 @@ use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 
+use bitcraps_host::Identity;
+use bitcraps_host::RelayOptions;
 use bitcraps_host::audit::Auditor;
 use bitcraps_host::identity::Passphrase;
 use bitcraps_host::launch::{LaunchError, Launched};
@@ -25,6 +27,7 @@ use crate::lan::Lan;
 use crate::radio::{Radio, RadioError};
 use crate::target::{self, TargetError};
 use crate::tcp::Tcp;
+use crate::ticket::Ticket;
 
 /// A running node.
 pub struct Running {
@@ -128,6 +131,54 @@ impl Running {
             exit,
             voted_without_journal,
             _backups: backups,
+        })
+    }
+
+    /// Starts a relay for the network that `ticket` names.
+    pub async fn relay(
+        config: &Config,
+        ticket: &Ticket,
+        identity: Identity,
+    ) -> Result<Self, RunError> {
+        let home = Home::new(&config.data_dir.value);
+        let address = identity.address();
+        let mut mesh = bitcraps_protocol::mesh::Config::default();
+        mesh.links = config.links.value;
+        mesh.exchanges_contacts = config.exchange.value;
+        mesh.access.allow.clone_from(&config.allow.value);
+        mesh.access.deny.clone_from(&config.deny.value);
+        let options = RelayOptions {
+            network: ticket.network,
+            work_bits: ticket.work_bits,
+            keypair: identity.keypair,
+            proof: identity.proof,
+            mesh,
+        };
+        let host = Host::start_relay(home.directory(), options).map_err(LaunchError::from)?;
+        let handle = host.handle();
+        // Nothing it does is worth a signed log.
+        let (auditor, _) = Auditor::new();
+        let around = Self::start_around(config, &home, &handle, auditor).await;
+        let Around { tcp, lan, radio, listens_on, api } = match around {
+            Ok(around) => around,
+            Err(error) => {
+                handle.shut_down();
+                ended(&watch_over(host)).await;
+                return Err(error);
+            }
+        };
+        Ok(Self {
+            home,
+            address,
+            handle,
+            tcp,
+            lan,
+            radio,
+            listens_on,
+            api,
+            exit: watch_over(host),
+            voted_without_journal: false,
+            _backups: JoinSet::new(),
         })
     }
 

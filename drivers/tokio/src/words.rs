@@ -22,6 +22,20 @@ pub(crate) fn status(view: &StatusView) -> String {
         None if view.light => "light node: headers and proofs only".to_owned(),
         None => format!("player; {} validators decide", view.validators),
     };
+    if let Some(relay) = &view.relay {
+        let role = "relay: carries what it cannot read";
+        line(&mut text, "address", &view.address);
+        line(&mut text, "network", short(&view.network));
+        line(&mut text, "role", role);
+        let refused = format!("{}, {} beyond the budget", relay.carried, relay.refused);
+        line(&mut text, "carried", &refused);
+        line(&mut text, "peers", &view.peers.len().to_string());
+        view.peers.iter().for_each(|it| line(&mut text, "", &peer(it)));
+        if !view.waiting_for.is_empty() {
+            line(&mut text, "waiting", &view.waiting_for);
+        }
+        return text;
+    }
     line(&mut text, "address", &view.address);
     line(&mut text, "network", &format!("{} ({})", view.name, short(&view.network)));
     line(&mut text, "role", &role);
@@ -38,6 +52,15 @@ pub(crate) fn status(view: &StatusView) -> String {
     line(&mut text, "peers", &linked.to_string());
     for it in &view.peers {
         line(&mut text, "", &peer(it));
+    }
+    if let Some(private) = &view.private {
+        line(&mut text, "private", &format!("network key {}", private.version));
+        for it in &private.pending {
+            let by = format!("{} of {}", it.endorsed_by.len(), private.endorsements_needed);
+            let members = it.members.iter().map(|member| short(member)).collect::<Vec<_>>();
+            line(&mut text, "new key", &format!("{} has {by} endorsements", it.id));
+            line(&mut text, "", &format!("for {}", members.join(", ")));
+        }
     }
     for (name, patterns) in [("allowed", &view.allow), ("denied", &view.deny)] {
         if !patterns.is_empty() {

@@ -316,6 +316,7 @@ impl LightNode {
                 pending: Vec::new(),
                 strangers: 0,
             }),
+            relay: None,
         }
     }
 

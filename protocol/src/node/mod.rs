@@ -61,14 +61,15 @@ pub use newcomer::Introduction;
 pub(crate) use packet::Packet;
 #[cfg(feature = "simulation")]
 pub use packet::Packet;
-pub use relay::{Relay, RelaySetup, RelayStatus};
+pub use relay::{Relay, RelaySetup};
 use sealing::Privacy;
 #[cfg(feature = "simulation")]
 pub use simulated::{Heard, Incoming, Outgoing, To};
 pub use snapshots::SnapshotConfig;
 use snapshots::{Recovered, Snapshots};
 pub use status::{
-    BanStatus, DiceStatus, PeerStatus, PrivateStatus, RelayedStatus, RotationStatus, Status,
+    BanStatus, DiceStatus, PeerStatus, PrivateStatus, RelayStatus, RelayedStatus, RotationStatus,
+    Status,
 };
 
 /// What a node is made of.

@@ -10,17 +10,18 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use bytes::Bytes;
-use serde::Serialize;
 
 use super::packet::Packet;
-use super::{BanStatus, PeerStatus, mesh_input, status};
-use crate::event::{Action, Event, Fault, LinkId, Notice};
-use crate::identity::{Address, Keypair, NetworkId, ProofOfWork};
+use super::{DiceStatus, LightAction, RelayStatus, Status, mesh_input, status};
+use crate::block::{Height, View};
+use crate::event::{Event, Fault, LinkId, Notice};
+use crate::identity::{Address, Epoch, Keypair, NetworkId, ProofOfWork};
 use crate::mesh::post::{self, Post};
 use crate::mesh::{self, Attempt, Buckets, Mesh, Rate};
 use crate::rng::Rng;
 use crate::session::LocalIdentity;
-use crate::time::Time;
+use crate::time::{BlockTime, Time};
+use crate::wire::Hash;
 
 /// Bytes that one link may have carried: a network of four at play says 35 kB a roll.
 const CARRIED: Rate = Rate { burst: 1024 * 1024, per_second: 128 * 1024 };
@@ -44,26 +45,8 @@ pub struct RelaySetup {
     pub mesh: mesh::Config,
 }
 
-/// A relay's condition at one moment.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct RelayStatus {
-    /// Its address.
-    pub address: String,
-    /// Its network.
-    pub network: NetworkId,
-    /// Messages that it passed on.
-    pub carried: u64,
-    /// Messages beyond the budget of the link that brought them, and so lost here.
-    pub refused: u64,
-    /// Messages in the clear, which it carries for nobody: the network may not be private.
-    pub in_the_clear: u64,
-    /// Established links.
-    pub peers: Vec<PeerStatus>,
-    /// Who is banned, and for how long.
-    pub bans: Vec<BanStatus>,
-}
-
-/// A relay. It is driven like a [`Node`](super::Node), and only ever sends, dials, closes and tells.
+/// A relay. It is driven like a [`LightNode`](super::LightNode), and only ever sends, dials, closes and
+/// tells.
 #[derive(Debug)]
 pub struct Relay {
     address: Address,
@@ -75,7 +58,7 @@ pub struct Relay {
     carried: u64,
     refused: u64,
     in_the_clear: u64,
-    actions: VecDeque<Action>,
+    actions: VecDeque<LightAction>,
 }
 
 impl Relay {
@@ -113,7 +96,7 @@ impl Relay {
     }
 
     /// The next thing for the driver to do.
-    pub fn poll(&mut self) -> Option<Action> {
+    pub fn poll(&mut self) -> Option<LightAction> {
         self.actions.pop_front()
     }
 
@@ -122,16 +105,56 @@ impl Relay {
         self.mesh.deadline().into_iter().chain(self.post.deadline()).min()
     }
 
-    /// Its condition now.
-    pub fn status(&self) -> RelayStatus {
-        RelayStatus {
+    /// Its condition now. Of the chain it knows nothing.
+    pub fn status(&self) -> Status {
+        let waiting_for = match (self.mesh.peers().next(), self.in_the_clear, self.carried) {
+            (None, ..) => "nobody is linked for whom something could be carried",
+            (Some(_), 1.., 0) => {
+                "neighbours speak in the clear: this network is not private, and needs no relays"
+            }
+            (Some(_), ..) => "",
+        };
+        let dice = DiceStatus {
+            version: None,
+            members: 0,
+            usable_shares: 0,
+            state: "a relay does not follow how the dice key stands".to_string(),
+        };
+        Status {
             address: self.address.to_string(),
+            peer: self.address.peer,
             network: self.network,
-            carried: self.carried,
-            refused: self.refused,
-            in_the_clear: self.in_the_clear,
+            name: String::new(),
+            validator: None,
+            light: false,
+            validators: 0,
+            quorum: 0,
+            tolerated_faults: 0,
+            epoch: Epoch(0),
+            view: View(0),
+            height: Height(0),
+            block: self.network,
+            state_root: Hash::default(),
+            time: BlockTime::default(),
+            snapshot: None,
             peers: status::peers(&self.mesh, |_| None),
+            relayed: Vec::new(),
             bans: status::bans(&self.mesh),
+            allow: status::texts(&self.mesh.access().allow),
+            deny: status::texts(&self.mesh.access().deny),
+            waiting_transactions: 0,
+            insecure_dealer: false,
+            dice_threshold: 0,
+            dice,
+            waiting_for: waiting_for.to_string(),
+            abstains: None,
+            halted: None,
+            private: None,
+            relay: Some(RelayStatus {
+                carried: self.carried,
+                refused: self.refused,
+                in_the_clear: self.in_the_clear,
+            }),
         }
     }
 
@@ -156,11 +179,13 @@ impl Relay {
     fn on_mesh(&mut self, output: mesh::Output) {
         match output {
             mesh::Output::Send { link, frame } => {
-                self.actions.push_back(Action::Send { link, frame });
+                self.actions.push_back(LightAction::Send { link, frame });
             }
-            mesh::Output::Dial { endpoint } => self.actions.push_back(Action::Dial { endpoint }),
+            mesh::Output::Dial { endpoint } => {
+                self.actions.push_back(LightAction::Dial { endpoint })
+            }
             mesh::Output::Close { link, reason } => {
-                self.actions.push_back(Action::Close { link, reason });
+                self.actions.push_back(LightAction::Close { link, reason });
             }
             mesh::Output::PeerUp { link, peer } => {
                 let peer = peer.peer;
@@ -233,6 +258,6 @@ impl Relay {
     }
 
     fn notify(&mut self, notice: Notice) {
-        self.actions.push_back(Action::Notify(notice));
+        self.actions.push_back(LightAction::Notify(notice));
     }
 }

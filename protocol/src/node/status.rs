@@ -79,6 +79,19 @@ pub struct Status {
     pub halted: Option<String>,
     /// How the keys stand, if the network is private.
     pub private: Option<PrivateStatus>,
+    /// What it has carried, if it is a relay; a relay knows little of all the rest.
+    pub relay: Option<RelayStatus>,
+}
+
+/// What a relay has carried for others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct RelayStatus {
+    /// Messages that it passed on.
+    pub carried: u64,
+    /// Messages beyond the budget of the link that brought them, and so lost here.
+    pub refused: u64,
+    /// Messages in the clear, which it carries for nobody: the network may not be private.
+    pub in_the_clear: u64,
 }
 
 /// How the keys of a private network stand.
@@ -231,6 +244,7 @@ impl Node {
             abstains: self.consensus.abstains(),
             halted: self.halted.clone(),
             private: self.private_status(),
+            relay: None,
         }
     }
 

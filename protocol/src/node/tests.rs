@@ -8,7 +8,7 @@ use core::time::Duration;
 
 use bytes::Bytes;
 
-use super::{Config, Node, Past, Relay, Setup};
+use super::{Config, LightAction, Node, Past, Relay, Setup};
 use crate::block::Height;
 use crate::chain::{Genesis, Operation, Rejection, TableId, ValidatorCard};
 use crate::craps::{self, Chips, Dice, Round, Rules};
@@ -77,6 +77,19 @@ fn identity(index: usize) -> (Keypair, ProofOfWork) {
     let keypair = Keypair::from_seed([index as u8 + 1; 32]);
     let proof = ProofOfWork::mine(keypair.peer(), BITS);
     (keypair, proof)
+}
+
+/// What a relay wants, as a node would want it.
+fn as_of_a_node(action: LightAction) -> Action {
+    match action {
+        LightAction::Send { link, frame } => Action::Send { link, frame },
+        LightAction::Dial { endpoint } => Action::Dial { endpoint },
+        LightAction::Close { link, reason } => Action::Close { link, reason },
+        LightAction::Notify(notice) => Action::Notify(notice),
+        LightAction::Answer { .. } | LightAction::Keep(_) | LightAction::KeepKeys(_) => {
+            panic!("a relay neither answers nor keeps anything: {action:?}")
+        }
+    }
 }
 
 fn rules() -> Rules {
@@ -238,7 +251,7 @@ impl World {
             actions.extend(core::iter::from_fn(|| node.poll()));
         }
         if let Some(relay) = &mut self.places[index].relay {
-            actions.extend(core::iter::from_fn(|| relay.poll()));
+            actions.extend(core::iter::from_fn(|| relay.poll()).map(as_of_a_node));
         }
         for action in actions {
             self.digest

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use bitcraps_protocol::event::Refusal;
+use bitcraps_protocol::keyring::NoRotation;
 use serde::{Deserialize, Serialize};
 
 /// Why a request was not carried out. Nothing has changed, except where [`Code::Failed`] says so.
@@ -63,6 +64,8 @@ impl From<Refusal> for Failure {
         let code = match refusal {
             Refusal::Rejected(_) | Refusal::NotAtTable => Code::Refused,
             Refusal::NotAuthentic | Refusal::ToOneself => Code::BadRequest,
+            Refusal::NoRotation(NoRotation::Unknown) => Code::NotFound,
+            Refusal::NoRotation(_) => Code::Refused,
             Refusal::MempoolFull
             | Refusal::TooManyTables
             | Refusal::TooMuchTalk

@@ -39,14 +39,20 @@ impl Inviter {
         request: InvitationRequest,
         patience: Patience<'_>,
     ) -> Result<InvitationView, Failure> {
-        let InvitationRequest { chips, table } = request;
+        let InvitationRequest { chips, table, relay } = request;
         let table = table.map(TableId);
-        let (network, name, bits) = ask::query(handle, move |node| {
+        if relay && (chips > 0 || table.is_some()) {
+            let message = "a relay neither plays nor has chips: invite it without both";
+            return Err(Failure::new(Code::BadRequest, message));
+        }
+        let (network, name, bits, key) = ask::query(handle, move |node| {
             if let Some(table) = table {
                 super::table(node.state(), table)?;
             }
             let genesis = node.genesis();
-            Ok::<_, Failure>((genesis.network(), node.status().name, genesis.proof_of_work_bits))
+            let key = node.network_key().filter(|_| !relay).cloned();
+            let bits = genesis.proof_of_work_bits;
+            Ok::<_, Failure>((genesis.network(), node.status().name, bits, key))
         })
         .await??;
         let hints = self.hints.iter().filter_map(|hint| Text::new(hint.as_str()).ok()).collect();
@@ -56,6 +62,8 @@ impl Inviter {
             hints: List::new(hints).map_err(internal)?,
             table,
             voucher: None,
+            key,
+            work_bits: bits,
         };
         if chips > 0 {
             let voucher = elsewhere(move || make_voucher(bits, chips).map_err(internal)).await?;

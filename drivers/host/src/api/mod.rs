@@ -42,13 +42,15 @@ pub use hub::Hub;
 pub use odds::{OddsView, Share};
 pub use outcome::{Outcome, Outcomes};
 pub use receipt::{DecidedView, HeaderView, ReceiptView, header, receipt, receipt_material};
-pub use request::{InvitationRequest, OperationRequest, TransactionRequest};
+pub use request::{
+    InvitationRequest, OperationRequest, RotationRequest, RotationView, TransactionRequest,
+};
 pub use route::Route;
 pub use service::{SOCKET_NAME, Service, listen};
 pub use view::{
-    AccountView, BanView, BetView, DiceView, EventView, InvitationView, Path, PeerView, SeatView,
-    SnapshotView, StatusView, SupplyView, TableSummary, TableView, TransactionState,
-    TransactionView,
+    AccountView, BanView, BetView, DiceView, EventView, InvitationView, Path, PeerView,
+    PendingKeyView, PrivateView, RelayView, SeatView, SnapshotView, StatusView, SupplyView,
+    TableSummary, TableView, TransactionState, TransactionView,
 };
 
 /// `GET /v1/status`: the node's condition.

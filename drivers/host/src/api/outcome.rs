@@ -78,6 +78,9 @@ impl Outcomes {
             | Notice::Evidence { .. }
             | Notice::Entered { .. }
             | Notice::Finalized { .. }
+            | Notice::RotationProposed { .. }
+            | Notice::KeyChanged { .. }
+            | Notice::LeftOut
             | Notice::Abstains { .. }
             | Notice::Said { .. }
             | Notice::Delivered { .. }

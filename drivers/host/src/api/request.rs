@@ -2,7 +2,8 @@
 
 use bitcraps_protocol::chain::{Operation, TableId};
 use bitcraps_protocol::craps::{Bet, Chips, Round, Rules};
-use bitcraps_protocol::identity::Address;
+use bitcraps_protocol::event::Command;
+use bitcraps_protocol::identity::{Address, PeerId};
 use bitcraps_protocol::wire::Text;
 use serde::{Deserialize, Serialize};
 
@@ -30,6 +31,10 @@ pub struct InvitationRequest {
     /// The table it leads to.
     #[serde(default)]
     pub table: Option<u32>,
+    /// Whether it is for a relay, which carries what members say without reading it: the ticket then
+    /// holds no key.
+    #[serde(default)]
+    pub relay: bool,
 }
 
 /// An operation of this node's account; see [`Operation`] for what each does.
@@ -220,4 +225,46 @@ impl OperationRequest {
 
 fn parse_bet(text: &str) -> Result<Bet, Failure> {
     text.parse().map_err(|error| Failure::new(Code::BadRequest, format!("{text:?}: {error}")))
+}
+
+/// `POST /v1/rotations`: make a new key for a private network, or stand by another validator's.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum RotationRequest {
+    /// Make one, for everybody who has an account.
+    Make {
+        /// But not for these (addresses or keys); no validator can be left out.
+        #[serde(default)]
+        without: Vec<String>,
+        /// And for these, who have no account.
+        #[serde(default)]
+        with: Vec<String>,
+    },
+    /// Stand by the one of this name.
+    Endorse(String),
+}
+
+impl RotationRequest {
+    /// What the node is asked to do.
+    pub fn command(self) -> Result<Command, Failure> {
+        let peers = |ids: Vec<String>| {
+            ids.iter().map(|id| super::peer(id)).collect::<Result<Vec<PeerId>, Failure>>()
+        };
+        Ok(match self {
+            Self::Make { without, with } => {
+                Command::Rotate { without: peers(without)?, with: peers(with)? }
+            }
+            Self::Endorse(id) => {
+                let bad = |_| Failure::new(Code::BadRequest, "a new key's name has 64 hex digits");
+                Command::Endorse { rotation: id.parse().map_err(bad)? }
+            }
+        })
+    }
+}
+
+/// What `POST /v1/rotations` answers.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RotationView {
+    /// What the new key is called while validators make up their minds.
+    pub id: String,
 }

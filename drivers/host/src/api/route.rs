@@ -68,6 +68,8 @@ pub enum Route {
     Lines(Room),
     /// `POST /v1/invitations`
     Invite,
+    /// `POST /v1/rotations`
+    Rotate,
     /// `POST /v1/snapshots`
     Snapshot,
     /// `GET /v1/events`
@@ -97,6 +99,7 @@ impl Route {
             ["tables", id, "chat"] => (GET, table(id).map(|id| Self::Lines(Room::Table(id)))),
             ["peers", id, "chat"] => (GET, peer(id).map(|id| Self::Lines(Room::Peer(id)))),
             ["invitations"] => (POST, Ok(Self::Invite)),
+            ["rotations"] => (POST, Ok(Self::Rotate)),
             ["snapshots"] => (POST, Ok(Self::Snapshot)),
             ["events"] => (GET, Ok(Self::Events)),
             _ => return Err(no_path().into()),
@@ -112,7 +115,7 @@ impl Route {
     /// because a page of another site cannot send it without asking first.
     pub fn takes_body(&self, content_type: Option<&str>) -> Result<bool, Failure> {
         match self {
-            Self::Submit | Self::Say | Self::Invite => {}
+            Self::Submit | Self::Say | Self::Invite | Self::Rotate => {}
             Self::Status
             | Self::Supply
             | Self::Account(_)

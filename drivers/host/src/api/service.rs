@@ -19,8 +19,8 @@ use super::invite::Inviter;
 use super::odds_memory::OddsMemory;
 use super::route::{GET, Route};
 use super::{
-    ChatRequest, ChatView, Code, Failure, Outcome, SnapshotView, TransactionRequest,
-    TransactionView, ask, light,
+    ChatRequest, ChatView, Code, Failure, Outcome, RotationRequest, RotationView, SnapshotView,
+    TransactionRequest, TransactionView, ask, light,
 };
 use crate::Handle;
 use crate::audit::Auditor;
@@ -141,6 +141,11 @@ impl Service {
                 let request = parse(body)?;
                 Answer::of(&self.inviter.invite(handle, &self.hub, request, patience).await?)
             }
+            Route::Rotate => {
+                let command = parse::<RotationRequest>(body)?.command()?;
+                let id = ask::submit(handle, command).await?;
+                Answer::of(&RotationView { id: id.to_string() })
+            }
             Route::Snapshot => {
                 let status = handle.status();
                 handle.make_snapshot();
@@ -174,6 +179,7 @@ impl Service {
             Route::Say | Route::Lines(_) => return Err(light::refuses("chat")),
             Route::Transaction { .. } => return Err(light::refuses("follow transactions")),
             Route::Invite => return Err(light::refuses("invite")),
+            Route::Rotate => return Err(light::refuses("change the network's key")),
             Route::Snapshot => return Err(light::refuses("make snapshots")),
         })
     }

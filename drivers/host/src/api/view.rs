@@ -6,7 +6,7 @@ use bitcraps_protocol::craps::{Dice, Number, Phase, Player, Rules};
 use bitcraps_protocol::event::Notice;
 use bitcraps_protocol::identity::PeerId;
 use bitcraps_protocol::ledger::Account;
-use bitcraps_protocol::node::{Node, Status};
+use bitcraps_protocol::node::{Node, PrivateStatus, RelayStatus, Status};
 use bitcraps_protocol::time::BlockTime;
 use serde::{Deserialize, Serialize};
 
@@ -75,6 +75,51 @@ pub struct StatusView {
     pub abstains: Option<String>,
     /// Why the node has stopped working, if it has.
     pub halted: Option<String>,
+    /// How the keys stand, if the network is private.
+    #[serde(default)]
+    pub private: Option<PrivateView>,
+    /// What it has carried, if it is a relay.
+    #[serde(default)]
+    pub relay: Option<RelayView>,
+}
+
+/// How the keys of a private network stand.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PrivateView {
+    /// How many keys came before the one in use here.
+    pub version: u32,
+    /// Whether there is a newer one that is not for this node.
+    pub left_out: bool,
+    /// How many validators must stand by a new key.
+    pub endorsements_needed: u16,
+    /// New keys by which too few stand yet.
+    pub pending: Vec<PendingKeyView>,
+    /// Links to neighbours that have not shown that they are members.
+    pub strangers: u16,
+}
+
+/// A new key by which too few validators stand yet.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PendingKeyView {
+    /// Its name, to stand by it.
+    pub id: String,
+    /// How many keys came before it.
+    pub version: u32,
+    /// The indexes of the validators who stand by it.
+    pub endorsed_by: Vec<u16>,
+    /// Who is to have it, by key.
+    pub members: Vec<String>,
+}
+
+/// What a relay has carried.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RelayView {
+    /// Messages that it passed on.
+    pub carried: u64,
+    /// Messages beyond the budget of the link that brought them.
+    pub refused: u64,
+    /// Messages in the clear, which it carries for nobody.
+    pub in_the_clear: u64,
 }
 
 /// How a network's dice key stands.
@@ -334,6 +379,12 @@ pub enum EventView {
     Settled { table: u32, round: u64, dice: [u8; 2] },
     /// The node has stopped working.
     Halted { reason: String },
+    /// A validator made or stands by a new key of the private network.
+    KeyProposed { id: String, version: u32, endorsed_by: u16, needed: u16 },
+    /// The private network has a new key.
+    KeyChanged { version: u32 },
+    /// It has one that is not for this node.
+    LeftOut {},
     /// This validator does not vote until it is safe to, and why.
     Abstains { reason: String },
     /// Somebody said something at a table or between this node and a peer: `table` or `peer` says
@@ -413,6 +464,12 @@ impl StatusView {
             waiting_for: status.waiting_for.clone(),
             abstains: status.abstains.map(Into::into),
             halted: status.halted.clone(),
+            private: status.private.as_ref().map(PrivateView::of),
+            relay: status.relay.map(|RelayStatus { carried, refused, in_the_clear }| RelayView {
+                carried,
+                refused,
+                in_the_clear,
+            }),
         }
     }
 }
@@ -517,6 +574,24 @@ impl TransactionView {
     }
 }
 
+impl PrivateView {
+    fn of(status: &PrivateStatus) -> Self {
+        let pending = status.pending.iter().map(|it| PendingKeyView {
+            id: it.id.to_string(),
+            version: it.version,
+            endorsed_by: it.endorsed_by.clone(),
+            members: it.members.iter().map(PeerId::to_string).collect(),
+        });
+        Self {
+            version: status.version,
+            left_out: status.is_left_out,
+            endorsements_needed: status.endorsements_needed,
+            pending: pending.collect(),
+            strangers: status.strangers,
+        }
+    }
+}
+
 impl EventView {
     pub(super) fn of(notice: &Notice) -> Self {
         match notice {
@@ -559,6 +634,14 @@ impl EventView {
             Notice::Settled { table, round, dice } => {
                 Self::Settled { table: table.0, round: round.0, dice: pips(*dice) }
             }
+            Notice::RotationProposed { id, version, by, needed } => Self::KeyProposed {
+                id: id.to_string(),
+                version: *version,
+                endorsed_by: *by,
+                needed: *needed,
+            },
+            Notice::KeyChanged { version } => Self::KeyChanged { version: *version },
+            Notice::LeftOut => Self::LeftOut {},
             Notice::Abstains { reason } => Self::Abstains { reason: (*reason).into() },
             Notice::Said { room, line } => {
                 let (table, peer) = match room {

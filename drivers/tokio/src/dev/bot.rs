@@ -160,6 +160,9 @@ async fn news(events: &mut Events) -> Result<(), ClientError> {
                     | EventView::Done { .. }
                     | EventView::Failed { .. }
                     | EventView::Rolled { .. }
+                    | EventView::KeyProposed { .. }
+                    | EventView::KeyChanged { .. }
+                    | EventView::LeftOut {}
                     | EventView::Abstains { .. }
                     | EventView::Said { .. }
                     | EventView::Delivered { .. }

@@ -160,7 +160,7 @@ impl<'a> Game<'a> {
         while look(self.first(), table).await?.is_none() {
             sleep(LOOK).await;
         }
-        let request = InvitationRequest { chips: TICKET_CHIPS, table: Some(table) };
+        let request = InvitationRequest { chips: TICKET_CHIPS, table: Some(table), relay: false };
         let ticket = self.first().invite(&request).await?.ticket;
         Ok(format!("join from another terminal: bitcraps --data-dir DIR join {ticket}"))
     }
@@ -222,6 +222,9 @@ impl<'a> Game<'a> {
                 | EventView::Done { .. }
                 | EventView::Failed { .. }
                 | EventView::Rolled { .. }
+                | EventView::KeyProposed { .. }
+                | EventView::KeyChanged { .. }
+                | EventView::LeftOut {}
                 | EventView::Abstains { .. }
                 | EventView::Said { .. }
                 | EventView::Delivered { .. }

@@ -86,6 +86,7 @@ fn members_play_through_a_relay_that_reads_nothing() {
     world.roll(2);
     world.assert_equal_states();
     let status = world.places[6].relay.as_ref().unwrap().status();
+    let status = status.relay.unwrap();
     assert!(status.carried > 20, "{status:?}");
     assert_eq!((status.in_the_clear, status.refused), (0, 0));
     assert_eq!(world.node(0).status().private.unwrap().strangers, 1);
