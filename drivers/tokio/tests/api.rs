@@ -217,7 +217,7 @@ async fn stopping_ends_open_streams_and_stalled_requests() {
 #[tokio::test]
 async fn a_ticket_carries_chips_that_only_the_first_reader_gets() {
     let node = Node::start().await;
-    let request = InvitationRequest { chips: 100, table: None };
+    let request = InvitationRequest { chips: 100, table: None, relay: false };
     let invitation = node.client.invite(&request).await.unwrap();
     assert_eq!(
         (invitation.chips, &invitation.hints[..]),

@@ -19,7 +19,7 @@ use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::{Child, Command};
 use tokio::time::{sleep, timeout};
 
-const BITCRAPS: &str = env!("CARGO_BIN_EXE_bitcraps");
+pub(crate) const BITCRAPS: &str = env!("CARGO_BIN_EXE_bitcraps");
 /// Names another program that runs the nodes, so that it is put to the same tests.
 const NODE: &str = "BITCRAPS_TEST_NODE";
 /// How long anything that must happen may take; a machine may be very busy.
@@ -71,6 +71,18 @@ impl Cluster {
         peers: impl Fn(usize) -> Vec<usize>,
         flags: &[&str],
     ) -> Self {
+        let cluster = Self::begun(programs, peers, flags, &[]).await;
+        cluster.has_dice().await;
+        cluster
+    }
+
+    /// Such a network, not yet waited for, which is made with these options.
+    pub(crate) async fn begun(
+        programs: &[PathBuf],
+        peers: impl Fn(usize) -> Vec<usize>,
+        flags: &[&str],
+        options: &[&str],
+    ) -> Self {
         let size = programs.len();
         let directory = tempfile::tempdir().unwrap();
         let homes: Vec<_> =
@@ -81,6 +93,7 @@ impl Cluster {
         }
         let mut new = vec!["network", "new"];
         cards.iter().for_each(|card| new.extend(["--validator", card]));
+        new.extend(options);
         answer(&homes[0], &new).await;
         let places: Vec<_> = (0..size).map(|_| free_place()).collect();
         let members =
@@ -103,9 +116,13 @@ impl Cluster {
         for index in 0..size {
             cluster.restart(index).await;
         }
-        // Making the dice key changes the state without anybody's asking.
+        cluster
+    }
+
+    /// Waits for the dice key: making it changes the state without anybody's asking.
+    pub(crate) async fn has_dice(&self) {
         until("everybody has a share of the dice key", async || {
-            for member in cluster.running() {
+            for member in self.running() {
                 let dice = member.client.status().await.unwrap().dice;
                 let all = dice.version.is_some() && dice.usable_shares == dice.members;
                 all.then_some(())?;
@@ -113,7 +130,11 @@ impl Cluster {
             Some(())
         })
         .await;
-        cluster
+    }
+
+    /// A directory for somebody else.
+    pub(crate) fn home(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
     }
 
     /// Starts a node that is not running, and follows what it says is final.
@@ -182,6 +203,10 @@ impl Member {
             command.args(["--log", "warn"]);
         }
         command.arg("--genesis").arg(genesis).args(["--listen", &self.place]);
+        let key = genesis.with_extension("key");
+        if key.exists() {
+            command.arg("--network-key").arg(key);
+        }
         if !self.peers.is_empty() {
             command.args(["--peers", &self.peers]);
         }
@@ -308,7 +333,7 @@ pub(crate) async fn until<T>(what: &str, mut condition: impl AsyncFnMut() -> Opt
     }
 }
 
-fn command(program: &Path, data_dir: &Path, arguments: &[&str]) -> Command {
+pub(crate) fn command(program: &Path, data_dir: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(program);
     command.env_clear().arg("--data-dir").arg(data_dir).args(arguments).kill_on_drop(true);
     command
@@ -331,7 +356,7 @@ pub(crate) async fn answer(data_dir: &Path, arguments: &[&str]) -> String {
 
 /// A free port below those that the system gives to connections: nobody takes it while the node
 /// that listens there is dead.
-fn free_place() -> String {
+pub(crate) fn free_place() -> String {
     static GIVEN: Mutex<BTreeSet<u16>> = Mutex::new(BTreeSet::new());
     loop {
         let mut bytes = [0; 2];
