@@ -312,7 +312,10 @@ impl Guest {
     /// Waits until the node has read all that was said: it answers what is asked now.
     async fn was_heard(&mut self) {
         assert!(self.say(genesis_request()).await);
-        while self.delivered.drain(..).all(|message| introduction().read_answer(message).is_none())
+        while self
+            .delivered
+            .drain(..)
+            .all(|message| introduction().read_answer(message) == Ok(None))
         {
             assert!(self.exchange().await);
         }

@@ -56,7 +56,7 @@ use crate::wire::{Hash, List};
 
 pub use crate::consensus::Past;
 pub use light::{LightAction, LightNode, LightSetup, NoProof, QuestionId};
-pub use newcomer::Introduction;
+pub use newcomer::{Introduction, OldKey};
 #[cfg(not(feature = "simulation"))]
 pub(crate) use packet::Packet;
 #[cfg(feature = "simulation")]

@@ -10,6 +10,11 @@ use crate::keyring::{Kept, Keyring, NetworkKey};
 use crate::mesh::Lane;
 use crate::time::Time;
 
+/// The other side speaks under a key that is not the newcomer's: the network is private, and the
+/// ticket holds no key or one that is out of use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OldKey;
+
 /// One question and one answer on one link, between a newcomer and somebody who has the genesis.
 /// Both are sealed if the network is private.
 #[derive(Debug)]
@@ -40,16 +45,20 @@ impl Introduction {
 
     /// The genesis in the answer; `None` if the message is something else. Whoever asked compares
     /// its hash with the network's id.
-    pub fn read_answer(&self, message: Bytes) -> Option<Genesis> {
-        match self.hear(message)? {
-            Packet::Genesis(bytes) => Genesis::decode(&bytes).ok(),
-            _ => None,
-        }
+    ///
+    /// # Errors
+    ///
+    /// If there will be no answer that could be read.
+    pub fn read_answer(&self, message: Bytes) -> Result<Option<Genesis>, OldKey> {
+        Ok(match self.hear(message)? {
+            Some(Packet::Genesis(bytes)) => Genesis::decode(&bytes).ok(),
+            Some(_) | None => None,
+        })
     }
 
     /// Whether a message is the question.
     pub fn is_request(&self, message: Bytes) -> bool {
-        self.hear(message) == Some(Packet::AskGenesis)
+        self.hear(message) == Ok(Some(Packet::AskGenesis))
     }
 
     fn say(&self, packet: &Packet) -> Bytes {
@@ -57,18 +66,22 @@ impl Introduction {
         seal(&self.keyring, None, Lane::Control, place, packet.encode())
     }
 
-    fn hear(&self, message: Bytes) -> Option<Packet> {
+    fn hear(&self, message: Bytes) -> Result<Option<Packet>, OldKey> {
         if self.keyring.key().is_none() {
-            return Packet::decode(&message).ok();
+            let packet = Packet::decode(&message);
+            return if let Ok(Packet::Sealed { .. }) = packet {
+                Err(OldKey)
+            } else {
+                Ok(packet.ok())
+            };
         }
         let place = Place::Between { from: self.peer, to: self.own };
         match unseal(&self.keyring, Time::ZERO, place, message) {
-            Unsealed::Open { message, .. } => Packet::decode(&message).ok(),
-            Unsealed::Late { .. }
-            | Unsealed::Foreign
-            | Unsealed::Forged
-            | Unsealed::Clear
-            | Unsealed::Bad(_) => None,
+            Unsealed::Open { message, .. } => Ok(Packet::decode(&message).ok()),
+            Unsealed::Foreign => Err(OldKey),
+            Unsealed::Late { .. } | Unsealed::Forged | Unsealed::Clear | Unsealed::Bad(_) => {
+                Ok(None)
+            }
         }
     }
 }
