@@ -5,11 +5,12 @@ use std::fmt::Debug;
 
 use crate::api::{
     self, AccountView, BlocksView, ChatRequest, EventView, Failure, HeaderView, InvitationRequest,
-    InvitationView, LinesView, OddsView, OperationRequest, ReceiptView, StatusView, TableView,
-    TransactionRequest, TransactionView,
+    InvitationView, LinesView, OddsView, OperationRequest, ReceiptView, RotationRequest,
+    StatusView, TableView, TransactionRequest, TransactionView,
 };
 use bitcraps_protocol::chain::Operation;
 use bitcraps_protocol::craps::Rules;
+use bitcraps_protocol::event::Command;
 pub use bitcraps_protocol::fuzzing::Target;
 use bitcraps_protocol::wire::{decode, encode};
 use serde::Serialize;
@@ -22,7 +23,7 @@ use crate::ticket::Ticket;
 pub const TARGETS: [Target; 1] = [Target { name: "api", body: api, seeds }];
 
 /// What the first byte of an input can say that the others are.
-const KINDS: [fn(&[u8]); 19] = [
+const KINDS: [fn(&[u8]); 20] = [
     |bytes| request(bytes),
     |bytes| same::<OperationRequest>(bytes),
     |bytes| same::<InvitationRequest>(bytes),
@@ -42,6 +43,7 @@ const KINDS: [fn(&[u8]); 19] = [
     |bytes| blocks(bytes),
     |bytes| chat(bytes),
     |bytes| same::<LinesView>(bytes),
+    |bytes| rotation(bytes),
 ];
 
 /// The first byte says what the rest is said to be: a request's or an answer's JSON, a file of
@@ -112,6 +114,13 @@ fn text(bytes: &[u8]) {
     }
 }
 
+fn rotation(bytes: &[u8]) {
+    if let Some(request) = read::<RotationRequest>(bytes) {
+        let command = request.command();
+        assert!(matches!(command, Ok(Command::Rotate { .. } | Command::Endorse { .. }) | Err(_)));
+    }
+}
+
 fn receipt(bytes: &[u8]) {
     if let Some(view) = read::<ReceiptView>(bytes) {
         view.bytes();
@@ -162,7 +171,10 @@ fn seeds() -> Vec<Vec<u8>> {
         seeds.push(json(1, &operation));
         seeds.push(json(0, &TransactionRequest { operation, wait: true }));
     }
-    seeds.push(json(2, &InvitationRequest { chips: 500, table: Some(1) }));
+    seeds.push(json(2, &InvitationRequest { chips: 500, table: Some(1), relay: false }));
+    let without = vec!["ab".repeat(32)];
+    seeds.push(json(19, &RotationRequest::Make { without, with: vec![] }));
+    seeds.push(json(19, &RotationRequest::Endorse("cd".repeat(32))));
     seeds.push(json(4, &Rules::default()));
     seeds.push(json(13, &OddsView::all(&Rules::default())[0]));
     seeds.push([&[3], SCRIPT].concat());

@@ -6,6 +6,7 @@ use std::ops::ControlFlow;
 use bitcraps_protocol::chain::Genesis;
 use bitcraps_protocol::event::Notice;
 use bitcraps_protocol::identity::{Address, Keypair};
+use bitcraps_protocol::mesh;
 
 use crate::audit::{Auditor, Waiting};
 use crate::config::{Config, Source};
@@ -61,11 +62,8 @@ impl Launched {
         let bits = genesis.proof_of_work_bits;
         let (identity, _) = Identity::load_or_create(home.directory(), bits, passphrase)?;
         let address = identity.address();
-        let mut policy = bitcraps_protocol::node::Config::default();
-        policy.mesh.links = config.links.value;
-        policy.mesh.exchanges_contacts = config.exchange.value;
-        policy.mesh.access.allow.clone_from(&config.allow.value);
-        policy.mesh.access.deny.clone_from(&config.deny.value);
+        let policy =
+            bitcraps_protocol::node::Config { mesh: mesh_policy(config), ..Default::default() };
         let options = Options {
             data_dir: home.directory().to_owned(),
             genesis: genesis.clone(),
@@ -112,6 +110,17 @@ impl Launched {
         if let Err(error) = audit::start(data_dir, keypair, network, handle, events, first) {
             tracing::error!(%error, "there is no audit log");
         }
+    }
+}
+
+/// How a node is linked with others, as its owner says.
+pub fn mesh_policy(config: &Config) -> mesh::Config {
+    let (allow, deny) = (config.allow.value.clone(), config.deny.value.clone());
+    mesh::Config {
+        links: config.links.value,
+        exchanges_contacts: config.exchange.value,
+        access: mesh::Access { allow, deny },
+        ..mesh::Config::default()
     }
 }
 

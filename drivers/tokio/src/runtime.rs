@@ -9,7 +9,7 @@ use bitcraps_host::Identity;
 use bitcraps_host::RelayOptions;
 use bitcraps_host::audit::Auditor;
 use bitcraps_host::identity::Passphrase;
-use bitcraps_host::launch::{LaunchError, Launched};
+use bitcraps_host::launch::{LaunchError, Launched, mesh_policy};
 use bitcraps_host::redeem::take_chips;
 pub use bitcraps_host::redeem::{Chips, TakeError};
 use bitcraps_host::tcp::Places;
@@ -142,17 +142,12 @@ impl Running {
     ) -> Result<Self, RunError> {
         let home = Home::new(&config.data_dir.value);
         let address = identity.address();
-        let mut mesh = bitcraps_protocol::mesh::Config::default();
-        mesh.links = config.links.value;
-        mesh.exchanges_contacts = config.exchange.value;
-        mesh.access.allow.clone_from(&config.allow.value);
-        mesh.access.deny.clone_from(&config.deny.value);
         let options = RelayOptions {
             network: ticket.network,
             work_bits: ticket.work_bits,
             keypair: identity.keypair,
             proof: identity.proof,
-            mesh,
+            mesh: mesh_policy(config),
         };
         let host = Host::start_relay(home.directory(), options).map_err(LaunchError::from)?;
         let handle = host.handle();

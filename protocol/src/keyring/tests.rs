@@ -82,7 +82,9 @@ fn of_two_keys_of_one_version_everybody_chooses_the_same() {
     let (one, other) = (endorsed(1, 4), endorsed(2, 4));
     let chosen = |order: [&Endorsed; 2]| {
         let mut ring = ring(2);
-        order.map(|endorsed| ring.hear(NOW, endorsed).unwrap());
+        for endorsed in order {
+            ring.hear(NOW, endorsed).unwrap();
+        }
         ring.key().unwrap().id(CONTEXT.network)
     };
     assert_eq!(chosen([&one, &other]), chosen([&other, &one]));
