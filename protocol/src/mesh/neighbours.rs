@@ -18,8 +18,11 @@ pub(super) struct Neighbourhood(Arc<[Shorthand]>);
 
 impl Neighbourhood {
     pub(super) fn of(peers: impl IntoIterator<Item = Shorthand>) -> Self {
-        let peers: BTreeSet<Shorthand> = peers.into_iter().collect();
-        Self(peers.into_iter().collect())
+        let mut peers: Vec<Shorthand> = peers.into_iter().collect();
+        // Nearly in order: peers name theirs in order.
+        peers.sort();
+        peers.dedup();
+        Self(peers.into())
     }
 
     #[cfg(test)]
