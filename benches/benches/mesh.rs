@@ -4,7 +4,7 @@
 //!   others: `relay`. There is no rival to link with; what of it is encryption, `session` tells.
 
 use bitcraps_benches::cases::star::Star;
-use bitcraps_benches::{criterion, cpu_time};
+use bitcraps_benches::{cpu_time, criterion};
 
 /// Bytes of a message: a vote with a share of a coin.
 const BYTES: usize = 200;

@@ -34,10 +34,9 @@ impl Star {
         let mut leaves: Vec<Mesh> = (1..=neighbours as u16).map(mesh).collect();
         let mut frames = VecDeque::new();
         for (link, leaf) in (0..).map(LinkId).zip(&mut leaves) {
-            for (mesh, direction) in
-                [(&mut hub, Direction::Inbound), (leaf, Direction::Outbound)]
-            {
-                let endpoint = Endpoint { transport: 0, bytes: link.0.to_le_bytes().to_vec().into() };
+            for (mesh, direction) in [(&mut hub, Direction::Inbound), (leaf, Direction::Outbound)] {
+                let endpoint =
+                    Endpoint { transport: 0, bytes: link.0.to_le_bytes().to_vec().into() };
                 let kind = LinkKind::Stream;
                 mesh.handle(now, Input::LinkUp { link, kind, mtu: MTU, direction, endpoint });
             }
@@ -88,8 +87,7 @@ impl Star {
         }
         for (link, message, attempt, peer) in deliveries {
             let (lane, author, from) = (Lane::Votes, Some(peer), Some(link));
-            let input =
-                Input::Broadcast { lane, author, serial: None, attempt, message, from };
+            let input = Input::Broadcast { lane, author, serial: None, attempt, message, from };
             self.hub.handle(self.now, input);
             relayed += sent(&mut self.hub, self.now).len() as u64;
         }

@@ -50,29 +50,8 @@ const TYPICAL_BYTES: usize = 256;
 
 /// The canonical bytes of `value`.
 pub fn encode<T: Serialize + ?Sized>(value: &T) -> Vec<u8> {
-    postcard::serialize_with_flavor(value, Written(Vec::with_capacity(TYPICAL_BYTES)))
+    postcard::to_extend(value, Vec::with_capacity(TYPICAL_BYTES))
         .expect("serialising our own plain data types into memory cannot fail")
-}
-
-/// The bytes so far while a value is encoded.
-struct Written(Vec<u8>);
-
-impl Flavor for Written {
-    type Output = Vec<u8>;
-
-    fn try_push(&mut self, byte: u8) -> postcard::Result<()> {
-        self.0.push(byte);
-        Ok(())
-    }
-
-    fn try_extend(&mut self, bytes: &[u8]) -> postcard::Result<()> {
-        self.0.extend_from_slice(bytes);
-        Ok(())
-    }
-
-    fn finalize(self) -> postcard::Result<Vec<u8>> {
-        Ok(self.0)
-    }
 }
 
 /// Reads a value from exactly its canonical bytes, at most `limit` of them.
