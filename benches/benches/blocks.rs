@@ -22,7 +22,7 @@ fn main() {
         let transfers = bank.transfers(count);
         let mut leader = bank.chain();
         submit(&mut leader, &transfers);
-        let blocks = bank.blocks(&mut leader);
+        let blocks = Bank::blocks(&mut leader);
         group.throughput(Throughput::Elements(count as u64));
         for known in [true, false] {
             let chain = || {
@@ -59,7 +59,7 @@ fn main() {
     let mut chain = bank.chain();
     submit(&mut chain, &bank.transfers(1));
     let mut group = criterion.benchmark_group("root");
-    group.bench_function("a block of one transfer", |it| it.iter(|| bank.next(&mut chain)));
+    group.bench_function("a block of one transfer", |it| it.iter(|| Bank::next(&mut chain)));
     let accounts = whole(&chain);
     group.bench_function("BLAKE3 of all accounts", |it| it.iter(|| blake3::hash(&accounts)));
     group.finish();

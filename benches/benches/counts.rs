@@ -57,14 +57,14 @@ fn block() -> (Chain, (Header, Bytes)) {
     let (mut leader, mut other) = (bank.chain(), bank.chain());
     submit(&mut leader, &transfers);
     submit(&mut other, &transfers);
-    (other, bank.next(&mut leader))
+    (other, Bank::next(&mut leader))
 }
 
-fn wide() -> (Bank, Chain) {
+fn wide() -> Chain {
     let bank = Bank::new(1_024);
     let mut chain = bank.chain();
     submit(&mut chain, &bank.transfers(1));
-    (bank, chain)
+    chain
 }
 
 fn full_table() -> Table {
@@ -126,9 +126,9 @@ fn execute_100_transfers((mut chain, block): (Chain, (Header, Bytes))) -> Chain 
 
 #[library_benchmark]
 #[bench::it(setup = wide)]
-fn build_on_1024_accounts((bank, mut chain): (Bank, Chain)) -> (Chain, (Header, Bytes), Bank) {
-    let block = bank.next(&mut chain);
-    (chain, block, bank)
+fn build_on_1024_accounts(mut chain: Chain) -> (Chain, (Header, Bytes)) {
+    let block = Bank::next(&mut chain);
+    (chain, block)
 }
 
 #[library_benchmark]

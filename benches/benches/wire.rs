@@ -37,7 +37,7 @@ fn main() {
     let bank = Bank::new(200);
     let mut chain = bank.chain();
     submit(&mut chain, &bank.transfers(300));
-    let (_, body) = bank.next(&mut chain);
+    let (_, body) = Bank::next(&mut chain);
     ask(&mut criterion, "body", &Body::decode(&body).expect("its own"));
     criterion.final_summary();
 }

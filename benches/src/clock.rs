@@ -16,9 +16,12 @@ pub fn cpu_time() -> Duration {
     Duration::new(time.tv_sec.unsigned_abs(), time.tv_nsec.unsigned_abs() as u32)
 }
 
-/// Criterion with processor time.
+/// Criterion with processor time, two and a half seconds for each figure.
 pub fn criterion() -> Criterion<CpuTime> {
-    Criterion::default().with_measurement(CpuTime)
+    Criterion::default()
+        .with_measurement(CpuTime)
+        .warm_up_time(Duration::from_millis(500))
+        .measurement_time(Duration::from_secs(2))
 }
 
 impl Measurement for CpuTime {

@@ -46,6 +46,7 @@ impl Bank {
     /// So many transfers of one chip each, everybody in turn to the next; at most 64 of each account.
     pub fn transfers(&self, count: usize) -> Vec<VerifiedTransaction> {
         assert!(count <= self.accounts.len() * PER_ACCOUNT, "more than may wait");
+        let network = self.genesis.network();
         let transfer = |number: usize| {
             let accounts = self.accounts.len();
             let (from, to) = (number % accounts, (number + 1) % accounts);
@@ -59,16 +60,16 @@ impl Bank {
                     amount: Chips(1),
                 },
             };
-            transaction.sign(sender, self.genesis.network())
+            transaction.sign(sender, network)
         };
         (0..count).map(transfer).collect()
     }
 
     /// The blocks that leaders make of what waits in `chain`, which executes and finalizes them.
-    pub fn blocks(&self, chain: &mut Chain) -> Vec<(Header, Bytes)> {
+    pub fn blocks(chain: &mut Chain) -> Vec<(Header, Bytes)> {
         let mut blocks = Vec::new();
         while chain.mempool_len() > 0 {
-            let block = self.next(chain);
+            let block = Self::next(chain);
             execute(chain, &block);
             blocks.push(block);
         }
@@ -76,14 +77,14 @@ impl Bank {
     }
 
     /// The next block of what waits in `chain`: transactions executed, their state's root found.
-    pub fn next(&self, chain: &mut Chain) -> (Header, Bytes) {
+    pub fn next(chain: &mut Chain) -> (Header, Bytes) {
         let (parent, at): (BlockHash, Slot) = chain.finalized();
         let time = at.time.plus_millis(1_000);
         let slot = Slot { view: at.view.next(), height: at.height.next(), time };
         let (body, commitments) =
             chain.build(&parent, slot, Vec::new(), false).expect("its parent is final");
         let header = Header {
-            network: self.genesis.network(),
+            network: chain.network(),
             epoch: Epoch(0),
             view: slot.view,
             height: slot.height,
