@@ -3,7 +3,7 @@
 //! Counted by callgrind, so that a busy machine changes nothing; `../count` builds this, runs it and
 //! compares it with what is written in `../counts.txt`. What comes before a path is not counted.
 
-#![expect(clippy::exit, missing_docs, reason = "what the harness's macros make")]
+#![expect(missing_docs, unused_qualifications, reason = "what the harness's macros make")]
 
 use std::hint::black_box;
 
