@@ -114,6 +114,10 @@ impl Mesh {
         let Some(peer) = self.links.get_mut(&link).and_then(Link::peer_mut) else { return };
         peer.heard = self.admissions;
         let peer = peer.address.peer;
+        // As many peers as links: none has two.
+        if self.linked.len() == self.links.len() {
+            return;
+        }
         for duplicate in self.duplicates(peer) {
             self.close(now, duplicate, CloseReason::Duplicate);
         }

@@ -80,7 +80,7 @@ impl Authors {
     }
 
     fn at(&mut self, now: Time, peer: PeerId) -> &mut Author {
-        if !self.authors.contains_key(&peer) && self.authors.len() >= AUTHORS {
+        if self.authors.len() >= AUTHORS && !self.authors.contains_key(&peer) {
             let rank = |author: &Author| (author.budget.left(now), Reverse(author.heard));
             let spent_least = self.authors.iter().max_by_key(|(_, author)| rank(author));
             if let Some(victim) = spent_least.map(|(peer, _)| *peer) {

@@ -8,8 +8,10 @@ use super::budget::{Allowance, Rate};
 use super::datagrams;
 use super::lanes::LANES;
 use super::membership::{BOOK_BYTES, ENDPOINT_BYTES, REACHABLE};
+use super::neighbours::AUTHORS;
 use super::packet::Shorthand;
 use super::standing::STANDING_BYTES;
+use crate::event::LinkId;
 use crate::wire::limits::{MESSAGE_BYTES, NEIGHBOURS};
 
 /// How a node treats its links. Nodes of one network may differ in this.
@@ -87,8 +89,10 @@ impl Config {
     /// of them.
     pub const fn shared_bytes(&self) -> usize {
         let seen = 2 * self.seen_messages * SIGHT_BYTES;
-        let kept = self.kept_bytes + MESSAGE_BYTES;
-        seen + kept + BOOK_BYTES + STANDING_BYTES
+        // The message that came last may be as long as any.
+        let kept = self.kept_bytes + 2 * MESSAGE_BYTES;
+        let relays = AUTHORS * (self.links + self.extra_links) * size_of::<LinkId>();
+        seen + kept + relays + BOOK_BYTES + STANDING_BYTES
     }
 
     /// Bytes that a mesh holds at most, whatever others send. What the allocator adds is not counted.

@@ -160,7 +160,7 @@ impl Mesh {
             Input::Sent { link } => {
                 if let Some(known) = self.links.get_mut(&link) {
                     known.sent(now);
-                    self.look_at(link);
+                    self.look_at = earlier(self.look_at, known.deadline(&self.config));
                     self.flush(now, link);
                 }
             }
@@ -226,8 +226,9 @@ impl Mesh {
 
     /// Looks at the links again when this one may need something.
     fn look_at(&mut self, link: LinkId) {
-        let deadline = self.links.get(&link).map(|known| known.deadline(&self.config));
-        self.look_at = self.look_at.into_iter().chain(deadline).min();
+        if let Some(known) = self.links.get(&link) {
+            self.look_at = earlier(self.look_at, known.deadline(&self.config));
+        }
     }
 
     /// The established links.
@@ -442,32 +443,30 @@ impl Mesh {
         }
     }
 
-    /// Lets leave what the link's window admits.
+    /// Lets leave what the link's window admits. Called for every frame that comes or goes, so the
+    /// link is looked up once.
     fn flush(&mut self, now: Time, link: LinkId) {
-        while let Some(frames) =
-            self.links.get_mut(&link).and_then(|known| known.next_frames(now, &self.config))
-        {
+        let Some(known) = self.links.get_mut(&link) else { return };
+        while let Some(frames) = known.next_frames(now, &self.config) {
             for frame in frames {
-                self.emit(now, link, frame);
+                known.leaves(now, frame.len());
+                self.look_at = earlier(self.look_at, known.deadline(&self.config));
+                self.outputs.push_back(Output::Send { link, frame });
             }
         }
-        self.look_at(link);
+        self.look_at = earlier(self.look_at, known.deadline(&self.config));
     }
 
     /// Sends a frame of the handshake.
     fn send(&mut self, now: Time, link: LinkId, frame: Bytes) {
         let Some(known) = self.links.get_mut(&link) else { return };
         match known.cut(frame) {
-            Some(frame) => self.emit(now, link, frame),
+            Some(frame) => {
+                known.leaves(now, frame.len());
+                self.look_at(link);
+                self.outputs.push_back(Output::Send { link, frame });
+            }
             None => self.flush(now, link),
-        }
-    }
-
-    fn emit(&mut self, now: Time, link: LinkId, frame: Bytes) {
-        if let Some(known) = self.links.get_mut(&link) {
-            known.leaves(now, frame.len());
-            self.look_at(link);
-            self.outputs.push_back(Output::Send { link, frame });
         }
     }
 
@@ -524,4 +523,8 @@ impl Mesh {
             self.push(now, link, Lane::Control, packet.into());
         }
     }
+}
+
+fn earlier(one: Option<Time>, other: Time) -> Option<Time> {
+    Some(one.map_or(other, |one| one.min(other)))
 }

@@ -18,8 +18,11 @@ pub(super) struct Neighbourhood(Arc<[Shorthand]>);
 
 impl Neighbourhood {
     pub(super) fn of(peers: impl IntoIterator<Item = Shorthand>) -> Self {
-        let peers: BTreeSet<Shorthand> = peers.into_iter().collect();
-        Self(peers.into_iter().collect())
+        let mut peers: Vec<Shorthand> = peers.into_iter().collect();
+        // Nearly in order: peers name theirs in order.
+        peers.sort();
+        peers.dedup();
+        Self(peers.into())
     }
 
     #[cfg(test)]
@@ -34,40 +37,65 @@ impl Neighbourhood {
 
 /// The links whose peers are in one neighbourhood: in a full mesh they all are in the same.
 #[derive(Debug)]
-pub(super) struct Neighbourhoods(BTreeMap<Neighbourhood, BTreeSet<LinkId>>);
+pub(super) struct Neighbourhoods {
+    links: BTreeMap<Neighbourhood, BTreeSet<LinkId>>,
+    /// Who may need a relay to hear each author, as far as was asked since a neighbourhood last
+    /// changed; at most [`AUTHORS`], or else all of them are forgotten.
+    without: BTreeMap<Option<Shorthand>, Vec<LinkId>>,
+}
+
+/// Authors of whom it is remembered who needs a relay to hear them.
+pub(super) const AUTHORS: usize = NEIGHBOURS;
 
 impl Neighbourhoods {
     pub(super) const fn new() -> Self {
-        Self(BTreeMap::new())
+        Self { links: BTreeMap::new(), without: BTreeMap::new() }
     }
 
     /// Adds a link. The neighbourhood to remember it by may be shared with other links.
     pub(super) fn add(&mut self, link: LinkId, neighbourhood: Neighbourhood) -> Neighbourhood {
-        let entry = self.0.entry(neighbourhood);
+        self.without.clear();
+        let entry = self.links.entry(neighbourhood);
         let shared = entry.key().clone();
         entry.or_default().insert(link);
         shared
     }
 
     pub(super) fn remove(&mut self, link: LinkId, neighbourhood: &Neighbourhood) {
-        if let Some(links) = self.0.get_mut(neighbourhood) {
+        self.without.clear();
+        if let Some(links) = self.links.get_mut(neighbourhood) {
             links.remove(&link);
             if links.is_empty() {
-                self.0.remove(neighbourhood);
+                self.links.remove(neighbourhood);
             }
         }
     }
 
     /// Whether one of them hears `peer`.
     pub(super) fn hear(&self, peer: PeerId) -> bool {
-        self.0.keys().any(|hears| hears.contains(Shorthand::of(peer)))
+        self.links.keys().any(|hears| hears.contains(Shorthand::of(peer)))
     }
 
-    /// The links whose peers may need a relay to hear `author`; all if it is not known.
-    pub(super) fn without(&self, author: Option<PeerId>) -> impl Iterator<Item = LinkId> + '_ {
+    /// The links whose peers may need a relay to hear `author`, in order; all if it is not known.
+    /// Asked of every message, so that the answers are remembered.
+    pub(super) fn without(&mut self, author: Option<PeerId>) -> &[LinkId] {
         let author = author.map(Shorthand::of);
-        let needs = move |hears: &Neighbourhood| author.is_none_or(|it| !hears.contains(it));
-        self.0.iter().filter(move |(hears, _)| needs(hears)).flat_map(|(_, links)| links).copied()
+        if self.without.len() >= AUTHORS && !self.without.contains_key(&author) {
+            self.without.clear();
+        }
+        self.without.entry(author).or_insert_with(|| {
+            let needs = |hears: &Neighbourhood| author.is_none_or(|it| !hears.contains(it));
+            let lack = self.links.iter().filter(|(hears, _)| needs(hears));
+            let mut links: Vec<LinkId> = lack.flat_map(|(_, links)| links).copied().collect();
+            links.sort_unstable();
+            links
+        })
+    }
+
+    /// Bytes of the answers that are remembered.
+    #[cfg(test)]
+    pub(super) fn held(&self) -> usize {
+        self.without.values().map(|links| links.len() * size_of::<LinkId>()).sum()
     }
 }
 
@@ -121,13 +149,28 @@ mod tests {
         for link in 0..4 {
             all.add(LinkId(link), of(if link < 3 { &[1, 2, 3] } else { &[3, 4] }));
         }
-        let without = |all: &Neighbourhoods, author| all.without(author).collect::<Vec<_>>();
-        assert_eq!(without(&all, Some(peer(1))), [LinkId(3)]);
-        assert_eq!(without(&all, Some(peer(3))), []);
-        assert_eq!(without(&all, None).len(), 4);
+        for _ in ["asked", "remembered"] {
+            assert_eq!(all.without(Some(peer(1))), [LinkId(3)]);
+            assert_eq!(all.without(Some(peer(3))), []);
+            assert_eq!(all.without(None).len(), 4);
+        }
         assert!(all.hear(peer(4)) && !all.hear(peer(5)));
         all.remove(LinkId(3), &of(&[3, 4]));
-        assert_eq!(without(&all, Some(peer(4))), [0, 1, 2].map(LinkId));
+        assert_eq!(all.without(Some(peer(4))), [0, 1, 2].map(LinkId));
+        all.add(LinkId(4), of(&[5]));
+        assert_eq!(all.without(Some(peer(4))), [0, 1, 2, 4].map(LinkId));
+    }
+
+    #[test]
+    fn answers_are_remembered_of_so_many_authors_only() {
+        let mut all = Neighbourhoods::new();
+        all.add(LinkId(0), of(&[255]));
+        for number in 0..2 * AUTHORS as u64 {
+            let mut key = [1; 32];
+            key[..8].copy_from_slice(&number.to_le_bytes());
+            assert_eq!(all.without(Some(PeerId(key))), [LinkId(0)]);
+            assert!(all.without.len() <= AUTHORS);
+        }
     }
 
     #[test]

@@ -109,11 +109,20 @@ pub(in crate::mesh) struct Plumtree {
     missing: Missing,
     edges: BTreeMap<LinkId, Edge>,
     neighbourhoods: Neighbourhoods,
-    /// The message that came last, and who else announced it before.
-    latest: Option<(MessageId, Vec<LinkId>)>,
+    /// The message that came last, which is relayed if it is found good.
+    latest: Option<Latest>,
     announce_at: Option<Time>,
     tally: Tally,
     outputs: VecDeque<Output>,
+}
+
+/// A message that was just delivered.
+#[derive(Debug)]
+struct Latest {
+    id: MessageId,
+    body: Bytes,
+    /// Who else announced it before.
+    holders: Vec<LinkId>,
 }
 
 /// One established link.
@@ -200,7 +209,9 @@ impl Plumtree {
             .edges
             .values()
             .map(|edge| edge.digests.len() * size_of::<MessageId>() + edge.hears.held());
-        self.seen.held() + self.cache.held() + self.missing.held() + of_edges.sum::<usize>()
+        let latest = self.latest.as_ref().map_or(0, |it| it.body.len());
+        let machines = self.seen.held() + self.cache.held() + self.missing.held();
+        machines + latest + self.neighbourhoods.held() + of_edges.sum::<usize>()
     }
 
     /// A new link belongs to all trees if there are few, and learns what it may have missed while it was not there.
@@ -263,7 +274,7 @@ impl Plumtree {
                 {
                     edge.holds_until[tree.index()] = now + GRAFT_HOLDS;
                 }
-                self.latest = Some((id, holders));
+                self.latest = Some(Latest { id, body: body.clone(), holders });
                 self.outputs.push_back(Output::Deliver { link, attempt, body });
             }
             Novelty::TooSoon => {
@@ -318,7 +329,11 @@ impl Plumtree {
 
     fn say(&mut self, now: Time, said: Said, from: Option<LinkId>) {
         let Said { lane, author, serial, attempt, body } = said;
-        let id = MessageId::of(attempt, &body);
+        let is_it = |it: &Latest| it.id.attempt == attempt && it.body == body;
+        let (id, holders) = match self.latest.take().filter(is_it) {
+            Some(Latest { id, holders, .. }) => (id, holders),
+            None => (MessageId::of(attempt, &body), Vec::new()),
+        };
         let hops = match from {
             None => {
                 self.seen.note(now, id, Hops(0));
@@ -330,22 +345,20 @@ impl Plumtree {
             self.seen.note(now, id, hops);
         }
         let tree = Tree::of(author);
-        let holders = match self.latest.take() {
-            Some((latest, holders)) if latest == id => holders,
-            Some(_) | None => Vec::new(),
-        };
         if let Some(edge) = from.and_then(|from| self.edges.get_mut(&from)) {
             edge.lazy.remove(tree);
         }
-        let mut concerned: Vec<LinkId> = match from {
+        let concerned: Vec<LinkId> = match from {
             None => self.edges.keys().copied().collect(),
-            Some(from) => self.neighbourhoods.without(author).filter(|it| *it != from).collect(),
+            Some(from) => {
+                let lack = self.neighbourhoods.without(author).iter();
+                lack.copied().filter(|it| *it != from).collect()
+            }
         };
         // Nobody can lack what everybody hears from its author.
         if from.is_some() && concerned.is_empty() {
             return;
         }
-        concerned.sort_unstable();
         let packet = Packet::Gossip { attempt, hops, tree, body }.encode();
         let kept = Kept { packet, lane, tree, author, serial, at: now };
         for link in concerned {

@@ -1,6 +1,7 @@
 //! Which gossip has come by already.
 
 use alloc::collections::BTreeMap;
+use alloc::collections::btree_map::Entry;
 use core::mem;
 use core::time::Duration;
 
@@ -56,16 +57,17 @@ impl Seen {
 
     /// Notes a message that has come `hops` far.
     pub(super) fn note(&mut self, now: Time, id: MessageId, hops: Hops) -> Novelty {
-        let recalled = self.older.remove(&id.body);
-        let sight = match (self.newer.get_mut(&id.body), recalled) {
-            (Some(sight), _) => sight,
-            (None, Some(sight)) => self.newer.entry(id.body).or_insert(sight),
-            (None, None) => {
-                let fresh = Sight { attempts: [0; 4], at: now, pause: self.pause, hops };
-                self.newer.entry(id.body).or_insert(fresh).insert(id.attempt);
-                self.turn_over();
-                return Novelty::News;
-            }
+        let sight = match self.newer.entry(id.body) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(place) => match self.older.remove(&id.body) {
+                Some(recalled) => place.insert(recalled),
+                None => {
+                    let fresh = Sight { attempts: [0; 4], at: now, pause: self.pause, hops };
+                    place.insert(fresh).insert(id.attempt);
+                    self.turn_over();
+                    return Novelty::News;
+                }
+            },
         };
         if !sight.insert(id.attempt) {
             return Novelty::Known;

@@ -10,6 +10,7 @@
 mod absentees;
 mod book;
 
+use alloc::collections::btree_map::Entry;
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::vec::Vec;
 use core::time::Duration;
@@ -131,6 +132,8 @@ pub(super) struct Membership {
     reachable: Vec<Endpoint>,
     absentees: Absentees,
     neighbours: BTreeMap<LinkId, Neighbour>,
+    /// How many of these links lead to each peer.
+    linked: BTreeMap<PeerId, usize>,
     /// What neighbours were last told about needing a place.
     said_to_need: bool,
     /// When the next probation may end.
@@ -170,6 +173,7 @@ impl Membership {
             reachable: Vec::new(),
             absentees: Absentees::new(own),
             neighbours: BTreeMap::new(),
+            linked: BTreeMap::new(),
             said_to_need: true,
             refuse_at: None,
             exchange_at: None,
@@ -193,7 +197,7 @@ impl Membership {
             Input::Met { link, peer } => self.met(now, link, peer),
             Input::LinkDown { link, ending } => {
                 self.book.unlinked(now, link, ending, &mut self.rng);
-                self.neighbours.remove(&link);
+                self.forget(link);
                 self.keep_introduced();
                 self.look_around(now);
             }
@@ -246,7 +250,7 @@ impl Membership {
     }
 
     fn is_linked(&self, peer: PeerId) -> bool {
-        self.neighbours.values().any(|neighbour| neighbour.peer == peer)
+        self.linked.contains_key(&peer)
     }
 
     fn is_validator(&self) -> bool {
@@ -255,8 +259,17 @@ impl Membership {
 
     /// How many peers there are links to.
     fn peers(&self) -> usize {
-        let peers: BTreeSet<PeerId> = self.neighbours.values().map(|it| it.peer).collect();
-        peers.len()
+        self.linked.len()
+    }
+
+    fn forget(&mut self, link: LinkId) {
+        let Some(Neighbour { peer, .. }) = self.neighbours.remove(&link) else { return };
+        if let Entry::Occupied(mut links) = self.linked.entry(peer) {
+            *links.get_mut() -= 1;
+            if *links.get() == 0 {
+                links.remove();
+            }
+        }
     }
 
     fn met(&mut self, now: Time, link: LinkId, peer: PeerId) {
@@ -273,6 +286,7 @@ impl Membership {
         let neighbour =
             Neighbour { peer, reachable, probation, needs_a_place: false, useful: now, told };
         self.neighbours.insert(link, neighbour);
+        *self.linked.entry(peer).or_default() += 1;
         self.introduce(link, is_sought);
         self.keep_introduced();
         if self.exchanges && self.exchange_at.is_none() && self.book.known().next().is_some() {
