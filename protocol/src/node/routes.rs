@@ -152,7 +152,8 @@ impl Node {
         }
     }
 
-    fn on_mesh(&mut self, output: mesh::Output) {
+    pub(super) fn on_mesh(&mut self, output: mesh::Output) {
+        let output = self.fill_in(output);
         #[cfg(feature = "simulation")]
         let Some(output) = self.hold_incoming(output) else { return };
         self.take_in(output);
@@ -219,6 +220,7 @@ impl Node {
             Packet::Finalize { vote, .. } => validators.peer(vote.voter),
             Packet::Share { index, .. } => validators.peer(*index),
             Packet::Chat(line) => Some(line.author().peer),
+            Packet::Compact(compact) => validators.peer(compact.headline.vote.voter),
             // The sender of a transaction is known once it is decoded; it relays itself then.
             Packet::AskShares { .. }
             | Packet::KeyGeneration(_)
@@ -274,6 +276,7 @@ impl Node {
             Packet::Light(_) => self.penalise(link, Fault::Unsolicited),
             Packet::Letter(parcel) => self.on_letter(link, parcel),
             Packet::Chat(line) => self.on_chat(link, &line),
+            Packet::Compact(compact) => self.on_compact(link, compact),
         }
     }
 

@@ -2,6 +2,7 @@
 
 use alloc::vec::Vec;
 
+use super::compact::shorten;
 use super::packet::Packet;
 #[cfg(feature = "simulation")]
 use super::simulated::To;
@@ -47,7 +48,7 @@ impl Node {
             if let Some(author) = author {
                 self.tell_post(post::Input::Heard { link, author });
             }
-            let from = Some(link);
+            let (message, from) = (shorten(message), Some(link));
             let input = mesh::Input::Broadcast { lane, author, serial, attempt, message, from };
             self.mesh.handle(self.now, input);
         }
@@ -73,7 +74,7 @@ impl Node {
         self.observe(packet);
         #[cfg(feature = "simulation")]
         let Some(message) = self.hold_outgoing(To::Everybody { attempt }, message) else { return };
-        let author = Some(self.address.peer);
+        let (message, author) = (shorten(message), Some(self.address.peer));
         let serial = packet.serial();
         let input = mesh::Input::Broadcast { lane, author, serial, attempt, message, from: None };
         self.mesh.handle(self.now, input);

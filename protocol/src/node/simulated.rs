@@ -5,9 +5,10 @@ use alloc::collections::VecDeque;
 
 use bytes::Bytes;
 
+use super::compact::{Compact, shorten};
 use super::packet::Packet;
 use super::{CannotStart, Node, Setup};
-use crate::consensus::{Message, Progress, Statement};
+use crate::consensus::{Headline, Message, Progress, Statement};
 use crate::event::{LinkId, Record};
 use crate::hooks::Hooks;
 use crate::identity::{Address, PeerId};
@@ -171,10 +172,11 @@ impl Node {
         let own = Some(self.address.peer);
         let input = match to {
             To::Everybody { attempt } => {
+                let message = shorten(message);
                 mesh::Input::Broadcast { lane, author: own, serial, attempt, message, from: None }
             }
             To::Others { link, attempt, author } => {
-                let from = Some(link);
+                let (message, from) = (shorten(message), Some(link));
                 mesh::Input::Broadcast { lane, author, serial, attempt, message, from }
             }
             To::Reminder { author } => mesh::Input::Remind { lane, author, message },
@@ -252,6 +254,12 @@ impl Node {
             {
                 (proposal.vote, Some(proposal.block.header.justification))
             }
+            Packet::Compact(Compact { headline: Headline { header, vote, .. }, .. })
+                if matches!(vote.statement, Statement::Notarize { view, block, .. }
+                    if view == header.view && block == header.hash()) =>
+            {
+                (*vote, Some(header.justification))
+            }
             Packet::Consensus(_)
             | Packet::Share { .. }
             | Packet::AskShares { .. }
@@ -266,7 +274,8 @@ impl Node {
             | Packet::AskLight(_)
             | Packet::Light(_)
             | Packet::Letter(_)
-            | Packet::Chat(_) => return,
+            | Packet::Chat(_)
+            | Packet::Compact(_) => return,
         };
         seen.push_back(Observation::Heard { vote, justification, window });
     }
@@ -299,7 +308,8 @@ impl Node {
             | Packet::AskLight(_)
             | Packet::Light(_)
             | Packet::Letter(_)
-            | Packet::Chat(_) => {}
+            | Packet::Chat(_)
+            | Packet::Compact(_) => {}
         }
     }
 }

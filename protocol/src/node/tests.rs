@@ -23,6 +23,7 @@ use crate::time::{BlockTime, Time};
 use crate::wire::{Hash, Text};
 
 mod budgets;
+mod compact;
 mod keys;
 mod snapshots;
 mod talk;

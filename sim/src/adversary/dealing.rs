@@ -48,7 +48,8 @@ pub(super) fn kind_of(packet: &Packet) -> Option<Kind> {
         | Packet::AskLight(_)
         | Packet::Light(_)
         | Packet::Letter(_)
-        | Packet::Chat(_) => None,
+        | Packet::Chat(_)
+        | Packet::Compact(_) => None,
     }
 }
 
