@@ -19,7 +19,7 @@ use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::{Child, Command};
 use tokio::time::{sleep, timeout};
 
-const BITCRAPS: &str = env!("CARGO_BIN_EXE_bitcraps");
+pub(crate) const BITCRAPS: &str = env!("CARGO_BIN_EXE_bitcraps");
 /// Names another program that runs the nodes, so that it is put to the same tests.
 const NODE: &str = "BITCRAPS_TEST_NODE";
 /// How long anything that must happen may take; a machine may be very busy.
@@ -308,7 +308,7 @@ pub(crate) async fn until<T>(what: &str, mut condition: impl AsyncFnMut() -> Opt
     }
 }
 
-fn command(program: &Path, data_dir: &Path, arguments: &[&str]) -> Command {
+pub(crate) fn command(program: &Path, data_dir: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(program);
     command.env_clear().arg("--data-dir").arg(data_dir).args(arguments).kill_on_drop(true);
     command

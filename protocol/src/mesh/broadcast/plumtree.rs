@@ -142,7 +142,14 @@ impl Plumtree {
             neighbourhoods: Neighbourhoods::new(),
             latest: None,
             announce_at: None,
-            tally: Tally { new: 0, repeated: 0, hops: 0, most_hops: 0, asked_for: 0 },
+            tally: Tally {
+                new: 0,
+                repeated: 0,
+                hops: 0,
+                most_hops: 0,
+                asked_for: 0,
+                flood_bytes: 0,
+            },
             outputs: VecDeque::new(),
         }
     }
@@ -329,6 +336,8 @@ impl Plumtree {
         if from.is_some() && !self.seen.contains(id) {
             self.seen.note(now, id, hops);
         }
+        let others = self.edges.len().saturating_sub(usize::from(from.is_some()));
+        self.tally.flood_bytes += (body.len() * others) as u64;
         let tree = Tree::of(author);
         let holders = match self.latest.take() {
             Some((latest, holders)) if latest == id => holders,
