@@ -9,6 +9,7 @@ use bitcraps_protocol::event::{
     Action, Direction, Endpoint, Event, Key, Label, LinkId, LinkKind, Notice, Position,
 };
 use bitcraps_protocol::identity::Keypair;
+use bitcraps_protocol::keyring::Kept;
 use bitcraps_protocol::node::{Config, Node, Past, Setup};
 use bitcraps_protocol::rng::Rng;
 use bitcraps_protocol::time::{BlockTime, Time};
@@ -48,6 +49,7 @@ impl Network {
                 config: Config::default(),
                 past: Past::Known,
                 begins: Position(0),
+                keys: Kept::nothing(),
             };
             Node::new(setup, now, []).expect("an empty journal is no obstacle")
         };
@@ -115,7 +117,9 @@ impl Network {
                     let bytes = self.blocks[place].get(&key).cloned();
                     self.queue.push_back((place, Event::Loaded { key, bytes }));
                 }
-                Action::Notify(Notice::Finalized { height, .. }) => self.heights[place] = height,
+                Action::KeepKeys(_) | Action::Notify(Notice::Finalized { height, .. }) => {
+                    self.heights[place] = height
+                }
                 Action::Notify(_) => {}
                 Action::Dial { .. } | Action::Close { .. } => panic!("all links are up and good"),
             }

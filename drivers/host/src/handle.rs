@@ -79,6 +79,11 @@ impl Handle {
         self.status.read()
     }
 
+    /// How long frames stayed here that were relayed, as OpenMetrics writes a histogram.
+    pub(crate) fn relays(&self) -> String {
+        self.status.relays.text()
+    }
+
     /// What a transport needs.
     pub fn links(&self) -> Links {
         Links::new(self.inbox.clone())

@@ -7,7 +7,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::ops::ControlFlow;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bitcraps_protocol::block::Height;
 use bitcraps_protocol::event::{
@@ -109,6 +109,8 @@ pub struct Inbox {
     lent: BTreeMap<LinkId, Load>,
     /// Links that were down in it.
     gone: Vec<LinkId>,
+    /// When each input of it had arrived.
+    arrivals: Vec<Instant>,
 }
 
 /// Everybody else's end.
@@ -119,7 +121,8 @@ pub(crate) struct Shared {
 
 #[derive(Default)]
 struct State {
-    queue: VecDeque<Input>,
+    /// With the time at which each arrived.
+    queue: VecDeque<(Instant, Input)>,
     /// How many of `queue` are requests from this machine.
     requests: usize,
     links: BTreeMap<LinkId, LinkState>,
@@ -148,7 +151,12 @@ impl Inbox {
     #[expect(clippy::new_without_default, reason = "an inbox is half of a pair")]
     pub fn new() -> Self {
         let shared = Shared { state: Mutex::default(), arrived: Condvar::new() };
-        Self { shared: Arc::new(shared), lent: BTreeMap::new(), gone: Vec::new() }
+        Self {
+            shared: Arc::new(shared),
+            lent: BTreeMap::new(),
+            gone: Vec::new(),
+            arrivals: Vec::new(),
+        }
     }
 
     pub(crate) fn shared(&self) -> Arc<Shared> {
@@ -168,11 +176,17 @@ impl Inbox {
             return Taken::Stop;
         }
         let count = state.queue.len().min(BATCH);
-        let inputs: Vec<Input> = state.queue.drain(..count).collect();
+        let (arrivals, inputs): (Vec<Instant>, Vec<Input>) = state.queue.drain(..count).unzip();
         state.requests -= inputs.iter().filter(|input| input.is_request()).count();
         drop(state);
+        self.arrivals = arrivals;
         self.note_lent(&inputs);
         Taken::Inputs(inputs)
+    }
+
+    /// When each of the inputs that were taken last had arrived.
+    pub(crate) fn arrivals(&mut self) -> Vec<Instant> {
+        std::mem::take(&mut self.arrivals)
     }
 
     /// Ignores what a link receives from now on: the node has closed it.
@@ -329,7 +343,7 @@ impl Shared {
     }
 
     fn push(&self, mut state: MutexGuard<'_, State>, input: Input) {
-        state.queue.push_back(input);
+        state.queue.push_back((Instant::now(), input));
         let may_be_waiting = state.queue.len() == 1 && !has(Bug::InputWakesNobody);
         drop(state);
         if may_be_waiting {

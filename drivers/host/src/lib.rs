@@ -39,6 +39,7 @@ pub mod lock;
 #[cfg(loom)]
 mod models;
 pub mod redeem;
+mod relays;
 mod run;
 mod status;
 mod sync;

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bitcraps_protocol::block::Height;
 use bitcraps_protocol::event::{Action, Command, Endpoint, Event, Key, LinkId, Notice};
@@ -54,6 +54,8 @@ pub(crate) struct Loop {
     /// Completions of what was done on this thread, for the next turn. The node bounds them by
     /// what it asks for.
     completions: Vec<Event>,
+    /// On which link the frame that is being handled came, and when.
+    arrived: Option<(LinkId, Instant)>,
     _lock: Lock,
 }
 
@@ -82,6 +84,7 @@ impl Loop {
             dialers: BTreeMap::new(),
             observers: Vec::new(),
             completions: Vec::new(),
+            arrived: None,
             _lock: lock,
         }
     }
@@ -108,8 +111,10 @@ impl Loop {
         for event in std::mem::take(&mut self.completions) {
             self.handle(event)?;
         }
-        for input in inputs {
+        for (arrived, input) in self.inbox.arrivals().into_iter().zip(inputs) {
+            self.arrived = received(&input).map(|link| (link, arrived));
             self.accept(input)?;
+            self.arrived = None;
         }
         self.watch_clocks()?;
         if let Some(position) = self.journal.sync()? {
@@ -222,12 +227,14 @@ impl Loop {
     }
 
     fn perform(&mut self) -> Result<(), Exit> {
+        let mut relayed = None;
         while let Some(action) = self.node.poll() {
             match action {
                 Action::Send { link, frame } => {
                     if let Some(sink) = self.sinks.get_mut(&link) {
                         sink.send(frame);
                     }
+                    relayed = relayed.or(self.arrived.filter(|(from, _)| *from != link));
                 }
                 Action::Persist { position, record } => self.journal.append(position, &record)?,
                 Action::Load { key } => {
@@ -244,6 +251,9 @@ impl Loop {
                 Action::KeepKeys(keys) => keep_keys(&self.home, &keys),
                 Action::Notify(notice) => self.notify(notice)?,
             }
+        }
+        if let Some((_, arrived)) = relayed {
+            self.status.relays.note(arrived.elapsed());
         }
         Ok(())
     }
@@ -293,5 +303,20 @@ impl Loop {
         } else {
             self.publish_at = Some(now.max(due) + Duration::from_millis(u64::from(now >= due)));
         }
+    }
+}
+
+/// The link on which a frame was received, if that is what happened.
+fn received(input: &Input) -> Option<LinkId> {
+    match input {
+        Input::Event(Event::Received { link, .. }) => Some(*link),
+        Input::Event(_)
+        | Input::LinkUp(_)
+        | Input::Submit(..)
+        | Input::Query(_)
+        | Input::Blocks(..)
+        | Input::Prove(..)
+        | Input::Subscribe(_)
+        | Input::Dialer(..) => None,
     }
 }

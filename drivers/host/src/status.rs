@@ -3,6 +3,7 @@
 
 use bitcraps_protocol::node::Status;
 
+use crate::relays::Relays;
 use crate::sync::{Arc, Bug, Mutex, has, lock};
 
 /// One published snapshot. A reader holds the lock for as long as it takes to copy a pointer, and
@@ -10,11 +11,13 @@ use crate::sync::{Arc, Bug, Mutex, has, lock};
 #[derive(Debug)]
 pub(crate) struct StatusCell {
     newest: Mutex<Arc<Status>>,
+    /// How long frames stayed that were relayed.
+    pub(crate) relays: Relays,
 }
 
 impl StatusCell {
     pub(crate) fn new(first: Status) -> Self {
-        Self { newest: Mutex::new(Arc::new(first)) }
+        Self { newest: Mutex::new(Arc::new(first)), relays: Relays::default() }
     }
 
     pub(crate) fn read(&self) -> Arc<Status> {

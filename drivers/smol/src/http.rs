@@ -165,9 +165,9 @@ async fn write(
         head.push_str(&format!("Allow: {allow}\r\n"));
     }
     match body {
-        Body::Json(json) => {
-            head.push_str(&format!("Content-Length: {}\r\n\r\n", json.len()));
-            stream.write_all(&[head.as_bytes(), &json].concat()).await?;
+        Body::Json(text) | Body::Metrics(text) => {
+            head.push_str(&format!("Content-Length: {}\r\n\r\n", text.len()));
+            stream.write_all(&[head.as_bytes(), &text].concat()).await?;
         }
         Body::Lines(mut lines) => {
             head.push_str(if chunks { "Transfer-Encoding: chunked\r\n\r\n" } else { "\r\n" });

@@ -80,6 +80,11 @@ impl Client {
         self.get("/v1/status").await
     }
 
+    /// What monitoring reads, as OpenMetrics writes it.
+    pub async fn metrics(&self) -> Result<Lines, ClientError> {
+        self.lines("/v1/metrics").await
+    }
+
     /// Where all chips are.
     pub async fn supply(&self) -> Result<SupplyView, ClientError> {
         self.get("/v1/supply").await

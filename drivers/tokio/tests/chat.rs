@@ -5,9 +5,13 @@
 mod cluster;
 
 use std::path::Path;
+use std::process::Stdio;
 
 use bitcraps_host::api::{EventView, LineView, OperationRequest};
 use cluster::{Cluster, Member, answer, until};
+use tokio::io::{AsyncBufReadExt as _, BufReader, Lines};
+use tokio::process::ChildStdout;
+use tokio::time::timeout;
 
 const SECRET: &str = "meet me behind the casino";
 
@@ -70,6 +74,40 @@ async fn the_ends_of_a_line_talk_and_the_one_between_never_holds_the_text() {
     // Not even the ends write it down.
     cluster.members.iter().for_each(|it| files_with(&it.data_dir, SECRET, &mut found));
     assert_eq!(found, [""; 0]);
+}
+
+/// What the command says in its next line.
+async fn next(lines: &mut Lines<BufReader<ChildStdout>>) -> String {
+    timeout(cluster::PATIENCE, lines.next_line()).await.unwrap().unwrap().unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_follows_a_room_reads_what_was_said_and_every_line_as_it_comes() {
+    let cluster = line_of_three().await;
+    let [one, _, other] = &cluster.members[..] else { panic!("three") };
+    let (first, last) = (one.address().await, other.address().await);
+    answer(&one.data_dir, &["chat", &last, "before"]).await;
+    let mut command = cluster::command(cluster::BITCRAPS.as_ref(), &other.data_dir, &["chat"]);
+    command.args([&first, "hello", "--follow"]).stdout(Stdio::piped()).kill_on_drop(true);
+    let mut following = command.spawn().unwrap();
+    let mut lines = BufReader::new(following.stdout.take().unwrap()).lines();
+    let from = &one.client.status().await.unwrap().peer[..8];
+    assert_eq!(next(&mut lines).await, format!("{from}: before"));
+    assert_eq!(next(&mut lines).await, "you: hello");
+    // What is said at a table, and by others, is another room's.
+    let table = one.open_table(10_000).await;
+    until("it knows the table", async || other.client.table(table).await.ok().map(|_| ())).await;
+    answer(&one.data_dir, &["chat", &table.to_string(), "elsewhere"]).await;
+    for text in ["one", "two"] {
+        answer(&one.data_dir, &["chat", &last, text]).await;
+        assert_eq!(next(&mut lines).await, format!("{from}: {text}"));
+    }
+    // It ends when the node does, and says so.
+    let mut cluster = cluster;
+    cluster.kill(2).await;
+    let end = timeout(cluster::PATIENCE, following.wait()).await.unwrap().unwrap();
+    assert!(!end.success());
+    assert_eq!(lines.next_line().await.unwrap(), None);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

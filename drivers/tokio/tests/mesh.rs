@@ -59,6 +59,41 @@ async fn five_in_a_line_play_although_nobody_tells_them_of_others() {
     assert_eq!(most_links(&cluster).await, 2);
 }
 
+/// How many frames a node has relayed, and in how many microseconds 95 % of them.
+async fn relayed(member: &cluster::Member) -> (u64, f64) {
+    let mut lines = member.client.metrics().await.unwrap();
+    let mut buckets = Vec::new();
+    while let Some(line) = lines.next().await.unwrap() {
+        let line = String::from_utf8(line.to_vec()).unwrap();
+        let bucket = line.strip_prefix("bitcraps_relay_seconds_bucket{le=\"");
+        if let Some((bound, count)) = bucket.and_then(|rest| rest.split_once("\"} ")) {
+            let bound: f64 = bound.replace('+', "").parse().unwrap();
+            buckets.push((bound * 1e6, count.trim().parse::<u64>().unwrap()));
+        }
+    }
+    let count = buckets.last().unwrap().1;
+    let p95 = buckets.iter().find(|(_, below)| below * 100 >= count * 95).unwrap();
+    (count, p95.0)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[expect(clippy::print_stderr, reason = "figures, for whoever asks with --nocapture")]
+async fn nodes_in_a_line_say_how_long_a_hop_takes() {
+    let before = |index: usize| index.checked_sub(1).into_iter().collect();
+    let cluster = Cluster::wired(4, before, &["--exchange", "off"]).await;
+    let payee = cluster.members[0].address().await;
+    for _ in 0..10 {
+        for member in cluster.running().skip(1) {
+            member.pay(&payee).await;
+        }
+    }
+    for (index, member) in cluster.members.iter().enumerate() {
+        let (count, p95) = relayed(member).await;
+        eprintln!("node {index}: {count} frames relayed, 95 % of them within {p95} µs");
+        assert_eq!(count > 100, [1, 2].contains(&index), "the ends have nobody to relay to");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_ring_of_six_goes_on_when_one_of_them_is_gone() {
     let before = |index: usize| vec![(index + 5) % 6];

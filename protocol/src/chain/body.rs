@@ -41,6 +41,16 @@ pub struct Body {
     pub rolls: List<TableId, BODY_ROLLS>,
 }
 
+/// A body whose transactions are named and not told: by the leaves of its Merkle tree, so that whoever
+/// has the header can check them, and whoever has the transactions can fill them in.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Outline {
+    coins: List<CoinProof, BODY_COINS>,
+    key_generation: List<SignedRecord, BODY_RECORDS>,
+    transactions: List<Hash, { limits::BLOCK_TRANSACTIONS }>,
+    rolls: List<TableId, BODY_ROLLS>,
+}
+
 /// One entry of a body.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub enum Item<'a> {
@@ -90,8 +100,54 @@ impl Body {
         merkle::prove(&self.leaves(), index)
     }
 
+    /// The body with its transactions named.
+    pub fn outline(&self) -> Outline {
+        let named = self.transactions.iter().map(|signed| Item::Transaction(signed).leaf());
+        Outline {
+            coins: self.coins.clone(),
+            key_generation: self.key_generation.clone(),
+            transactions: List::new(named.collect()).expect("as many as there are transactions"),
+            rolls: self.rolls.clone(),
+        }
+    }
+
     fn leaves(&self) -> Vec<Hash> {
         self.items().map(|item| item.leaf()).collect()
+    }
+}
+
+impl Outline {
+    /// The names of its transactions.
+    pub fn transactions(&self) -> &[Hash] {
+        &self.transactions
+    }
+
+    /// The Merkle root over the entries of the one body that it is of.
+    pub fn root(&self) -> Hash {
+        let coins = self.coins.iter().map(|coin| Item::Coin(coin).leaf());
+        let records = self.key_generation.iter().map(|record| Item::KeyGeneration(record).leaf());
+        let rolls = self.rolls.iter().map(|table| Item::Roll(*table).leaf());
+        let named = self.transactions.iter().copied();
+        merkle::root(&coins.chain(records).chain(named).chain(rolls).collect::<Vec<_>>())
+    }
+
+    /// The body, if all its transactions can be found and make it no longer than a body may be.
+    pub(super) fn fill<'a>(
+        &self,
+        find: impl Fn(&Hash) -> Option<&'a SignedTransaction>,
+    ) -> Option<Body> {
+        let (mut transactions, mut room) = (Vec::new(), limits::BODY_BYTES);
+        for name in self.transactions.iter() {
+            let signed = find(name)?;
+            room = room.checked_sub(signed.size())?;
+            transactions.push(signed.clone());
+        }
+        Some(Body {
+            coins: self.coins.clone(),
+            key_generation: self.key_generation.clone(),
+            transactions: List::new(transactions).ok()?,
+            rolls: self.rolls.clone(),
+        })
     }
 }
 
@@ -101,7 +157,8 @@ impl Item<'_> {
         proof.root(self.leaf()) == Some(*root)
     }
 
-    fn leaf(&self) -> Hash {
+    /// What stands for it in the Merkle tree.
+    pub(super) fn leaf(&self) -> Hash {
         Hash::of("bitcraps 2026 body entry", self)
     }
 }

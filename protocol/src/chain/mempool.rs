@@ -6,11 +6,11 @@ use alloc::vec::Vec;
 use core::fmt;
 
 use super::execute::check_envelope;
-use super::{Nonce, Rejection, TransactionId, VerifiedTransaction};
+use super::{Item, Nonce, Rejection, SignedTransaction, TransactionId, VerifiedTransaction};
 use crate::block::Height;
 use crate::identity::PeerId;
 use crate::ledger::Account;
-use crate::wire::limits;
+use crate::wire::{Hash, limits};
 
 /// Transactions that wait at one time. When there are as many, newcomers are refused.
 const TRANSACTIONS: usize = 10_000;
@@ -41,6 +41,8 @@ pub enum SubmitRefusal {
 pub(super) struct Mempool {
     by_sender: BTreeMap<PeerId, BTreeMap<Nonce, Waiting>>,
     by_id: BTreeMap<TransactionId, (PeerId, Nonce)>,
+    /// By what names each, with its signature, in an outline.
+    by_leaf: BTreeMap<Hash, TransactionId>,
     bytes: usize,
     offered: Option<TransactionId>,
 }
@@ -48,6 +50,7 @@ pub(super) struct Mempool {
 #[derive(Clone, Debug)]
 struct Waiting {
     transaction: VerifiedTransaction,
+    leaf: Hash,
     since: Height,
 }
 
@@ -63,6 +66,11 @@ impl Mempool {
     pub(super) fn get(&self, id: &TransactionId) -> Option<&VerifiedTransaction> {
         let (peer, nonce) = self.by_id.get(id)?;
         self.at(peer, *nonce)
+    }
+
+    /// The one that an outline names so.
+    pub(super) fn named(&self, leaf: &Hash) -> Option<&SignedTransaction> {
+        self.get(self.by_leaf.get(leaf)?).map(VerifiedTransaction::signed)
     }
 
     /// The one that waits with this nonce.
@@ -98,7 +106,9 @@ impl Mempool {
         }
         self.bytes += size;
         self.by_id.insert(transaction.id(), (peer, nonce));
-        let waiting = Waiting { transaction, since: finalized };
+        let leaf = Item::Transaction(transaction.signed()).leaf();
+        self.by_leaf.insert(leaf, transaction.id());
+        let waiting = Waiting { transaction, leaf, since: finalized };
         self.by_sender.entry(peer).or_default().insert(nonce, waiting);
         Ok(())
     }
@@ -157,6 +167,7 @@ impl Mempool {
         if of_sender.is_empty() {
             self.by_sender.remove(&peer);
         }
+        self.by_leaf.remove(&waiting.leaf);
         self.bytes -= waiting.transaction.signed().size();
         Some(waiting.transaction)
     }

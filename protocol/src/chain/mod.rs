@@ -47,7 +47,9 @@ use crate::wire::Hash;
 #[cfg(doc)]
 use crate::wire::limits;
 
-pub use body::{BODY_COINS, BODY_RECORDS, BODY_RECORDS_TARGET_BYTES, BODY_ROLLS, Body, Item};
+pub use body::{
+    BODY_COINS, BODY_RECORDS, BODY_RECORDS_TARGET_BYTES, BODY_ROLLS, Body, Item, Outline,
+};
 pub use card::{BadCard, ValidatorCard};
 pub use download::{Answer, Offer};
 pub use execute::{Effects, Slot};
@@ -180,6 +182,11 @@ impl Chain {
         }
         self.blocks.insert(hash, header.parent.hash, slot, outcome);
         Ok(())
+    }
+
+    /// The body that an outline is of, if all its transactions wait here.
+    pub fn fill(&self, outline: &Outline) -> Option<Bytes> {
+        Some(outline.fill(|leaf| self.mempool.named(leaf))?.encode())
     }
 
     /// A body to propose on `parent`, and what its header has to say of it: those of `coins` that

@@ -39,6 +39,18 @@ pub struct Proposal {
     pub vote: Vote,
 }
 
+/// A proposal without its body, which can be asked for by its hash: all that it takes to know that the
+/// leader signed it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Headline {
+    /// What votes vouch for.
+    pub header: Header,
+    /// Why the block may stand on its parent.
+    pub justification: Justification,
+    /// The leader's vote for it.
+    pub vote: Vote,
+}
+
 /// A final block with its certificates, as journalled and as served to those who lag.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Decided {
@@ -91,8 +103,7 @@ impl Block {
 
     /// Whether body and justification are those that the header commits to.
     pub fn is_intact(&self) -> bool {
-        self.body.len() <= limits::BODY_BYTES
-            && Header::body_hash(&self.body) == self.header.body
+        is_body_of(&self.header, &self.body)
             && self.justification.hash() == self.header.justification
     }
 
@@ -110,4 +121,9 @@ impl Block {
     pub fn as_parent(&self) -> Parent {
         Parent { view: self.header.view, hash: self.hash() }
     }
+}
+
+/// Whether a header commits to this body.
+pub(super) fn is_body_of(header: &Header, body: &Bytes) -> bool {
+    body.len() <= limits::BODY_BYTES && Header::body_hash(body) == header.body
 }

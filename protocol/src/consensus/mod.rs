@@ -48,7 +48,7 @@ use core::time::Duration;
 use bytes::Bytes;
 
 pub use base::Promises;
-pub use block::{Block, Decided, Justification, Proposal};
+pub use block::{Block, Decided, Headline, Justification, Proposal};
 pub use certificate::{BadCertificate, Finalization, Notarization, Nullification};
 pub use certified::Certified;
 pub use evidence::Evidence;
@@ -131,6 +131,13 @@ pub enum Input {
         link: LinkId,
         /// The message; nothing in it is believed yet.
         message: Message,
+    },
+    /// A neighbour relayed a proposal whose body could not be told from it.
+    Proposed {
+        /// The link.
+        link: LinkId,
+        /// The rest of it; nothing in it is believed yet.
+        headline: Headline,
     },
     /// The journal is durable up to here.
     Persisted(Position),
@@ -403,6 +410,7 @@ impl Consensus {
             Input::LinkUp { link, peer } => self.on_link_up(link, peer),
             Input::LinkDown { link } => self.on_link_down(link),
             Input::Received { link, message } => self.on_message(link, message),
+            Input::Proposed { link, headline } => self.on_headline(link, headline, None),
             Input::Persisted(position) => self.journal.persisted(position),
             Input::Demand(demand) => self.demand = demand,
             Input::Built { parent, body, commitments } => self.on_built(parent, body, commitments),

@@ -7,10 +7,11 @@ use core::time::Duration;
 
 use bytes::Bytes;
 
+use super::block::is_body_of;
 use super::tree::Verdict;
 use super::{
-    Block, Certificate, Consensus, Decided, Finalization, Justification, Notarization, Output,
-    Proposal, Request, Statement,
+    Block, Certificate, Consensus, Decided, Finalization, Headline, Justification, Notarization,
+    Output, Proposal, Request, Statement,
 };
 use crate::block::{BlockHash, Commitments, Header, View};
 use crate::event::{Fault, LinkId};
@@ -21,16 +22,24 @@ use crate::wire::limits::{UNFINALIZED_BLOCKS, VIEW_WINDOW};
 impl Consensus {
     /// A neighbour sent or relayed a leader's proposal.
     pub(super) fn on_proposal(&mut self, link: LinkId, proposal: Proposal) {
-        let header = &proposal.block.header;
-        let (view, hash) = (header.view, proposal.block.hash());
-        let Statement::Notarize { view: voted_view, block: voted, .. } = proposal.vote.statement
-        else {
+        let Proposal { block: Block { header, body, justification }, vote } = proposal;
+        self.on_headline(link, Headline { header, justification, vote }, Some(body));
+    }
+
+    /// The same without its body, if that is unknown: the leader's vote is counted then, and the
+    /// body asked for by its hash. Nobody is to blame for what only the body could show.
+    pub(super) fn on_headline(&mut self, link: LinkId, headline: Headline, body: Option<Bytes>) {
+        let Headline { header, justification, vote } = headline;
+        let (view, hash) = (header.view, header.hash());
+        let Statement::Notarize { view: voted_view, block: voted, .. } = vote.statement else {
             return self.blame(link, Fault::Malformed);
         };
-        if voted != hash || voted_view != view || !proposal.block.is_intact() {
+        let is_intact = justification.hash() == header.justification
+            && body.as_ref().is_none_or(|body| is_body_of(&header, body));
+        if voted != hash || voted_view != view || !is_intact {
             return self.blame(link, Fault::BadBlock);
         }
-        if proposal.vote.voter != self.validators.leader(view) {
+        if vote.voter != self.validators.leader(view) {
             return self.blame(link, Fault::BadBlock);
         }
         if view.0 > self.view.0 + VIEW_WINDOW {
@@ -43,26 +52,31 @@ impl Consensus {
         // bad.
         let round = self.rounds.get(&view);
         let is_known = round.is_some_and(|round| round.proposal == Some(hash));
-        if is_known && self.is_counted(&proposal.vote) {
+        if is_known && self.is_counted(&vote) {
             return self.outputs.push_back(Output::Relay);
         }
-        if round.is_some_and(|round| round.has_spent(proposal.vote.voter, true)) {
+        if round.is_some_and(|round| round.has_spent(vote.voter, true)) {
             return;
         }
-        let Some(vote) = proposal.vote.verify(&self.validators, &self.context) else {
+        let Some(vote) = vote.verify(&self.validators, &self.context) else {
             return self.blame(link, Fault::BadSignature);
         };
         self.spend(vote.get(), true);
         self.recognise(vote.get());
-        if !is_known && !self.take_justification(&proposal.block) {
+        if !is_known && !self.take_justification(&justification) {
             return self.blame(link, Fault::BadBlock);
         }
         let round = self.rounds.entry(view).or_default();
         let first = round.proposal.is_none();
         round.equivocated |= round.proposal.is_some_and(|first| first != hash);
-        if first {
-            round.proposal = Some(hash);
-            self.insert(proposal.block);
+        match body {
+            Some(body) if first => {
+                round.proposal = Some(hash);
+                self.insert(Block { header, body, justification });
+            }
+            // Who relays it likely has the body, or has asked for it.
+            None if first && view == self.view => self.want_from(hash, link),
+            Some(_) | None => {}
         }
         // Of a leader that equivocates only the first block is kept; a quorum's other one is asked
         // for by its hash.
@@ -73,8 +87,8 @@ impl Consensus {
 
     /// Accepts a justification's certificates, which are news like any others. Returns whether both
     /// are good.
-    fn take_justification(&mut self, block: &Block) -> bool {
-        let Justification { parent, skipped } = &block.justification;
+    fn take_justification(&mut self, justification: &Justification) -> bool {
+        let Justification { parent, skipped } = justification;
         parent.as_ref().is_none_or(|parent| self.take_notarization(parent))
             && skipped.as_ref().is_none_or(|skipped| self.take_nullification(skipped))
     }
@@ -82,6 +96,7 @@ impl Consensus {
     /// Adds a block to the tree; its notarization may have come before it.
     pub(super) fn insert(&mut self, block: Block) {
         let hash = block.hash();
+        self.pass_wanted_on(&hash, &block);
         let round = self.rounds.get(&block.header.view);
         let notarization = round.and_then(|round| round.notarization.as_ref());
         let certified = notarization.is_some_and(|it| it.block == hash);
@@ -240,7 +255,7 @@ impl Consensus {
         if !is_proposal {
             return true;
         }
-        let is_just = self.take_justification(block);
+        let is_just = self.take_justification(&block.justification);
         if is_just && let Some(round) = self.rounds.get_mut(&view) {
             round.proposal = Some(hash);
         }

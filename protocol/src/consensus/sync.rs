@@ -3,7 +3,7 @@
 //! Everything asked for proves itself (a hash or a quorum's signatures), so it does not matter
 //! who answers; a neighbour that does not is passed over for the next one.
 
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 use core::ops::Bound;
 use core::time::Duration;
@@ -21,8 +21,8 @@ use crate::wire::{List, encode};
 #[derive(Debug)]
 pub(super) struct Sync {
     links: BTreeMap<LinkId, Link>,
-    /// Blocks that a certificate names and that are not here. Bounded by [`WANTED`]; when full,
-    /// nothing more is asked until something arrives.
+    /// Blocks that a certificate or a leader's vote names and that are not here. Bounded by
+    /// [`WANTED`]; the victim is the one that nothing has named for longest.
     wanted: BTreeMap<BlockHash, Wanted>,
     /// The one outstanding request for decided blocks.
     fetch: Option<Fetch>,
@@ -69,6 +69,12 @@ struct Link {
 struct Wanted {
     ask_at: Time,
     tries: usize,
+    /// When something named it last.
+    named: Time,
+    /// Whom to ask first.
+    first: Option<LinkId>,
+    /// Who asked for it in vain: they are answered when it comes.
+    asked_by: BTreeSet<LinkId>,
 }
 
 #[derive(Debug)]
@@ -202,6 +208,9 @@ impl Consensus {
 
     pub(super) fn on_link_down(&mut self, link: LinkId) {
         self.sync.links.remove(&link);
+        for wanted in self.sync.wanted.values_mut() {
+            wanted.asked_by.remove(&link);
+        }
         if self.sync.fetch.as_ref().is_some_and(|fetch| fetch.link == link) {
             self.sync.fetch = None;
         }
@@ -343,13 +352,29 @@ impl Consensus {
 
     /// Remembers to ask for a block, after `wait` at the latest, until it is here.
     pub(super) fn want(&mut self, hash: BlockHash, wait: Duration) {
-        let ask_at = self.now + wait;
+        let (named, ask_at) = (self.now, self.now + wait);
         if let Some(wanted) = self.sync.wanted.get_mut(&hash) {
+            wanted.named = named;
             if wanted.tries == 0 {
                 wanted.ask_at = wanted.ask_at.min(ask_at);
             }
-        } else if self.sync.wanted.len() < WANTED {
-            self.sync.wanted.insert(hash, Wanted { ask_at, tries: 0 });
+            return;
+        }
+        if self.sync.wanted.len() >= WANTED {
+            let oldest = self.sync.wanted.iter().min_by_key(|(_, wanted)| wanted.named);
+            let victim = oldest.filter(|(_, wanted)| wanted.named < named).map(|(hash, _)| *hash);
+            let Some(victim) = victim else { return };
+            self.sync.wanted.remove(&victim);
+        }
+        let (first, asked_by) = (None, BTreeSet::new());
+        self.sync.wanted.insert(hash, Wanted { ask_at, tries: 0, named, first, asked_by });
+    }
+
+    /// The same at once, of this neighbour first.
+    pub(super) fn want_from(&mut self, hash: BlockHash, link: LinkId) {
+        self.want(hash, Duration::ZERO);
+        if let Some(wanted) = self.sync.wanted.get_mut(&hash) {
+            wanted.first.get_or_insert(link);
         }
     }
 
@@ -396,9 +421,11 @@ impl Consensus {
             // A long block takes a slow link seconds: asking everybody for it makes them slower.
             let doublings = wanted.tries.min(MOST_DOUBLINGS) as u32;
             wanted.ask_at = now + self.config.answer_timeout / 2 * (1 << doublings);
-            if let Some(link) = links.get(wanted.tries % links.len().max(1)) {
+            let first = wanted.first.take().filter(|link| links.contains(link));
+            let next = first.or_else(|| links.get(wanted.tries % links.len().max(1)).copied());
+            if let Some(link) = next {
                 let message = Message::Request(Request::Block { hash: *hash });
-                self.outputs.push_back(Output::Send { link: *link, message });
+                self.outputs.push_back(Output::Send { link, message });
             }
             wanted.tries += 1;
         }
@@ -457,6 +484,10 @@ impl Consensus {
                 if let Some(block) = self.tree.block(&hash) {
                     let message = Message::Block((**block).clone());
                     self.outputs.push_back(Output::Send { link, message });
+                } else if self.sync.links.contains_key(&link)
+                    && let Some(wanted) = self.sync.wanted.get_mut(&hash)
+                {
+                    wanted.asked_by.insert(link);
                 }
             }
             Request::Decided { from } => self.serve(link, from),
@@ -513,8 +544,16 @@ impl Consensus {
         if !self.take_as_proposal(&block) {
             return self.blame(link, Fault::BadBlock);
         }
-        self.sync.wanted.remove(&hash);
         self.insert(block);
+    }
+
+    /// A block is here: nobody is asked for it any more, and those who asked for it get it.
+    pub(super) fn pass_wanted_on(&mut self, hash: &BlockHash, block: &Block) {
+        let wanted = self.sync.wanted.remove(hash);
+        for link in wanted.into_iter().flat_map(|wanted| wanted.asked_by) {
+            let message = Message::Block(block.clone());
+            self.outputs.push_back(Output::Send { link, message });
+        }
     }
 
     /// Decided blocks that were asked for: each must be intact and carry good certificates.

@@ -208,17 +208,22 @@ pub struct Tally {
     pub most_hops: u16,
     /// Messages that were asked for because they did not come by themselves.
     pub asked_for: u64,
+    /// Bytes of messages that would have left if whoever says or relays one pushed it over all links
+    /// but the one that it came over: the flood that is not made.
+    #[serde(default)]
+    pub flood_bytes: u64,
 }
 
 impl Tally {
     /// Adds what another node has heard.
     pub fn add(&mut self, other: &Self) {
-        let Self { new, repeated, hops, most_hops, asked_for } = *other;
+        let Self { new, repeated, hops, most_hops, asked_for, flood_bytes } = *other;
         self.new += new;
         self.repeated += repeated;
         self.hops += hops;
         self.most_hops = self.most_hops.max(most_hops);
         self.asked_for += asked_for;
+        self.flood_bytes += flood_bytes;
     }
 
     /// Copies beyond the first, in thousandths of what was new.

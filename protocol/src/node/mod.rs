@@ -4,6 +4,7 @@
 //! understands it, what a machine wants goes to the machine or the driver that can do it.
 
 mod budgets;
+mod compact;
 mod dice;
 mod light;
 mod newcomer;

@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
+use super::compact::Compact;
 use crate::beacon::generation::SignedRecord;
 use crate::beacon::{CoinShare, DiceKeyId};
 use crate::block::{BlockHash, ValidatorIndex, View};
@@ -89,6 +90,8 @@ pub enum Packet {
     Letter(Parcel),
     /// What somebody says at a table.
     Chat(SignedLine),
+    /// A leader's proposal without its transactions.
+    Compact(Compact),
     /// What members of a private network say to one another.
     Sealed {
         /// How urgent it is, for relays.
@@ -140,7 +143,7 @@ impl Packet {
                 | Message::Holdings(_) => Lane::Control,
                 Message::Block(_) | Message::Decided(_) => Lane::Sync,
             },
-            Self::Finalize { .. } | Self::Share { .. } => Lane::Votes,
+            Self::Finalize { .. } | Self::Share { .. } | Self::Compact(_) => Lane::Votes,
             Self::AskShares { .. }
             | Self::AskGenesis
             | Self::AskSnapshot
@@ -182,6 +185,8 @@ impl Packet {
                 | Message::Block(_)
                 | Message::Decided(_) => 0,
             },
+            // Its names were compared with the header, and looked for in vain.
+            Self::Compact(_) => 5,
             Self::Finalize { .. }
             | Self::Share { .. }
             | Self::KeyGeneration(_)
@@ -204,6 +209,10 @@ impl Packet {
     pub(super) fn serial(&self) -> Option<Serial> {
         let message = match self {
             Self::Consensus(message) => message,
+            Self::Compact(compact) => {
+                let View(number) = compact.headline.vote.view();
+                return Some(Serial { series: FINAL_VIEWS, number });
+            }
             Self::Finalize { .. }
             | Self::Share { .. }
             | Self::AskShares { .. }
@@ -242,9 +251,9 @@ impl Packet {
         Some(Serial { series, number: view.0 })
     }
 
-    /// Whether it carries a whole block to everybody.
+    /// Whether it carries a block to everybody.
     pub(super) const fn is_proposal(&self) -> bool {
-        matches!(self, Self::Consensus(Message::Proposal(_)))
+        matches!(self, Self::Consensus(Message::Proposal(_)) | Self::Compact(_))
     }
 
     /// Whether it goes to a neighbour as it is: what is sealed for its receivers already.
@@ -274,7 +283,8 @@ impl Packet {
             | Self::Transaction(_)
             | Self::Chat(_)
             | Self::Sealed { .. }
-            | Self::Rotation(_) => true,
+            | Self::Rotation(_)
+            | Self::Compact(_) => true,
             Self::AskShares { .. }
             | Self::AskGenesis
             | Self::Genesis(_)

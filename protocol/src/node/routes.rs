@@ -152,7 +152,7 @@ impl Node {
         }
     }
 
-    fn on_mesh(&mut self, output: mesh::Output) {
+    pub(super) fn on_mesh(&mut self, output: mesh::Output) {
         if let Some(output) = self.unseal(output) {
             self.admit(output);
         }
@@ -160,6 +160,7 @@ impl Node {
 
     /// Hands what members say, and what concerns them, to the machines behind.
     pub(super) fn admit(&mut self, output: mesh::Output) {
+        let output = self.fill_in(output);
         #[cfg(feature = "simulation")]
         let Some(output) = self.hold_incoming(output) else { return };
         self.take_in(output);
@@ -227,6 +228,7 @@ impl Node {
             Packet::Finalize { vote, .. } => validators.peer(vote.voter),
             Packet::Share { index, .. } => validators.peer(*index),
             Packet::Chat(line) => Some(line.author().peer),
+            Packet::Compact(compact) => validators.peer(compact.headline.vote.voter),
             // The sender of a transaction is known once it is decoded; it relays itself then.
             Packet::AskShares { .. }
             | Packet::KeyGeneration(_)
@@ -291,6 +293,7 @@ impl Node {
             Packet::Hello => {}
             Packet::Rotation(endorsed) => self.on_rotation(link, &endorsed),
             Packet::AskRotation => self.give_rotation(link),
+            Packet::Compact(compact) => self.on_compact(link, compact),
         }
     }
 

@@ -2,6 +2,7 @@
 
 use alloc::vec::Vec;
 
+use super::compact::shorten;
 use super::packet::Packet;
 #[cfg(feature = "simulation")]
 use super::simulated::To;
@@ -49,7 +50,7 @@ impl Node {
             if let Some(author) = author {
                 self.tell_post(post::Input::Heard { link, author });
             }
-            let message = self.seal_gossip(key, lane, message);
+            let message = self.seal_gossip(key, lane, shorten(message));
             let from = Some(link);
             let input = mesh::Input::Broadcast { lane, author, serial, attempt, message, from };
             self.mesh.handle(self.now, input);
@@ -78,7 +79,7 @@ impl Node {
         self.observe(packet);
         #[cfg(feature = "simulation")]
         let Some(message) = self.hold_outgoing(To::Everybody { attempt }, message) else { return };
-        let message = self.seal_gossip(None, lane, message);
+        let message = self.seal_gossip(None, lane, shorten(message));
         let author = Some(self.address.peer);
         let serial = packet.serial();
         let input = mesh::Input::Broadcast { lane, author, serial, attempt, message, from: None };

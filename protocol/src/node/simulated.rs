@@ -5,9 +5,10 @@ use alloc::collections::VecDeque;
 
 use bytes::Bytes;
 
+use super::compact::{Compact, shorten};
 use super::packet::Packet;
 use super::{CannotStart, Node, Setup};
-use crate::consensus::{Message, Progress, Statement};
+use crate::consensus::{Headline, Message, Progress, Statement};
 use crate::event::{LinkId, Record};
 use crate::hooks::Hooks;
 use crate::identity::{Address, PeerId};
@@ -171,9 +172,10 @@ impl Node {
         let own = Some(self.address.peer);
         let message = match to {
             To::Link(link) => self.seal_for(link, None, lane, message),
-            To::Everybody { .. } | To::Others { .. } | To::Reminder { .. } | To::Whisper { .. } => {
-                self.seal_gossip(None, lane, message)
+            To::Everybody { .. } | To::Others { .. } => {
+                self.seal_gossip(None, lane, shorten(message))
             }
+            To::Reminder { .. } | To::Whisper { .. } => self.seal_gossip(None, lane, message),
         };
         let input = match to {
             To::Everybody { attempt } => {
@@ -258,6 +260,12 @@ impl Node {
             {
                 (proposal.vote, Some(proposal.block.header.justification))
             }
+            Packet::Compact(Compact { headline: Headline { header, vote, .. }, .. })
+                if matches!(vote.statement, Statement::Notarize { view, block, .. }
+                    if view == header.view && block == header.hash()) =>
+            {
+                (*vote, Some(header.justification))
+            }
             Packet::Consensus(_)
             | Packet::Share { .. }
             | Packet::AskShares { .. }
@@ -276,7 +284,8 @@ impl Node {
             | Packet::Sealed { .. }
             | Packet::Hello
             | Packet::Rotation(_)
-            | Packet::AskRotation => return,
+            | Packet::AskRotation
+            | Packet::Compact(_) => return,
         };
         seen.push_back(Observation::Heard { vote, justification, window });
     }
@@ -313,7 +322,8 @@ impl Node {
             | Packet::Sealed { .. }
             | Packet::Hello
             | Packet::Rotation(_)
-            | Packet::AskRotation => {}
+            | Packet::AskRotation
+            | Packet::Compact(_) => {}
         }
     }
 }

@@ -24,6 +24,7 @@ use crate::time::{BlockTime, Time};
 use crate::wire::{Hash, Text};
 
 mod budgets;
+mod compact;
 mod keys;
 mod private;
 mod snapshots;

@@ -52,7 +52,8 @@ pub(super) fn kind_of(packet: &Packet) -> Option<Kind> {
         | Packet::Sealed { .. }
         | Packet::Hello
         | Packet::Rotation(_)
-        | Packet::AskRotation => None,
+        | Packet::AskRotation
+        | Packet::Compact(_) => None,
     }
 }
 

@@ -275,6 +275,7 @@ pub(super) fn vote_of(packet: &Packet) -> Option<Vote> {
     match packet {
         Packet::Consensus(Message::Vote(vote)) | Packet::Finalize { vote, .. } => Some(*vote),
         Packet::Consensus(Message::Proposal(proposal)) => Some(proposal.vote),
+        Packet::Compact(compact) => Some(compact.headline.vote),
         Packet::Consensus(_)
         | Packet::Share { .. }
         | Packet::AskShares { .. }

@@ -49,6 +49,7 @@ pub(crate) fn report(report: &Report, kept: &Path) -> String {
         let _ = writeln!(text, "links: {least} to {most} each, diameter {diameter}{apart}");
     }
     let _ = writeln!(text, "{}", gossip(&report.gossip));
+    let _ = writeln!(text, "{}", bytes(report));
     let _ = writeln!(text, "{}", counters(report.counters.iter()));
     if !report.followed.is_empty() {
         let _ = writeln!(text, "strategies: {}", counters(report.followed.iter()));
@@ -148,7 +149,7 @@ fn frames(traffic: &Traffic) -> String {
 }
 
 fn gossip(tally: &Tally) -> String {
-    let Tally { new, repeated, hops, most_hops, asked_for } = tally;
+    let Tally { new, repeated, hops, most_hops, asked_for, .. } = tally;
     let mean = hops * 10 / new.max(&1);
     format!(
         "gossip: {new} first copies, {repeated} more ({} ‰), over {}.{} links on average and \
@@ -156,6 +157,17 @@ fn gossip(tally: &Tally) -> String {
         tally.redundancy_permille(),
         mean / 10,
         mean % 10
+    )
+}
+
+/// What the network carried for each place and final block, beside a flood of the same messages, of
+/// which no frame is counted but the messages themselves.
+fn bytes(report: &Report) -> String {
+    let share = report.config.places() as u64 * report.tally.height.max(1);
+    format!(
+        "bytes: {} a node and final block; a flood of the messages alone would be {}",
+        report.traffic.bytes / share,
+        report.gossip.flood_bytes / share
     )
 }
 

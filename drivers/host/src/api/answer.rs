@@ -28,6 +28,8 @@ pub struct Answer {
 pub enum Body {
     /// One JSON value.
     Json(Bytes),
+    /// What monitoring reads.
+    Metrics(Bytes),
     /// Lines of JSON, as they become known.
     Lines(Lines),
 }
@@ -49,6 +51,10 @@ impl Answer {
         Self { status, allow: None, body: Body::Json(json) }
     }
 
+    pub(super) fn metrics(text: String) -> Self {
+        Self { status: 200, allow: None, body: Body::Metrics(text.into()) }
+    }
+
     pub(super) fn lines(lines: Lines) -> Self {
         Self { status: 200, allow: None, body: Body::Lines(lines) }
     }
@@ -59,6 +65,7 @@ impl Body {
     pub const fn content_type(&self) -> &'static str {
         match self {
             Self::Json(_) => "application/json",
+            Self::Metrics(_) => "application/openmetrics-text; version=1.0.0; charset=utf-8",
             Self::Lines(_) => "application/x-ndjson",
         }
     }

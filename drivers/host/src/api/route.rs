@@ -35,6 +35,8 @@ const POST: &str = "POST";
 pub enum Route {
     /// `GET /v1/status`
     Status,
+    /// `GET /v1/metrics`
+    Metrics,
     /// `GET /v1/supply`
     Supply,
     /// `GET /v1/accounts/{id}`
@@ -84,6 +86,7 @@ impl Route {
         let ["v1", segments @ ..] = &segments[..] else { return Err(no_path().into()) };
         let (allowed, route) = match *segments {
             ["status"] => (GET, Ok(Self::Status)),
+            ["metrics"] => (GET, Ok(Self::Metrics)),
             ["supply"] => (GET, Ok(Self::Supply)),
             ["accounts", id] => (GET, Ok(Self::Account(id.to_owned()))),
             ["tables"] => (GET, Ok(Self::Tables)),
@@ -117,6 +120,7 @@ impl Route {
         match self {
             Self::Submit | Self::Say | Self::Invite | Self::Rotate => {}
             Self::Status
+            | Self::Metrics
             | Self::Supply
             | Self::Account(_)
             | Self::Tables
@@ -224,6 +228,7 @@ mod tests {
         let cases = [
             ("/v1/status", Route::Status),
             ("/v1/status?whatever", Route::Status),
+            ("/v1/metrics", Route::Metrics),
             ("/v1/supply", Route::Supply),
             ("/v1/accounts/me", Route::Account("me".into())),
             ("/v1/tables", Route::Tables),

@@ -99,6 +99,7 @@ impl Service {
         let handle = &self.handle;
         Ok(match route {
             Route::Status => Answer::of(&super::status(&handle.status())),
+            Route::Metrics => Answer::metrics(metrics(handle)),
             Route::Supply => Answer::of(&ask::query(handle, super::supply).await?),
             Route::Account(id) => {
                 let find = move |node: &Node| super::account(node.state(), &id);
@@ -160,6 +161,7 @@ impl Service {
         let handle = &self.handle;
         Ok(match route {
             Route::Status => Answer::of(&super::status(&handle.status())),
+            Route::Metrics => Answer::metrics(metrics(handle)),
             Route::Account(id) => Answer::of(&light::account(handle, &id).await?),
             Route::Table(id) => Answer::of(&light::table(handle, id).await?),
             Route::Odds(id) => {
@@ -249,6 +251,22 @@ pub fn listen(path: &Path) -> io::Result<UnixListener> {
     std::fs::set_permissions(&fresh, std::fs::Permissions::from_mode(0o600))?;
     std::fs::rename(&fresh, path)?;
     Ok(listener)
+}
+
+/// What monitoring reads: <https://prometheus.io/docs/specs/om/open_metrics_spec>.
+fn metrics(handle: &Handle) -> String {
+    let status = handle.status();
+    let gauges = [
+        ("height", "Height of the newest final block.", status.height.0),
+        ("view", "The view that the node is in.", status.view.0),
+        ("peers", "Peers that it is linked with.", status.peers.len() as u64),
+    ];
+    let gauges = gauges.map(|(name, help, value)| {
+        format!(
+            "# TYPE bitcraps_{name} gauge\n# HELP bitcraps_{name} {help}\nbitcraps_{name} {value}\n"
+        )
+    });
+    format!("{}{}# EOF\n", gauges.concat(), handle.relays())
 }
 
 fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Failure> {

@@ -69,7 +69,7 @@ fn carried(answer: Answer) -> Carried {
     let Answer { status, allow, body } = answer;
     let content_type = HeaderValue::from_static(body.content_type());
     let mut response = Response::new(match body {
-        Body::Json(json) => Either::Left(Full::new(json)),
+        Body::Json(text) | Body::Metrics(text) => Either::Left(Full::new(text)),
         Body::Lines(lines) => Either::Right(streamed(lines)),
     });
     *response.status_mut() = StatusCode::from_u16(status).expect("the host knows HTTP's");

@@ -209,3 +209,47 @@ fn offers_go_round_everything_that_waits() {
     assert_eq!(offered[..5].iter().collect::<BTreeSet<_>>().len(), 5);
     assert_eq!(chain.offer(100).len(), 5);
 }
+
+#[test]
+fn an_outline_is_filled_in_by_whoever_has_its_transactions_until_they_are_final() {
+    let net = Net::new(1, 3);
+    let (mut leader, mut other) = (net.chain(), net.chain());
+    let (one, two) = (net.transfer(0, 1, 1, 5), net.transfer(1, 1, 2, 7));
+    for transaction in [&one, &two] {
+        leader.submit(transaction.clone()).unwrap();
+    }
+    let tip = net.tip();
+    let slot = next(tip, 1000);
+    let (header, body) = net.propose(&mut leader, tip, slot);
+    let outline = Body::decode(&body).unwrap().outline();
+    assert_eq!(outline.root(), header.commitments.transactions);
+    assert_eq!(outline.transactions().len(), 2);
+    assert!(encode(&outline).len() < body.len() / 2);
+    assert_eq!(decode::<Outline>(&encode(&outline), limits::BODY_BYTES), Ok(outline.clone()));
+
+    assert_eq!(other.fill(&outline), None);
+    other.submit(two).unwrap();
+    assert_eq!(other.fill(&outline), None);
+    other.submit(one.clone()).unwrap();
+    assert_eq!(other.fill(&outline), Some(body.clone()));
+    // What is voted for may come again in another block, until it is final.
+    assert_eq!(other.check(&header, &body), Ok(()));
+    assert_eq!(other.fill(&outline), Some(body));
+    other.finalize(&header.hash());
+    assert_eq!(other.fill(&outline), None);
+    assert_eq!(other.mempool_len(), 0);
+}
+
+#[test]
+fn a_transaction_under_another_signature_has_another_name() {
+    let net = Net::new(1, 2);
+    let (mut chain, tip) = (net.chain(), net.tip());
+    chain.submit(net.transfer(0, 1, 1, 1)).unwrap();
+    let outline = Body::decode(&net.propose(&mut chain, tip, next(tip, 1000)).1).unwrap().outline();
+    let mut bytes = encode(net.transfer(0, 1, 1, 1).signed());
+    *bytes.last_mut().unwrap() ^= 1;
+    let forged: SignedTransaction = decode(&bytes, limits::TRANSACTION_BYTES).unwrap();
+    let leaf = |signed: &SignedTransaction| Item::Transaction(signed).leaf();
+    assert_eq!(outline.transactions(), [leaf(net.transfer(0, 1, 1, 1).signed())]);
+    assert_ne!(outline.transactions(), [leaf(&forged)]);
+}

@@ -3,6 +3,7 @@
 
 mod coin_lock;
 mod gaps;
+mod headlines;
 mod rules;
 mod schedules;
 mod steps;

@@ -151,7 +151,14 @@ impl Plumtree {
             neighbourhoods: Neighbourhoods::new(),
             latest: None,
             announce_at: None,
-            tally: Tally { new: 0, repeated: 0, hops: 0, most_hops: 0, asked_for: 0 },
+            tally: Tally {
+                new: 0,
+                repeated: 0,
+                hops: 0,
+                most_hops: 0,
+                asked_for: 0,
+                flood_bytes: 0,
+            },
             outputs: VecDeque::new(),
         }
     }
@@ -344,6 +351,8 @@ impl Plumtree {
         if from.is_some() && !self.seen.contains(id) {
             self.seen.note(now, id, hops);
         }
+        let others = self.edges.len().saturating_sub(usize::from(from.is_some()));
+        self.tally.flood_bytes += (body.len() * others) as u64;
         let tree = Tree::of(author);
         if let Some(edge) = from.and_then(|from| self.edges.get_mut(&from)) {
             edge.lazy.remove(tree);
