@@ -22,7 +22,7 @@ impl Neighbourhood {
         Self(peers.into_iter().collect())
     }
 
-    #[cfg(test)]
+    #[cfg(any(test, feature = "fuzzing"))]
     pub(super) fn held(&self) -> usize {
         self.0.len() * Shorthand::BYTES
     }
