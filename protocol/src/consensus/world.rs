@@ -282,7 +282,8 @@ impl<'a> World<'a> {
         }
     }
 
-    /// An honest validator's own vote leaves when it is durable, and contradicts no other.
+    /// An honest validator's own vote leaves when it is durable, and contradicts no other. One that
+    /// lost its journal may hear from others what it said before that, and say it again.
     fn note_promise(&mut self, slot: usize, message: &Message) {
         let (Message::Vote(vote) | Message::Proposal(Proposal { vote, .. })) = message else {
             return;
@@ -296,8 +297,10 @@ impl<'a> World<'a> {
         }
         let durable = self.journals[slot][..self.durable[slot]].iter().rev();
         let mut durable = durable.filter(|entry| matches!(entry, Entry::Vote(_)));
-        assert!(durable.any(|entry| *entry == Entry::Vote(*vote)), "{slot} says {vote:?} too soon");
         let promises = self.promises.entry(owner).or_default();
+        let is_heard = self.pasts[slot] == Past::Lost && promises.contains(&vote.statement);
+        let is_durable = durable.any(|entry| *entry == Entry::Vote(*vote));
+        assert!(is_durable || is_heard, "{slot} says {vote:?} too soon");
         for earlier in promises.iter().rev().take(PROMISES) {
             assert!(agree(earlier, &vote.statement), "{earlier:?} and {:?}", vote.statement);
         }
