@@ -335,8 +335,8 @@ impl<'a> World<'a> {
         }
     }
 
-    /// What looks like a certificate that a hostile `voter` makes for something it voted: votes that
-    /// others cast for it, and its own as often as it takes.
+    /// What looks like a certificate that a hostile `voter` makes: votes that others cast, and its
+    /// own as often as it takes.
     pub(crate) fn forged_certificate(
         &self,
         voter: usize,
