@@ -117,10 +117,8 @@ impl Network {
                     let bytes = self.blocks[place].get(&key).cloned();
                     self.queue.push_back((place, Event::Loaded { key, bytes }));
                 }
-                Action::KeepKeys(_) | Action::Notify(Notice::Finalized { height, .. }) => {
-                    self.heights[place] = height
-                }
-                Action::Notify(_) => {}
+                Action::Notify(Notice::Finalized { height, .. }) => self.heights[place] = height,
+                Action::KeepKeys(_) | Action::Notify(_) => {}
                 Action::Dial { .. } | Action::Close { .. } => panic!("all links are up and good"),
             }
         }

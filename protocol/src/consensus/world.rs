@@ -231,6 +231,9 @@ impl<'a> World<'a> {
         match output {
             Output::Persist(position, entry) => {
                 assert_eq!(position, Position(self.journals[slot].len() as u64));
+                if let Entry::Certificate(certificate) = &entry {
+                    self.count(slot, certificate);
+                }
                 self.journals[slot].push(entry);
                 let (life, count) = (self.lives[slot], self.journals[slot].len() as u64);
                 self.schedule(self.disk, Delivery::Persisted { node: slot, life, count });
@@ -256,7 +259,10 @@ impl<'a> World<'a> {
                 let decided = self.load(slot, height);
                 node.handle(self.now, Input::Loaded { height, decided });
             }
-            Output::Decide(block, _) => {
+            Output::Decide(block, finalization) => {
+                if let Some(finalization) = finalization {
+                    self.count_votes(slot, finalization.votes().collect());
+                }
                 let before = self.decided[slot].insert(block.header.height, block.hash());
                 assert!(before.is_none_or(|hash| hash == block.hash()), "decided twice");
             }
@@ -300,6 +306,62 @@ impl<'a> World<'a> {
         }
         if promises.last() != Some(&vote.statement) {
             promises.push(vote.statement);
+        }
+    }
+
+    /// A certificate that a node goes by counts what was voted, whatever the node says.
+    fn count(&self, slot: usize, certificate: &Certificate) {
+        let notarization = match certificate {
+            Certificate::Notarization(notarization) => Some(notarization),
+            Certificate::Nullification(nullification, highest) => {
+                self.count_votes(slot, nullification.votes().collect());
+                highest.as_ref()
+            }
+        };
+        if let Some(notarization) = notarization {
+            self.count_votes(slot, notarization.votes().collect());
+        }
+    }
+
+    fn count_votes(&self, slot: usize, votes: Vec<Vote>) {
+        let voters: BTreeSet<ValidatorIndex> = votes.iter().map(|vote| vote.voter).collect();
+        assert!(3 * voters.len() > 2 * self.n, "{slot} goes by {} of {}", voters.len(), self.n);
+        for vote in votes {
+            let owner = usize::from(vote.voter.0);
+            let is_watched = owner != self.owners[slot] && !self.hostile.contains(&owner);
+            let cast = self.promises.get(&owner);
+            let was_cast = cast.is_some_and(|cast| cast.contains(&vote.statement));
+            assert!(was_cast || !is_watched, "{slot} counts {vote:?}, which nobody cast");
+        }
+    }
+
+    /// What looks like a certificate that a hostile `voter` makes: votes that others cast, and its
+    /// own as often as it takes.
+    pub(crate) fn forged_certificate(
+        &self,
+        voter: usize,
+        statement: Statement,
+        others: usize,
+    ) -> Option<Certificate> {
+        let honest = (0..self.n).filter(|owner| {
+            let cast = self.promises.get(owner);
+            *owner != voter && cast.is_some_and(|cast| cast.contains(&statement))
+        });
+        let own = core::iter::repeat(voter);
+        let quorum = self.n - (self.n - 1) / 3;
+        let mut voters: Vec<usize> = honest.take(others).chain(own).take(quorum).collect();
+        voters.sort_unstable();
+        let votes: Vec<Vote> = voters.into_iter().map(|voter| vote(voter, statement)).collect();
+        match statement {
+            Statement::Notarize { view, block, .. } => {
+                Notarization::assemble(view, block, votes.iter(), quorum)
+                    .map(Certificate::Notarization)
+            }
+            Statement::Nullify { view, .. } => {
+                let nullification = Nullification::assemble(view, votes.iter(), quorum)?;
+                Some(Certificate::Nullification(nullification, None))
+            }
+            Statement::Finalize { .. } => None,
         }
     }
 

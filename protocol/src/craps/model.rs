@@ -245,8 +245,14 @@ impl Played {
             assert!(one.result == Outcome::Win || !one.stays, "only winners stay up");
         }
         self.queued = 0;
+        let mut due: BTreeMap<Player, Chips> = BTreeMap::new();
+        let won = settlement.resolved.iter().map(|one| (one.player, one.credited));
+        for (player, chips) in won.chain([(self.table.owner(), settlement.drawn)]) {
+            due.entry(player).or_default().0 += chips.0;
+        }
+        due.retain(|_, chips| *chips > Chips::ZERO);
+        assert_eq!(settlement.payouts, due, "everybody is paid for their own bets");
         for (player, chips) in &settlement.payouts {
-            assert!(*chips > Chips::ZERO);
             self.credit(*player, *chips);
         }
         self.settlements.push(settlement);

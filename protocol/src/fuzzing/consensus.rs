@@ -70,6 +70,14 @@ fn step(world: &mut World<'_>, choices: &RefCell<Choices<'_>>, n: usize, has_twi
         }
         3 | 4 if has_twin => {
             let (to, statement) = forged(world, &mut choices.borrow_mut(), n);
+            if choices.borrow_mut().rarely(4) {
+                let others = choices.borrow_mut().index(3);
+                let forged = world.forged_certificate(TWIN, statement, others);
+                if let Some(certificate) = forged {
+                    world.hear(TWIN, to, Message::Certificate(certificate));
+                }
+                return;
+            }
             let vote = statement.sign(ValidatorIndex(TWIN as u16), &key(TWIN), &context());
             world.hear(TWIN, to, Message::Vote(vote.into_inner()));
         }

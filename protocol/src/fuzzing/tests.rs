@@ -51,6 +51,11 @@ fn letters_of_the_corpus_come_once_as_they_were_written() {
 }
 
 #[test]
+fn light_nodes_of_the_corpus_believe_nothing_untrue() {
+    replay("light");
+}
+
+#[test]
 fn receipts_of_the_corpus_prove_nothing_else() {
     replay("receipts");
 }

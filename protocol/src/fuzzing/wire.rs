@@ -26,10 +26,10 @@ use crate::mesh::{PAYLOAD_BYTES, world as meshes};
 use crate::node::Packet;
 use crate::receipt::{Receipt, model as receipts};
 use crate::wire::limits::{GENESIS_BYTES, MESSAGE_BYTES, TRANSACTION_BYTES};
-use crate::wire::{Hash, Malformed, armor, dearmor, decode, encode};
+use crate::wire::{Hash, List, Malformed, Text, armor, dearmor, decode, encode};
 
 /// What the first byte of an input can say that the others are.
-const KINDS: [fn(&[u8]); 27] = [
+const KINDS: [fn(&[u8]); 28] = [
     |bytes| binary::<Packet>(bytes, PAYLOAD_BYTES),
     |bytes| binary::<Entry>(bytes, MESSAGE_BYTES),
     |bytes| binary::<consensus::Message>(bytes, MESSAGE_BYTES),
@@ -57,6 +57,7 @@ const KINDS: [fn(&[u8]); 27] = [
     meshes::packet,
     |bytes| binary::<Parcel>(bytes, PAYLOAD_BYTES),
     |bytes| binary::<SignedLine>(bytes, PAYLOAD_BYTES),
+    bounds,
 ];
 
 /// Every integer that has several encodings in the format that ours restricts, by itself.
@@ -83,6 +84,17 @@ pub(crate) fn binary<T: Serialize + DeserializeOwned + PartialEq + Debug>(
         assert!(decode::<T>(shorter, limit).is_err(), "a byte is missing");
         assert_eq!(decode::<T>(bytes, shorter.len()).err(), Some(Malformed::TooLarge));
     }
+}
+
+/// Lists and texts, short enough that inputs reach their bounds.
+type Bounded = (List<u8, 3>, Text<5>, List<List<u16, 2>, 2>);
+
+fn bounds(bytes: &[u8]) {
+    binary::<Bounded>(bytes, MESSAGE_BYTES);
+    let Ok((list, text, lists)) = decode::<Bounded>(bytes, MESSAGE_BYTES) else { return };
+    assert!(list.len() <= 3 && text.len() <= 5 && lists.len() <= 2, "{lists:?} is too long");
+    assert!(lists.iter().all(|list| list.len() <= 2), "{lists:?} holds what is too long");
+    assert!(!text.chars().any(char::is_control), "{text:?} does something when it is printed");
 }
 
 fn texts(bytes: &[u8]) {
@@ -141,6 +153,12 @@ pub(super) fn seeds() -> Vec<Vec<u8>> {
         add(25, encode(&parcel));
         add(0, encode(&Packet::Letter(parcel)));
     }
+    let bounded = |length: u16| {
+        let list = vec![9_u8; usize::from(length)];
+        let text = &"abcde"[..usize::from(length)];
+        add(27, encode(&(list, text, vec![vec![length]; usize::from(length.min(2))])));
+    };
+    (0..=3).for_each(bounded);
     add(22, encode::<Malleable>(&(300, 70_000, 1 << 40, -5, 1 << 100, None, vec![1, 300], 'é')));
     seeds
 }

@@ -11,6 +11,8 @@
 //! header; one that names another set or epoch does not hold here.
 
 mod follower;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod model;
 mod recent;
 #[cfg(test)]
 mod tests;

@@ -10,16 +10,10 @@ use bytes::Bytes;
 use super::*;
 use crate::chain::PartId;
 use crate::craps::Chips;
-use crate::event::{Direction, Endpoint, Event, Fault, LinkId, LinkKind, Notice};
-use crate::identity::{Keypair, ProofOfWork};
-use crate::keyring::Kept;
+use crate::event::{Fault, LinkId, Notice};
 use crate::ledger::Account;
-use crate::mesh::{self, Lane, Mesh};
-use crate::node::{LightAction, LightNode, LightSetup, NoProof, Packet};
-use crate::receipt::model::{BITS, Net, TABLE, keypair};
-use crate::rng::Rng;
-use crate::session::LocalIdentity;
-use crate::time::Time;
+use crate::node::{LightAction, NoProof, Packet, Status};
+use crate::receipt::model::{Net, TABLE, keypair};
 use crate::wire::Hash;
 
 const STRANGER: u16 = 77;
@@ -30,20 +24,16 @@ fn account(index: u16) -> Subject {
 
 /// What an honest full node with this chain answers.
 fn answer(net: &Net, question: Question) -> Answer {
-    let Question { above, subject } = question;
-    let state = net.chain.state();
-    let found = match subject {
-        Subject::Headers => Found::Headers,
-        Subject::Entry(key) => match state.prove(&key) {
-            Some((entry, proof)) => Found::Entry(Box::new(entry.clone()), proof),
-            None => Found::Absent(Box::new(state.part(PartId::holding(&key), 0).unwrap())),
-        },
+    let found = match question.subject {
         Subject::Receipt { table, round, player } => {
             let receipt = net.rolls.material(table, round).and_then(|it| it.receipt(player));
             receipt.map_or_else(|none| Found::Nothing(none.into()), |it| Found::Receipt(it.into()))
         }
+        subject @ (Subject::Headers | Subject::Entry(_)) => {
+            model::found(net.chain.state(), &subject).unwrap()
+        }
     };
-    Answer { subject, trail: net.recent.above(above), found }
+    model::answer(&net.recent, question, found)
 }
 
 fn judge(follower: &mut Follower, net: &Net, subject: Subject) -> Result<Judged, Lie> {
@@ -249,13 +239,11 @@ fn enriching(answer: Answer) -> Answer {
     Answer { found, ..answer }
 }
 
-/// A light node, and full ones that are nothing but a mesh and an answer to every question.
+/// A light node, and full ones that answer every question.
 struct World {
-    now: Time,
     net: Net,
-    light: LightNode,
-    others: BTreeMap<LinkId, (Mesh, Bend)>,
-    said: Vec<LightAction>,
+    light: model::World,
+    bends: BTreeMap<LinkId, Bend>,
     questions: usize,
 }
 
@@ -263,110 +251,38 @@ impl World {
     fn new(bends: &[Bend]) -> Self {
         let mut net = Net::new(4, "light");
         net.advance();
-        let key = Keypair::from_seed([9; 32]);
-        let setup = LightSetup {
-            genesis: net.genesis.clone(),
-            proof: ProofOfWork::mine(key.peer(), BITS),
-            keypair: key,
-            seed: [1; 32],
-            mesh: mesh::Config::default(),
-            kept: None,
-            keys: Kept::nothing(),
-        };
-        let light = LightNode::new(setup, Time::ZERO);
-        let (others, said) = (BTreeMap::new(), Vec::new());
-        let mut world = Self { now: Time::ZERO, net, light, others, said, questions: 0 };
-        for (index, bend) in bends.iter().enumerate() {
-            world.link(index as u16, *bend);
-        }
+        let mut light = model::World::new(net.genesis.clone(), None);
+        let bends = bends.iter().map(|bend| (light.link(), *bend)).collect();
+        let mut world = Self { net, light, bends, questions: 0 };
         world.settle();
         world
     }
 
-    fn link(&mut self, index: u16, bend: Bend) {
-        let link = LinkId(u64::from(index) + 1);
-        let key = keypair(index);
-        let proof = ProofOfWork::mine(key.peer(), BITS);
-        let identity = LocalIdentity::new(&key, proof, self.net.genesis.network(), BITS);
-        let mut mesh = Mesh::new(identity, Rng::new([index as u8; 32]), mesh::Config::default());
-        let (kind, mtu) = (LinkKind::Stream, 1 << 20);
-        let endpoint = Endpoint { transport: 0, bytes: Bytes::from(vec![index as u8; 4]) };
-        let direction = Direction::Inbound;
-        let up = mesh::Input::LinkUp { link, kind, mtu, direction, endpoint: endpoint.clone() };
-        mesh.handle(self.now, up);
-        self.others.insert(link, (mesh, bend));
-        let direction = Direction::Outbound;
-        let up = Event::LinkUp { link, kind, mtu, direction, endpoint };
-        self.light.handle(self.now, up);
-    }
-
-    /// Carries frames until nobody has anything to say.
+    /// Answers everything that was asked.
     fn settle(&mut self) {
-        loop {
-            let mut is_quiet = true;
-            while let Some(action) = self.light.poll() {
-                is_quiet = false;
-                match &action {
-                    LightAction::Send { link, frame } => {
-                        let (link, frame) = (*link, frame.clone());
-                        if let Some((mesh, _)) = self.others.get_mut(&link) {
-                            mesh.handle(self.now, mesh::Input::Received { link, frame });
-                            self.light.handle(self.now, Event::Sent { link });
-                        }
-                    }
-                    LightAction::Close { link, .. } => {
-                        self.others.remove(link);
-                        self.said.push(action);
-                    }
-                    _ => self.said.push(action),
-                }
-            }
-            for link in self.others.keys().copied().collect::<Vec<_>>() {
-                while let Some(output) = self.others.get_mut(&link).and_then(|it| it.0.poll()) {
-                    is_quiet = false;
-                    self.carry_out(link, output);
-                }
-            }
-            if is_quiet {
-                return;
-            }
-        }
-    }
-
-    fn carry_out(&mut self, link: LinkId, output: mesh::Output) {
-        let Some((mesh, bend)) = self.others.get_mut(&link) else { return };
-        match output {
-            mesh::Output::Send { frame, .. } => {
-                mesh.handle(self.now, mesh::Input::Sent { link });
-                self.light.handle(self.now, Event::Received { link, frame });
-            }
-            mesh::Output::Deliver { message, .. } => {
-                let Ok(Packet::AskLight(question)) = Packet::decode(&message) else { return };
-                self.questions += 1;
-                let packet = Packet::Light(bend(answer(&self.net, question)));
-                let message = packet.encode();
-                let tell = mesh::Input::Unicast { link, lane: Lane::Sync, message };
-                mesh.handle(self.now, tell);
-            }
-            _ => {}
+        while let Some((link, question)) = self.light.asked.pop_front() {
+            self.questions += 1;
+            let answer = self.bends[&link](answer(&self.net, question));
+            self.light.tell(link, Packet::Light(answer).encode());
         }
     }
 
     fn pass(&mut self, time: Duration) {
-        let end = self.now + time;
-        while let Some(next) = self.light.deadline().filter(|next| *next <= end) {
-            self.now = next;
-            self.light.handle(next, Event::Tick);
+        let end = self.light.now + time;
+        while self.light.tick(end) {
             self.settle();
         }
-        self.now = end;
+    }
+
+    fn status(&self) -> Status {
+        self.light.light.status()
     }
 
     fn ask(&mut self, subject: Subject) -> Vec<Result<Proven, NoProof>> {
-        let id = self.light.ask(self.now, subject).unwrap();
+        let id = self.light.ask(subject).unwrap();
         self.settle();
         self.pass(Duration::from_secs(30));
-        let answers = self.said.drain(..).filter_map(|action| match action {
+        let answers = self.light.said.drain(..).filter_map(|action| match action {
             LightAction::Answer { question, answer } if question == id => Some(answer),
             _ => None,
         });
@@ -377,11 +293,11 @@ impl World {
 #[test]
 fn a_light_node_follows_its_neighbours_and_asks_ever_more_rarely_when_nothing_happens() {
     let mut world = World::new(&[honestly, honestly]);
-    assert_eq!(world.light.status().height, world.net.tip.1.height);
-    assert_eq!(world.light.status().state_root, world.net.chain.state().root());
+    assert_eq!(world.status().height, world.net.tip.1.height);
+    assert_eq!(world.status().state_root, world.net.chain.state().root());
     world.net.advance();
     world.pass(Duration::from_secs(2));
-    assert_eq!(world.light.status().block, world.net.tip.0);
+    assert_eq!(world.status().block, world.net.tip.0);
     world.pass(Duration::from_secs(100));
     let before = world.questions;
     world.pass(Duration::from_secs(160));
@@ -392,19 +308,19 @@ fn a_light_node_follows_its_neighbours_and_asks_ever_more_rarely_when_nothing_ha
 fn a_liar_loses_its_link_and_another_neighbour_proves_the_truth() {
     let mut world = World::new(&[enriching, honestly]);
     let truth = world.net.chain.state().account(&keypair(2).peer()).unwrap();
-    let header = Box::new(*world.light.follower().tip().unwrap());
+    let header = Box::new(*world.light.light.follower().tip().unwrap());
     let entry = Some(Box::new(Entry::Account(truth)));
-    let id = world.light.ask(world.now, account(2)).unwrap();
+    let id = world.light.ask(account(2)).unwrap();
     world.settle();
     let closed = |it: &LightAction| matches!(it, LightAction::Close { link: LinkId(1), .. });
-    assert!(world.said.iter().any(closed));
+    assert!(world.light.said.iter().any(closed));
     let blamed = |it: &LightAction| {
         let LightAction::Notify(Notice::Misbehaved { link, fault, .. }) = it else { return false };
         (*link, *fault) == (LinkId(1), Fault::BadBlock)
     };
-    assert!(world.said.iter().any(blamed));
+    assert!(world.light.said.iter().any(blamed));
     let answer = Ok(Proven::Entry(header, entry));
-    assert!(world.said.contains(&LightAction::Answer { question: id, answer }));
+    assert!(world.light.said.contains(&LightAction::Answer { question: id, answer }));
 }
 
 #[test]
@@ -423,23 +339,13 @@ fn who_has_only_liars_or_nobody_to_ask_is_told_so() {
 #[test]
 fn a_next_life_begins_where_the_last_one_was_and_believes_no_file() {
     let world = World::new(&[honestly]);
-    let kept = world.said.iter().rev().find_map(|action| match action {
+    let kept = world.light.said.iter().rev().find_map(|action| match action {
         LightAction::Keep(bytes) => Some(bytes.clone()),
         _ => None,
     });
     let kept = kept.unwrap();
     let begin = |world: &World, kept: Bytes| {
-        let key = Keypair::from_seed([9; 32]);
-        let setup = LightSetup {
-            genesis: world.net.genesis.clone(),
-            proof: ProofOfWork::mine(key.peer(), BITS),
-            keypair: key,
-            seed: [2; 32],
-            mesh: mesh::Config::default(),
-            kept: Some(kept),
-            keys: Kept::nothing(),
-        };
-        LightNode::new(setup, world.now).status().height
+        model::World::new(world.net.genesis.clone(), Some(kept)).light.status().height
     };
     assert_eq!(begin(&world, kept.clone()), world.net.tip.1.height);
     for byte in 0..kept.len() {

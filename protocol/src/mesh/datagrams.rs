@@ -135,7 +135,7 @@ impl Datagrams {
     }
 
     /// Bytes of everything that waits, is under way or came early.
-    #[cfg(test)]
+    #[cfg(any(test, feature = "fuzzing"))]
     pub(super) fn held_bytes(&self) -> usize {
         let waiting = self.waiting.iter().map(|(_, piece)| piece.len());
         let under_way = self.under_way.iter().map(|it| it.piece.len());

@@ -134,7 +134,7 @@ impl Lanes {
     }
 
     /// Bytes that wait, and what their messages count for.
-    #[cfg(test)]
+    #[cfg(any(test, feature = "fuzzing"))]
     pub(super) fn held(&self) -> usize {
         self.lanes.iter().map(|queue| queue.bytes).sum()
     }

@@ -188,7 +188,7 @@ impl Link {
     }
 
     /// Bytes that wait, are under way or arrive.
-    #[cfg(test)]
+    #[cfg(any(test, feature = "fuzzing"))]
     pub(super) fn held(&self) -> usize {
         let pieces = self.datagrams.as_ref().map_or(0, Datagrams::held_bytes);
         self.lanes.held() + self.in_flight_bytes + self.session.held() + pieces

@@ -277,7 +277,7 @@ impl Mesh {
     }
 
     /// Bytes held because of what others did.
-    #[cfg(test)]
+    #[cfg(any(test, feature = "fuzzing"))]
     pub(crate) fn held(&self) -> usize {
         let links = self.links.values().map(Link::held).sum::<usize>();
         links + self.plumtree.held() + self.membership.held() + self.standing.held()

@@ -25,7 +25,7 @@ impl Neighbourhood {
         Self(peers.into())
     }
 
-    #[cfg(test)]
+    #[cfg(any(test, feature = "fuzzing"))]
     pub(super) fn held(&self) -> usize {
         self.0.len() * Shorthand::BYTES
     }
@@ -93,7 +93,7 @@ impl Neighbourhoods {
     }
 
     /// Bytes of the answers that are remembered.
-    #[cfg(test)]
+    #[cfg(any(test, feature = "fuzzing"))]
     pub(super) fn held(&self) -> usize {
         self.without.values().map(|links| links.len() * size_of::<LinkId>()).sum()
     }

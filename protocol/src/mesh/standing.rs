@@ -156,7 +156,7 @@ impl Standing {
         banned.map(move |(culprit, record)| Ban { culprit, remaining: record.until.since(now) })
     }
 
-    #[cfg(test)]
+    #[cfg(any(test, feature = "fuzzing"))]
     pub(super) fn held(&self) -> usize {
         (self.peers.len() + self.hosts.len()) * CULPRIT_BYTES
     }

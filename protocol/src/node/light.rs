@@ -320,6 +320,13 @@ impl LightNode {
         }
     }
 
+    /// Bytes held because of what neighbours did, but for headers.
+    #[cfg(any(test, feature = "fuzzing"))]
+    pub(crate) fn held(&self) -> usize {
+        let waiting = self.waiting.values().map(|it| size_of::<Waiting>() + it.tried.len() * 8);
+        self.mesh.held() + waiting.sum::<usize>()
+    }
+
     fn settle_down(&mut self) {
         loop {
             while let Some(output) = self.mesh.poll() {

@@ -134,7 +134,7 @@ impl Session {
     }
 
     /// Bytes of the message that is arriving.
-    #[cfg(test)]
+    #[cfg(any(test, feature = "fuzzing"))]
     pub(crate) fn held(&self) -> usize {
         match &self.phase {
             Phase::Open(records) => records.held(),

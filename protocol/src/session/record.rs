@@ -99,7 +99,7 @@ impl Records {
     }
 
     /// Bytes of the message that is arriving.
-    #[cfg(test)]
+    #[cfg(any(test, feature = "fuzzing"))]
     pub(super) fn held(&self) -> usize {
         self.pieces.as_ref().map_or(0, Vec::len)
     }

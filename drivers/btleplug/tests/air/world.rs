@@ -14,6 +14,7 @@ use bitcraps_protocol::event::{
     Record,
 };
 use bitcraps_protocol::identity::{Address, Keypair, ProofOfWork};
+use bitcraps_protocol::keyring::Kept;
 use bitcraps_protocol::node::{Config, Node, Past, Setup};
 use bitcraps_protocol::rng::Rng;
 use bitcraps_protocol::time::{BlockTime, Time};
@@ -92,6 +93,7 @@ impl World {
                 config: Config::default(),
                 past: Past::Known,
                 begins: Position(0),
+                keys: Kept::nothing(),
             };
             Station {
                 node: Node::new(setup, Time::ZERO, Vec::new()).expect("a new node"),
@@ -237,6 +239,7 @@ impl World {
                         self.tell(index, Input::Close { link: key });
                     }
                 }
+                Action::KeepKeys(_) => panic!("this network is not private"),
                 Action::Notify(notice) => self.stations[index].notices.push(notice),
             }
         }

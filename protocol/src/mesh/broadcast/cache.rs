@@ -51,7 +51,7 @@ impl Cache {
         }
     }
 
-    #[cfg(test)]
+    #[cfg(any(test, feature = "fuzzing"))]
     pub(super) const fn held(&self) -> usize {
         self.bytes
     }

@@ -73,7 +73,7 @@ impl Missing {
         self.due.first().map(|(due, _)| *due)
     }
 
-    #[cfg(test)]
+    #[cfg(any(test, feature = "fuzzing"))]
     pub(super) fn held(&self) -> usize {
         self.messages.len() * WANTED_BYTES
     }

@@ -210,7 +210,7 @@ impl Plumtree {
     }
 
     /// Bytes remembered, kept and awaited.
-    #[cfg(test)]
+    #[cfg(any(test, feature = "fuzzing"))]
     pub(in crate::mesh) fn held(&self) -> usize {
         let of_edges = self
             .edges

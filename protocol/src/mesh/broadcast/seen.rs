@@ -80,7 +80,7 @@ impl Seen {
         Novelty::News
     }
 
-    #[cfg(test)]
+    #[cfg(any(test, feature = "fuzzing"))]
     pub(super) fn held(&self) -> usize {
         (self.newer.len() + self.older.len()) * SIGHT_BYTES
     }

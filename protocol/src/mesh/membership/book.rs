@@ -121,7 +121,7 @@ impl Book {
         such.map(|(endpoint, _)| endpoint.clone()).collect()
     }
 
-    #[cfg(test)]
+    #[cfg(any(test, feature = "fuzzing"))]
     pub(super) fn held(&self) -> usize {
         self.places.keys().map(|endpoint| endpoint.bytes.len() + PLACE_BYTES).sum()
     }

@@ -243,7 +243,7 @@ impl Membership {
     }
 
     /// Bytes of what is known of others.
-    #[cfg(test)]
+    #[cfg(any(test, feature = "fuzzing"))]
     pub(super) fn held(&self) -> usize {
         let said = self.neighbours.values().flat_map(|it| &it.reachable);
         self.book.held() + said.map(|it| it.bytes.len()).sum::<usize>()
