@@ -47,7 +47,7 @@ pub(crate) fn mesh_on(network: NetworkId, node: usize, life: u8, config: Config)
     #[cfg(all(feature = "fuzzing", feature = "simulation", not(test)))]
     let identity = LocalIdentity::in_the_clear(address(node), network, 0);
     #[cfg(not(all(feature = "fuzzing", feature = "simulation", not(test))))]
-    let identity = LocalIdentity::new(&keypair(node), ProofOfWork(0), network, 0);
+    let identity = LocalIdentity::new(&keypair(node), address(node).proof, network, 0);
     Mesh::new(identity, Rng::new([node as u8 + 1; 32]).fork(&life.to_string()), config)
 }
 
