@@ -2,7 +2,7 @@
 //! that relays which were not invited carry what they cannot read.
 //!
 //! Whoever has a key is a member; there is no other list. A network is private if its nodes were
-//! given one when they were made. Validators give it a [successor](Rotation), sealed to all who are
+//! given one when they were made. Validators give it a [successor](Endorsed), sealed to all who are
 //! to stay, and f + 1 of them must stand by it. Whoever was left out hears nothing more, and is not
 //! heard after [`GRACE`]; whoever was only away says something under a key that is out of use, and
 //! is given the newest rotation by the first member that hears it.
