@@ -11,6 +11,7 @@ mod consensus;
 mod craps;
 mod fragments;
 mod keygen;
+mod keyring;
 mod light;
 mod mesh;
 mod post;
@@ -29,6 +30,7 @@ pub use consensus::consensus;
 pub use craps::craps;
 pub use fragments::fragments;
 pub use keygen::keygen;
+pub use keyring::keyring;
 pub use light::light;
 pub use mesh::mesh;
 pub use post::post;
@@ -50,7 +52,7 @@ pub struct Target {
 }
 
 /// The targets of this crate.
-pub const TARGETS: [Target; 11] = [
+pub const TARGETS: [Target; 12] = [
     Target { name: "wire", body: wire, seeds: wire::seeds },
     Target { name: "session", body: session, seeds: session::seeds },
     Target { name: "fragments", body: fragments, seeds: fragments::seeds },
@@ -59,6 +61,7 @@ pub const TARGETS: [Target; 11] = [
     Target { name: "transactions", body: transactions, seeds: transactions::seeds },
     Target { name: "craps", body: craps, seeds: craps::seeds },
     Target { name: "keygen", body: keygen, seeds: keygen::seeds },
+    Target { name: "keyring", body: keyring, seeds: keyring::seeds },
     Target { name: "post", body: post, seeds: post::seeds },
     Target { name: "light", body: light, seeds: light::seeds },
     Target { name: "receipts", body: receipts, seeds: receipts::seeds },

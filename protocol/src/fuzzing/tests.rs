@@ -46,6 +46,11 @@ fn key_generations_of_the_corpus_end_in_one_key() {
 }
 
 #[test]
+fn members_of_the_corpus_have_one_key() {
+    replay("keyring");
+}
+
+#[test]
 fn letters_of_the_corpus_come_once_as_they_were_written() {
     replay("post");
 }

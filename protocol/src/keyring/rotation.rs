@@ -156,6 +156,12 @@ impl Endorsed {
         Hash::of("bitcraps 2026 network key rotation id", &self.rotation)
     }
 
+    /// The same rotation, by which nobody stands.
+    #[cfg(any(test, feature = "fuzzing"))]
+    pub(crate) fn unsigned(self) -> Self {
+        Self::new(self.rotation)
+    }
+
     /// Who stands by it.
     pub(super) fn by(&self) -> impl Iterator<Item = ValidatorIndex> {
         self.endorsements.iter().map(|(index, _)| *index)
@@ -170,7 +176,7 @@ impl Endorsed {
         self.endorsements.len()
     }
 
-    pub(super) fn endorse(&mut self, index: ValidatorIndex, keypair: &Keypair, context: &Context) {
+    pub(crate) fn endorse(&mut self, index: ValidatorIndex, keypair: &Keypair, context: &Context) {
         let signature = keypair.sign(Domain::Rotation, context, &encode(&self.id()));
         self.merge([(index, signature)]);
     }
