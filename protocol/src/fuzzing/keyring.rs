@@ -169,11 +169,17 @@ impl World {
         }
     }
 
-    /// Everything reaches everybody: whoever is named in the newest rotation has its key.
+    /// Everything reaches everybody, and what anybody follows is given to who asks: whoever is named in the newest rotation has its key.
     fn settle(&mut self) {
-        for said in self.said.clone() {
-            for who in 0..MEMBERS {
-                self.hear(who, &said);
+        let mut said = self.said.clone();
+        for round in 0..2 {
+            if round > 0 {
+                said = self.rings.iter().filter_map(|ring| ring.newest().cloned()).collect();
+            }
+            for said in &said {
+                for who in 0..MEMBERS {
+                    self.hear(who, said);
+                }
             }
         }
         let newest = |ring: &Keyring| ring.newest().map(Endorsed::id);
