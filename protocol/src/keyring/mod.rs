@@ -4,8 +4,8 @@
 //! Whoever has a key is a member; there is no other list. A network is private if its nodes were
 //! given one when they were made. Validators give it a [successor](Endorsed), sealed to all who are
 //! to stay, and f + 1 of them must stand by it. Whoever was left out hears nothing more, and is not
-//! heard after [`GRACE`]; whoever was only away says something under a key that is out of use, and
-//! is given the newest rotation by the first member that hears it.
+//! heard after [`GRACE`]; whoever was only away asks the first member it meets for the newest rotation,
+//! which is given to those whom it names.
 
 mod key;
 mod rotation;
