@@ -29,6 +29,8 @@ pub struct Watch<'a> {
     pub trace: Option<&'a Path>,
     /// A timeline, with flights sent in this span of microseconds.
     pub timeline: Option<(u64, u64)>,
+    /// Who is told now and then how far the run is.
+    pub told: Option<fn(&World)>,
 }
 
 /// What came of a run.
@@ -133,6 +135,7 @@ pub fn run(config: &Config, listed: Option<&[Decision]>, watch: Watch<'_>) -> Ou
     let mut slot = None;
     let result = catch_unwind(AssertUnwindSafe(|| {
         let world = slot.insert(World::new(config.clone(), listed));
+        world.told = watch.told;
         if let Some(path) = watch.trace {
             let file = File::create(path).expect("the trace's file can be made");
             world.recorder.trace_into(file).expect("the trace can be written");

@@ -16,6 +16,7 @@ use bitcraps_sim::checks::Check;
 use bitcraps_sim::failure::{Failure, Replayed};
 use bitcraps_sim::run::{self, Report, Watch};
 use bitcraps_sim::swarm::{self, Summary, Swarm};
+use bitcraps_sim::world::World;
 use bitcraps_sim::{compare, determinism, show, shrink};
 use clap::{Parser, Subcommand};
 
@@ -189,8 +190,10 @@ impl Cli {
         match self.command {
             Command::Run { flags, seed, trace, out, json } => {
                 let config = flags.config(seed)?;
-                let watch = Watch { trace: trace.as_deref(), timeline: None };
+                let told = Some(print::tell as fn(&World));
+                let watch = Watch { trace: trace.as_deref(), timeline: None, told };
                 let outcome = run::run(&config, None, watch);
+                print::told();
                 if let Some(failure) = Failure::of(&outcome) {
                     failure.write(&out)?;
                 }
@@ -207,7 +210,7 @@ impl Cli {
             }
             Command::Replay { file, trace } => {
                 let failure = Failure::read(&file)?;
-                let watch = Watch { trace: trace.as_deref(), timeline: None };
+                let watch = Watch { trace: trace.as_deref(), ..Watch::default() };
                 let (replayed, outcome) = failure.replay(watch);
                 say(&print::report(&outcome.report, &file))?;
                 let (sentence, code) = match replayed {
@@ -242,13 +245,13 @@ impl Cli {
             }
             Command::Show { file, html, view, messages } => {
                 let failure = Failure::read(&file)?;
-                let watch = Watch { trace: None, timeline: Some((0, 0)) };
+                let watch = Watch { timeline: Some((0, 0)), ..Watch::default() };
                 let (_, first) = failure.replay(watch);
                 let first = first.timeline.context("the run ended before it began")?;
                 let view = view.or_else(|| show::last_view(&first));
                 let of_view = view.and_then(|view| show::span_of(&first, view));
                 let span = messages.map(|(from, to)| (from * 1_000, to * 1_000)).or(of_view);
-                let watch = Watch { trace: None, timeline: Some(span.unwrap_or_default()) };
+                let watch = Watch { timeline: Some(span.unwrap_or_default()), ..Watch::default() };
                 let (_, outcome) = failure.replay(watch);
                 let timeline = outcome.timeline.context("the run ended before it began")?;
                 let view = view.filter(|_| span.is_some());

@@ -1,5 +1,6 @@
 //! What people read.
 
+use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::io::{self, IsTerminal as _, Write as _};
@@ -8,11 +9,13 @@ use std::time::{Duration, Instant};
 
 use bitcraps_protocol::craps::Bet;
 use bitcraps_protocol::mesh::Tally;
+use bitcraps_sim::checks;
 use bitcraps_sim::failure::Failure;
 use bitcraps_sim::network::Traffic;
 use bitcraps_sim::run::{Report, Views};
 use bitcraps_sim::sometimes;
 use bitcraps_sim::swarm::{Summary, vacuous};
+use bitcraps_sim::world::World;
 
 /// One run, in a few lines.
 pub(crate) fn report(report: &Report, kept: &Path) -> String {
@@ -180,6 +183,21 @@ fn seconds(micros: u64) -> String {
     format!("{}.{:03} s", micros / 1_000_000, micros / 1_000 % 1_000)
 }
 
+thread_local! {
+    /// How far the one run of this thread is.
+    static RUN: RefCell<Progress> = RefCell::new(Progress::new(0));
+}
+
+/// Says how far a run is, not too often.
+pub(crate) fn tell(world: &World) {
+    RUN.with(|run| run.borrow_mut().runs(world));
+}
+
+/// The run is over.
+pub(crate) fn told() {
+    RUN.with(|run| run.borrow().end());
+}
+
 /// How far a long command is, on standard error: one line that changes on a terminal, else a line
 /// every ten seconds.
 pub(crate) struct Progress {
@@ -218,6 +236,19 @@ impl Progress {
         ));
     }
 
+    fn runs(&mut self, world: &World) {
+        if !self.is_due() {
+            return;
+        }
+        let checks::Tally { height, view, .. } = world.checks.tally;
+        self.say(&format!(
+            "{} simulated  height {height}  view {view}  {} events  {} frames under way",
+            seconds(world.now.as_micros()),
+            world.events,
+            world.in_flight()
+        ));
+    }
+
     pub(crate) fn shrinks(&mut self, best: &Failure) {
         self.say(&format!(
             "{} decisions, {} ms of faults, {} operations",
@@ -227,9 +258,13 @@ impl Progress {
         ));
     }
 
-    fn say(&mut self, line: &str) {
+    fn is_due(&self) -> bool {
         let pause = if self.terminal { 100 } else { 10_000 };
-        if self.said.elapsed() < Duration::from_millis(pause) {
+        self.said.elapsed() >= Duration::from_millis(pause)
+    }
+
+    fn say(&mut self, line: &str) {
+        if !self.is_due() {
             return;
         }
         self.said = Instant::now();

@@ -53,6 +53,9 @@ const MANY_SEEN: usize = 2_048;
 /// much of the time.
 const OVERHEARD_NODES: u16 = 40;
 
+/// Events after which it is told again how far a world is: far less than a second's.
+const EVENTS_A_TELLING: u64 = 4_096;
+
 /// One node's place in the world; it outlives the processes that run there.
 #[derive(Debug)]
 pub struct Place {
@@ -114,6 +117,8 @@ pub struct World {
     pub digest: Digest,
     /// Who watches, if somebody does.
     pub recorder: Recorder,
+    /// Who is told now and then how far it is, if somebody is; it changes nothing.
+    pub told: Option<fn(&Self)>,
     /// Faults and rare states.
     pub counters: Counters,
     /// How often hostile nodes followed each strategy.
@@ -213,6 +218,7 @@ impl World {
             decisions,
             digest: Digest::default(),
             recorder: Recorder::default(),
+            told: None,
             counters: Counters::new(),
             followed: Counters::new(),
             events: 0,
@@ -244,6 +250,9 @@ impl World {
             self.now = now;
             self.events += 1;
             self.step(step);
+            if let Some(told) = self.told.filter(|_| self.events.is_multiple_of(EVENTS_A_TELLING)) {
+                told(self);
+            }
             if let Some(violation) = self.checks.violation() {
                 return Err(violation);
             }
