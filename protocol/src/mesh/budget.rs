@@ -144,6 +144,13 @@ impl Bucket {
         left.is_some()
     }
 
+    /// Gives `amount` back.
+    pub(super) fn give(&mut self, now: Time, amount: u64) {
+        self.fill(now);
+        let most = self.rate.burst.saturating_mul(MICROS);
+        self.level = self.level.saturating_add(amount.saturating_mul(MICROS)).min(most);
+    }
+
     /// Whether `amount` is left.
     pub(crate) fn affords(&mut self, now: Time, amount: u64) -> bool {
         self.fill(now);

@@ -62,6 +62,10 @@ pub struct Config {
     pub kept_bytes: usize,
     /// Bytes of such messages that one link may pull.
     pub pulled: Rate,
+    /// Messages that one link may bring although they are here, beside four for each that is news. A
+    /// burst of 4,000: all that may wait on a slow link when it is told so; 20 a second: a thirtieth
+    /// of what a radio carries.
+    pub repeated: Rate,
     /// Links that one address may open. A burst of 600: as many nodes behind one router, or in one
     /// machine, come back at once; 20 a second: handshakes for a hundredth of a core.
     pub dials: Rate,
@@ -125,6 +129,7 @@ impl Default for Config {
             attempt_pause: Duration::from_millis(100),
             kept_bytes: 1024 * 1024,
             pulled: Rate { burst: 4 * 1024 * 1024, per_second: 1024 * 1024 },
+            repeated: Rate { burst: 4_000, per_second: 20 },
             dials: Rate { burst: 600, per_second: 20 },
             discoveries: Rate { burst: 256, per_second: 50 },
             access: Access::default(),

@@ -130,6 +130,7 @@ impl Mesh {
                 attempt_pause: config.attempt_pause,
                 kept_bytes: config.kept_bytes,
                 pulled: config.pulled,
+                repeated: config.repeated,
             }),
             standing: Standing::new(config.access.clone()),
             dials: Buckets::new(config.dials, CULPRITS),
@@ -373,6 +374,7 @@ impl Mesh {
                 broadcast::Output::Prune { link, tree } => {
                     self.push(now, link, Lane::Control, Packet::Prune(tree).encode().into());
                 }
+                broadcast::Output::Flooded { link } => self.fail(now, link, Fault::Flooding),
                 broadcast::Output::Withdraw { link, id } => {
                     if let Some(known) = self.links.get_mut(&link) {
                         known.withdraw(id);

@@ -18,9 +18,11 @@ const FIRST_ANNOUNCED: u16 = 512;
 /// How long a message may be late, at first and at least, before it is asked for. Above the time
 /// that one more hop and the pause between announcements take.
 const PATIENCE: Duration = Duration::from_millis(150);
-/// The longest patience with a congested tree.
-const MOST_PATIENCE: Duration = Duration::from_secs(2);
-/// How long whoever was asked may take before the next one is.
+/// The longest patience with a congested tree. Where air is full, every message waits for seconds at
+/// every hop, and all that is asked for comes twice.
+const MOST_PATIENCE: Duration = Duration::from_secs(10);
+/// How long whoever was asked may take at least before the next one is: as long as a message may
+/// be late. Where air is scarce, asking sooner brings the same message several times.
 const ANSWER: Duration = Duration::from_millis(300);
 
 /// Bytes of one that is awaited.
@@ -103,10 +105,12 @@ impl Missing {
         self.messages.insert(id, wanted);
     }
 
-    /// A message has come.
-    pub(super) fn arrived(&mut self, now: Time, id: MessageId) -> Arrival {
+    /// A message has come over a link. If that is not where it was asked for last, the tree has
+    /// brought it, however late: to count only what came before it was asked for would be to ask
+    /// too soon for ever.
+    pub(super) fn arrived(&mut self, now: Time, link: LinkId, id: MessageId) -> Arrival {
         let Some(wanted) = self.remove(id) else { return Arrival::default() };
-        if wanted.asked.is_none() {
+        if wanted.asked != Some(link) {
             self.lateness = (self.lateness * 7 + now.since(wanted.announced)) / 8;
         }
         Arrival { holders: wanted.holders.into(), asked: wanted.asked }
@@ -115,6 +119,7 @@ impl Missing {
     /// Whom to ask for what now. What nobody is left to be asked for is forgotten until it is
     /// announced again.
     pub(super) fn overdue(&mut self, now: Time) -> BTreeMap<LinkId, Vec<MessageId>> {
+        let patience = self.patience();
         let mut questions: BTreeMap<LinkId, Vec<MessageId>> = BTreeMap::new();
         while let Some(&(due, id)) = self.due.first()
             && due <= now
@@ -125,9 +130,10 @@ impl Missing {
                 continue;
             };
             wanted.asked = Some(holder);
-            let due = mem::replace(&mut wanted.due, now + ANSWER);
+            let next = now + ANSWER.max(patience);
+            let due = mem::replace(&mut wanted.due, next);
             self.due.remove(&(due, id));
-            self.due.insert((now + ANSWER, id));
+            self.due.insert((next, id));
             questions.entry(holder).or_default().push(id);
         }
         questions
@@ -200,11 +206,32 @@ mod tests {
         let mut missing = Missing::new();
         for number in 0..100 {
             missing.announced(at(number * 1000), LinkId(1), id(number));
-            let arrival = missing.arrived(at(number * 1000 + 140), id(number));
+            let arrival = missing.arrived(at(number * 1000 + 140), LinkId(2), id(number));
             assert_eq!(arrival, Arrival { holders: vec![LinkId(1)], asked: None });
         }
         missing.announced(at(200_000), LinkId(1), id(1000));
         let due = missing.deadline().unwrap();
         assert!(at(200_250) < due && due <= at(200_280), "{due:?}");
+
+        // It becomes slower, so that everything is asked for before it comes.
+        for number in 0..100 {
+            let start = 300_000 + number * 5_000;
+            let id = id(2_000 + number);
+            missing.announced(at(start), LinkId(1), id);
+            missing.overdue(at(start + 800));
+            missing.arrived(at(start + 800), LinkId(2), id);
+        }
+        missing.announced(at(900_000), LinkId(1), id(3_000));
+        assert!(missing.deadline().unwrap() > at(901_500));
+        // What is asked for says nothing of the tree.
+        for number in 0..100 {
+            let start = 1_000_000 + number * 5_000;
+            let id = id(4_000 + number);
+            missing.announced(at(start), LinkId(1), id);
+            missing.overdue(at(start + 4_000));
+            missing.arrived(at(start + 4_900), LinkId(1), id);
+        }
+        missing.announced(at(2_000_000), LinkId(1), id(5_000));
+        assert!(missing.deadline().unwrap() <= at(2_001_600));
     }
 }

@@ -37,6 +37,8 @@ const GRAFT_HOLDS: Duration = Duration::from_secs(10);
 /// needed. 12: above what a partial mesh has, and the first messages in a full one of hundreds,
 /// sent before neighbours are known, do not go over every pair of its nodes.
 const EAGER_LINKS: usize = 12;
+/// What a link may repeat for each message that it is the first to bring.
+const REPEATS_FOR_NEWS: u64 = 4;
 /// How old a message may be to be announced over a new link, and how many are.
 const RECENT: Duration = Duration::from_secs(30);
 const RECENT_MESSAGES: usize = 256;
@@ -52,6 +54,8 @@ pub(in crate::mesh) struct Limits {
     pub(in crate::mesh) kept_bytes: usize,
     /// Bytes that one link may pull.
     pub(in crate::mesh) pulled: Rate,
+    /// Messages that one link may bring though they are here.
+    pub(in crate::mesh) repeated: Rate,
 }
 
 /// Something that happened.
@@ -98,6 +102,8 @@ pub(in crate::mesh) enum Output {
     Prune { link: LinkId, tree: Tree },
     /// A peer has this message: if it waits to leave to there, it need not.
     Withdraw { link: LinkId, id: MessageId },
+    /// A peer goes on pushing what it was told is here.
+    Flooded { link: LinkId },
 }
 
 /// Who pushes what to whom.
@@ -138,6 +144,7 @@ struct Edge {
     /// Not announced yet; at most [`DIGESTS`].
     digests: BTreeSet<MessageId>,
     pulls: Bucket,
+    repeats: Bucket,
 }
 
 impl Plumtree {
@@ -243,6 +250,7 @@ impl Plumtree {
             holds_until: [now; Tree::COUNT],
             digests: BTreeSet::new(),
             pulls: Bucket::new(now, self.limits.pulled),
+            repeats: Bucket::new(now, self.limits.repeated),
         };
         self.edges.insert(link, edge);
     }
@@ -275,17 +283,19 @@ impl Plumtree {
                 self.tally.new += 1;
                 self.tally.hops += u64::from(links);
                 self.tally.most_hops = self.tally.most_hops.max(links);
-                let Arrival { holders, asked } = self.missing.arrived(now, id);
-                if asked == Some(link)
-                    && let Some(edge) = self.edges.get_mut(&link)
-                {
-                    edge.holds_until[tree.index()] = now + GRAFT_HOLDS;
+                let Arrival { holders, asked } = self.missing.arrived(now, link, id);
+                if let Some(edge) = self.edges.get_mut(&link) {
+                    edge.repeats.give(now, REPEATS_FOR_NEWS);
+                    if asked == Some(link) {
+                        edge.holds_until[tree.index()] = now + GRAFT_HOLDS;
+                    }
                 }
                 self.latest = Some(Latest { id, body: body.clone(), holders });
                 self.outputs.push_back(Output::Deliver { link, attempt, body });
             }
             Novelty::TooSoon => {
-                self.missing.arrived(now, id);
+                self.missing.arrived(now, link, id);
+                self.repeats(now, link);
             }
             Novelty::Known => {
                 self.tally.repeated += 1;
@@ -293,6 +303,7 @@ impl Plumtree {
                 if hops != Hops(0) {
                     self.prune(now, link, tree);
                 }
+                self.repeats(now, link);
             }
         }
     }
@@ -303,6 +314,15 @@ impl Plumtree {
         edge.digests.remove(&id);
         self.outputs.push_back(Output::Withdraw { link, id });
         true
+    }
+
+    /// A link brings what is here: a few times until it knows, and sometimes what was asked for of
+    /// several. Whoever does little else replays what it has heard.
+    fn repeats(&mut self, now: Time, link: LinkId) {
+        let Some(edge) = self.edges.get_mut(&link) else { return };
+        if !edge.repeats.take(now, 1) {
+            self.outputs.push_back(Output::Flooded { link });
+        }
     }
 
     /// The same message came over two links: the later one leaves the tree.

@@ -173,7 +173,8 @@ fn replayed_records_end_the_link_each_time() {
 #[test]
 fn replayed_messages_are_delivered_once_and_their_attempts_ever_more_rarely() {
     let mut delivered = 0;
-    Siege::new(LinkKind::Stream).withstands("replayed messages", |siege, round| {
+    let siege = Siege::new(LinkKind::Stream);
+    let siege = siege.withstands("replayed messages", |siege, round| {
         for attempt in 0..=u8::MAX {
             let Packet::Gossip { hops, tree, body, .. } = gossip(0, "again") else { return };
             let attempt = Attempt(attempt.wrapping_add(round as u8));
@@ -183,6 +184,17 @@ fn replayed_messages_are_delivered_once_and_their_attempts_ever_more_rarely() {
         delivered += siege.world.read(VICTIM).len();
     });
     assert!(delivered <= 8, "{delivered}");
+    assert!(siege.bans() > 0, "whoever does nothing else is kept out");
+}
+
+#[test]
+fn whoever_brings_news_may_repeat_some_of_it() {
+    let siege = Siege::new(LinkKind::Stream).withstands("news, each five times", |siege, round| {
+        for number in 0..60 {
+            (0..5).for_each(|_| siege.inject(&gossip(100 * round + number, "five times")));
+        }
+    });
+    assert_eq!(siege.bans(), 0);
 }
 
 #[test]
@@ -356,11 +368,11 @@ fn cost(what: &str, rate: u64, mut packet: impl FnMut(u32) -> Packet) -> u32 {
 #[test]
 fn one_link_at_its_budgets_leaves_a_core_the_stated_share() {
     let allowance = Config::default().allowance;
-    let frames = allowance.frames.per_second;
+    let (frames, repeated) = (allowance.frames.per_second, Config::default().repeated.burst);
     let digests = allowance.digests.per_second / IDS as u64;
     let neighbours = allowance.digests.per_second / NEIGHBOURS as u64;
     let costs = [
-        cost("known messages", frames, |number| gossip(number % 2, "known")),
+        cost("known messages", repeated, |number| gossip(number % 2, "known")),
         cost("new messages", frames, |number| gossip(number, "new")),
         cost("digests", digests, |number| Packet::Announce(ids(number * IDS as u32))),
         cost("grafts", digests, |number| Packet::Graft(ids(number * IDS as u32))),
