@@ -79,7 +79,7 @@ impl Consensus {
         if held.iter().any(|held| held.view < self.view) {
             self.hint(link);
         }
-        if !self.sync.may_be_sent_votes(link, self.now, self.config.answer_timeout / 2) {
+        if !self.sync.may_be_sent_votes(link, self.now, self.pacemaker.patience() / 2) {
             return;
         }
         let lacked = held.iter().flat_map(|held| {

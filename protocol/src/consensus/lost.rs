@@ -50,34 +50,26 @@ pub(super) enum Standing {
 /// A validator asks where the others are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Inquiry {
-    requester: ValidatorIndex,
-    nonce: Hash,
+    pub(super) requester: ValidatorIndex,
+    pub(super) nonce: Hash,
     signature: Signature,
 }
 
 /// A validator says which view it has reached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Testimony {
-    requester: ValidatorIndex,
-    nonce: Hash,
-    voter: ValidatorIndex,
+    pub(super) requester: ValidatorIndex,
+    pub(super) nonce: Hash,
+    pub(super) voter: ValidatorIndex,
     view: View,
     signature: Signature,
-}
-
-/// How often one validator was vouched for, ever more rarely: who asks on and on makes all others
-/// speak.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Vouched {
-    at: Time,
-    times: u32,
 }
 
 /// The most doublings of the pause between two questions, or two answers to one validator.
 const DOUBLINGS: u32 = 5;
 
 /// The pause after so many times.
-fn pause(first: Duration, times: u32) -> Duration {
+pub(super) fn pause(first: Duration, times: u32) -> Duration {
     first * (1 << times.min(DOUBLINGS))
 }
 
@@ -187,6 +179,7 @@ impl Consensus {
         if self.asks_at().is_none_or(|at| at > self.now) {
             return;
         }
+        let patience = self.pacemaker.patience();
         let (Standing::Asking { nonce, ask_at, attempt, .. }, Some(signer)) =
             (&mut self.standing, &self.signer)
         else {
@@ -197,12 +190,12 @@ impl Consensus {
         let signature = signer.key.sign(Domain::Recovery, &self.context, &bytes);
         let said = *attempt;
         *attempt = attempt.wrapping_add(1);
-        *ask_at = self.now + pause(self.config.answer_timeout * 2, said.into());
+        *ask_at = self.now + pause(patience * 2, said.into());
         let message = Message::Inquiry(Inquiry { requester, nonce, signature });
         self.outputs.push_back(Output::Broadcast { message, attempt: said });
     }
 
-    /// Somebody asks: vouch, unless this validator has forgotten something itself.
+    /// Somebody asks.
     pub(super) fn on_inquiry(&mut self, link: LinkId, inquiry: Inquiry) {
         let Inquiry { requester, nonce, signature } = inquiry;
         let bytes = encode(&Signed::Inquiry(requester, nonce));
@@ -210,36 +203,18 @@ impl Consensus {
             return;
         }
         self.outputs.push_back(Output::Relay);
-        let Some(signer) = &self.signer else { return };
-        let times = match self.vouched.get(&requester) {
-            None => 0,
-            Some(Vouched { at, times }) => {
-                let silence = self.now.since(*at);
-                if silence < pause(self.config.answer_timeout, *times) {
-                    return;
-                }
-                // After twice the longest pause it is another story.
-                let is_another = silence >= pause(self.config.answer_timeout * 4, DOUBLINGS);
-                if is_another { 0 } else { times.saturating_add(1) }
-            }
-        };
-        if signer.index == requester || !self.has_recalled() {
-            return;
-        }
+        self.vouch(link, &inquiry);
+    }
+
+    /// What this validator answers.
+    pub(super) fn testify(&self, requester: ValidatorIndex, nonce: Hash) -> Option<Testimony> {
+        let signer = self.signer.as_ref()?;
         // One's own votes are journalled, and views are entered in order: the view one is in is
         // never below one's highest vote.
         let (voter, view) = (signer.index, self.view);
         let bytes = encode(&Signed::Testimony(requester, nonce, view));
         let signature = signer.key.sign(Domain::Recovery, &self.context, &bytes);
-        self.vouched.insert(requester, Vouched { at: self.now, times });
-        let message = Message::Testimony(Testimony { requester, nonce, voter, view, signature });
-        // All vouch: nobody else needs to hear it.
-        if let Some(link) = self.validators.peer(requester).and_then(|it| self.sync.link_to(it)) {
-            return self.outputs.push_back(Output::Send { link, message });
-        }
-        let attempt = self.attempt_to_vouch;
-        self.attempt_to_vouch = attempt.wrapping_add(1);
-        self.outputs.push_back(Output::Broadcast { message, attempt });
+        Some(Testimony { requester, nonce, voter, view, signature })
     }
 
     /// Somebody answers.
@@ -250,7 +225,11 @@ impl Consensus {
             return;
         }
         self.outputs.push_back(Output::Relay);
-        let mine = self.index() == Some(requester) && voter != requester;
+        let asked = self.index() == Some(requester);
+        if !asked {
+            self.send_back(testimony);
+        }
+        let mine = asked && voter != requester;
         match &mut self.standing {
             Standing::Asking { nonce: asked, answers, .. } if mine && *asked == nonce => {
                 answers.entry(voter).or_insert(view);

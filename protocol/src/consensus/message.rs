@@ -25,7 +25,7 @@ pub enum Message {
     Request(Request),
     /// A validator that lost its journal asks where the others are. Broadcast.
     Inquiry(Inquiry),
-    /// Answers that. Broadcast if there is no link between the two.
+    /// Answers that. To a neighbour on the way back, and broadcast if that does not help.
     Testimony(Testimony),
     /// Answers [`Request::Block`].
     Block(Block),

@@ -35,6 +35,7 @@ mod tree;
 mod validators;
 mod vote;
 mod voting;
+mod vouching;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod world;
 
@@ -73,6 +74,7 @@ use pacemaker::Pacemaker;
 use round::Round;
 use sync::Sync;
 use tree::Tree;
+use vouching::Vouching;
 
 /// Local policy. Nothing here has to be equal on all nodes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -91,7 +93,8 @@ pub struct Config {
     pub resend_max: Duration,
     /// How often neighbours are told where one stands, as long as they do not all stand there too.
     pub status_interval: Duration,
-    /// How long a neighbour may take to answer before another one is asked.
+    /// How long neighbours may take to answer, in all, before others are asked; up to eight times as
+    /// long where views take long.
     pub answer_timeout: Duration,
 }
 
@@ -330,9 +333,7 @@ pub struct Consensus {
     standing: Standing,
     /// The journal says that a human had this validator vote although an earlier one was lost.
     overridden: bool,
-    /// When this validator last vouched for each that asked.
-    vouched: BTreeMap<ValidatorIndex, lost::Vouched>,
-    attempt_to_vouch: u8,
+    vouching: Vouching,
     rng: Rng,
     /// The newest view in which each validator was heard from.
     seen: Vec<View>,
@@ -388,8 +389,7 @@ impl Consensus {
             wall: None,
             standing: Standing::default(),
             overridden: false,
-            vouched: BTreeMap::new(),
-            attempt_to_vouch: rng.below(1 << 8) as u8,
+            vouching: Vouching::new(rng.below(1 << 8) as u8),
             rng,
             accused: BTreeSet::new(),
             sync: Sync::new(now),

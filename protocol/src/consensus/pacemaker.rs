@@ -21,6 +21,8 @@ pub(super) struct Pacemaker {
     /// When to say everything once more, and how long to wait after that.
     resend_at: Time,
     resend_after: Duration,
+    /// When votes were broadcast last, if this process has done so.
+    spoke_at: Option<Time>,
 }
 
 /// How a view ended.
@@ -41,6 +43,7 @@ impl Pacemaker {
             failures: 0,
             resend_at: now,
             resend_after: Duration::ZERO,
+            spoke_at: None,
         };
         pacemaker.rearm(now);
         pacemaker
@@ -84,12 +87,27 @@ impl Pacemaker {
         (base * (1 << self.failures)).min(self.config.timeout_max)
     }
 
+    /// How long neighbours may take to answer, in all: half of what a view may take, if that is more
+    /// than is configured. Where certificates take seconds to cross a link, whoever asks sooner gets
+    /// the same one several times.
+    pub(super) fn patience(&self) -> Duration {
+        let configured = self.config.answer_timeout;
+        (self.timeout() / 2).clamp(configured, configured * MOST_PATIENCE)
+    }
+
+    /// How long one neighbour may take to show a certificate before the next one is asked, and until
+    /// the same one is shown to it again.
+    pub(super) fn patience_with_certificates(&self) -> Duration {
+        (self.timeout() / 8).max(self.config.answer_timeout / 4)
+    }
+
     pub(super) const fn resend_at(&self) -> Time {
         self.resend_at
     }
 
     /// Something was said for the first time.
     pub(super) fn said(&mut self, now: Time) {
+        self.spoke_at = Some(now);
         self.resend_at = self.resend_at.max(now + self.resend_after);
     }
 
@@ -99,12 +117,31 @@ impl Pacemaker {
         self.resend_at = now + self.resend_after;
     }
 
+    /// Whether one of so many validators may broadcast once more what it said before; then it is
+    /// taken to do so.
+    pub(super) fn repeats(&mut self, now: Time, validators: usize) -> bool {
+        let pause = REPEAT_EACH * u32::try_from(validators).unwrap_or(u32::MAX);
+        let repeats = self.spoke_at.is_none_or(|at| now.since(at) >= pause);
+        if repeats {
+            self.spoke_at = Some(now);
+        }
+        repeats
+    }
+
     fn rearm(&mut self, now: Time) {
         self.entered_at = now;
         self.resend_after = self.timeout().min(self.config.resend_max);
         self.resend_at = now + self.resend_after;
     }
 }
+
+/// How many times the configured patience with neighbours is the most.
+const MOST_PATIENCE: u32 = 8;
+
+/// For each validator, the least time between two broadcasts of the same by one of them: all
+/// together repeat themselves no more than ten times a second, whatever their number. Neighbours ask
+/// one another for votes that they lack more often than that.
+const REPEAT_EACH: Duration = Duration::from_millis(100);
 
 /// A view is given up after this many times its typical length.
 const TIMEOUT_PER_TYPICAL_VIEW: u32 = 4;
@@ -138,6 +175,31 @@ mod tests {
             pacemaker.enter(Time::ZERO, Ending::Nullified);
         }
         assert_eq!(pacemaker.timeout(), config.timeout_max);
+    }
+
+    #[test]
+    fn patience_with_neighbours_grows_with_the_views_within_bounds() {
+        let config = Config::default();
+        let mut pacemaker = Pacemaker::new(config, Time::ZERO);
+        assert_eq!(pacemaker.patience(), config.answer_timeout);
+        pacemaker.enter(Time::ZERO, Ending::Nullified);
+        assert_eq!(pacemaker.patience(), config.answer_timeout * 2);
+        (0..10).for_each(|_| pacemaker.enter(Time::ZERO, Ending::Nullified));
+        assert_eq!(pacemaker.patience(), config.answer_timeout * MOST_PATIENCE);
+        assert_eq!(pacemaker.patience_with_certificates(), config.timeout_max / 8);
+    }
+
+    #[test]
+    fn hundreds_repeat_themselves_as_often_in_all_as_a_few() {
+        let mut pacemaker = Pacemaker::new(Config::default(), Time::ZERO);
+        let at = |millis| Time::ZERO + Duration::from_millis(millis);
+        assert!(pacemaker.repeats(at(0), 300), "it may have been restarted");
+        assert!(!pacemaker.repeats(at(29_999), 300));
+        assert!(pacemaker.repeats(at(29_999), 100));
+        pacemaker.said(at(30_000));
+        assert!(!pacemaker.repeats(at(59_999), 300));
+        assert!(pacemaker.repeats(at(60_000), 300));
+        assert!(pacemaker.repeats(at(60_400), 4));
     }
 
     #[test]

@@ -276,7 +276,7 @@ impl Consensus {
         let (needed, wait) = match self.subject().filter(may_stand) {
             Some(block) => (block.header.parent.hash, Duration::ZERO),
             // What was notarized just now is likely on its way.
-            None => (self.tip().hash, self.config.answer_timeout / 2),
+            None => (self.tip().hash, self.pacemaker.patience() / 2),
         };
         if let Some(missing) = self.tree.missing(&needed) {
             self.want(missing, wait);

@@ -277,7 +277,7 @@ impl Consensus {
         let now = self.now;
         let Some(known) = self.sync.links.get_mut(&link) else { return };
         if now >= known.next_hint {
-            known.next_hint = now + self.config.answer_timeout / 4;
+            known.next_hint = now + self.pacemaker.patience() / 4;
             self.send_status(link);
         }
     }
@@ -290,7 +290,7 @@ impl Consensus {
             return;
         }
         let Some(certificate) = self.entered_by.clone() else { return };
-        known.next_help = now + self.config.answer_timeout / 4;
+        known.next_help = now + self.pacemaker.patience_with_certificates();
         self.outputs.push_back(Output::Send { link, message: Message::Certificate(certificate) });
     }
 
@@ -323,7 +323,7 @@ impl Consensus {
             return;
         };
         let link = *link;
-        let expires = now + self.config.answer_timeout / 4;
+        let expires = now + self.pacemaker.patience_with_certificates();
         self.sync.climb = Some(Climb { link, from: view, expires });
         let message = Message::Request(Request::Certificate { above: view });
         self.outputs.push_back(Output::Send { link, message });
@@ -334,7 +334,7 @@ impl Consensus {
         let now = self.now;
         let Some(known) = self.sync.links.get_mut(&link) else { return };
         if now >= known.next_question {
-            known.next_question = now + self.config.answer_timeout / 4;
+            known.next_question = now + self.pacemaker.patience() / 4;
             self.outputs.push_back(Output::Send { link, message: Message::Request(request) });
         }
     }
@@ -342,7 +342,7 @@ impl Consensus {
     /// Asks all neighbours, now and then.
     pub(super) fn ask_anybody(&mut self, request: Request) {
         if self.now >= self.sync.next_ask {
-            self.sync.next_ask = self.now + self.config.answer_timeout;
+            self.sync.next_ask = self.now + self.pacemaker.patience();
             let links: Vec<_> = self.sync.links.keys().copied().collect();
             for link in links {
                 self.ask(link, request);
@@ -420,7 +420,7 @@ impl Consensus {
             }
             // A long block takes a slow link seconds: asking everybody for it makes them slower.
             let doublings = wanted.tries.min(MOST_DOUBLINGS) as u32;
-            wanted.ask_at = now + self.config.answer_timeout / 2 * (1 << doublings);
+            wanted.ask_at = now + self.pacemaker.patience() / 2 * (1 << doublings);
             let first = wanted.first.take().filter(|link| links.contains(link));
             let next = first.or_else(|| links.get(wanted.tries % links.len().max(1)).copied());
             if let Some(link) = next {
@@ -460,7 +460,7 @@ impl Consensus {
             return;
         };
         let link = *link;
-        let expires = self.now + self.config.answer_timeout * 4;
+        let expires = self.now + self.pacemaker.patience() * 4;
         self.sync.fetch = Some(Fetch { link, from, expires });
         let message = Message::Request(Request::Decided { from });
         self.outputs.push_back(Output::Send { link, message });

@@ -167,7 +167,8 @@ impl Consensus {
         }
     }
 
-    /// A neighbour sent or relayed a certificate.
+    /// A neighbour sent a certificate. They are long and everybody can ask for one, so nobody
+    /// broadcasts them.
     pub(super) fn on_certificate(&mut self, link: LinkId, certificate: Certificate) {
         if certificate.view() <= self.tree.root().view {
             return;
@@ -182,7 +183,6 @@ impl Consensus {
         if !accepted {
             return self.blame(link, Fault::BadCertificate);
         }
-        self.outputs.push_back(Output::Relay);
         if let Certificate::Nullification(nullification, _) = certificate
             && nullification.highest() > self.highest_view()
         {
@@ -447,11 +447,13 @@ impl Consensus {
     /// neighbours are told where one stands: whoever is further shows why.
     pub(super) fn resend(&mut self) {
         self.pacemaker.resent(self.now);
-        self.attempt = self.attempt.wrapping_add(1).max(1);
-        let attempt = self.attempt;
-        let votes: Vec<Vote> = self.own_votes().copied().collect();
-        for vote in votes {
-            self.say(vote, attempt);
+        if self.pacemaker.repeats(self.now, self.validators.len()) {
+            self.attempt = self.attempt.wrapping_add(1).max(1);
+            let attempt = self.attempt;
+            let votes: Vec<Vote> = self.own_votes().copied().collect();
+            for vote in votes {
+                self.say(vote, attempt);
+            }
         }
         self.send_status_to_all();
         self.ask_for_votes();

@@ -263,15 +263,15 @@ impl Packet {
 
     /// Whether it is for everybody. What is for one neighbour is not taken from a broadcast, and
     /// the other way round.
-    pub(super) const fn is_gossip(&self) -> bool {
+    pub const fn is_gossip(&self) -> bool {
         match self {
             Self::Consensus(message) => match message {
                 Message::Proposal(_)
                 | Message::Vote(_)
-                | Message::Certificate(_)
                 | Message::Inquiry(_)
                 | Message::Testimony(_) => true,
-                Message::Status(_)
+                Message::Certificate(_)
+                | Message::Status(_)
                 | Message::Request(_)
                 | Message::Block(_)
                 | Message::Decided(_)

@@ -383,8 +383,7 @@ impl Hostile {
                 let other = self.mutate(packet, mutation, rng);
                 self.inner[0].release(now, outgoing.clone());
                 if let Some(message) = other {
-                    let to = To::Everybody { attempt: Attempt::default() };
-                    self.inner[0].release(now, Outgoing { to, message });
+                    self.tell_all(now, Attempt::default(), message);
                 }
             }
             Act::Split(mutation) => {
@@ -411,8 +410,8 @@ impl Hostile {
                     let Some(old) = self.history.get(index) else { break };
                     self.attempt = self.attempt.next();
                     let to = To::Everybody { attempt: self.attempt };
-                    let again = Outgoing::new(to, old);
-                    self.inner[0].release(now, again);
+                    let again = Outgoing::new(to, old).message;
+                    self.tell_all(now, self.attempt, again);
                 }
             }
             Act::Garbage => {
@@ -538,6 +537,19 @@ impl Hostile {
         };
         links.truncate(count);
         links
+    }
+
+    /// To everybody, or to all neighbours what nobody takes from a broadcast.
+    fn tell_all(&mut self, now: Time, attempt: Attempt, message: Bytes) {
+        if Packet::decode(&message).is_ok_and(|packet| !packet.is_gossip()) {
+            for link in self.links.keys().copied().collect::<Vec<_>>() {
+                let (to, message) = (To::Link(link), message.clone());
+                self.inner[0].release(now, Outgoing { to, message });
+            }
+            return;
+        }
+        let to = To::Everybody { attempt };
+        self.inner[0].release(now, Outgoing { to, message });
     }
 
     fn whisper(&mut self, now: Time, link: LinkId, message: Bytes) {

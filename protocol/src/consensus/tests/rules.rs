@@ -133,6 +133,12 @@ fn inquiry(index: usize) -> Message {
 }
 
 fn vouches(outputs: &[Output]) -> bool {
+    outputs
+        .iter()
+        .any(|output| matches!(output, Output::Send { message: Message::Testimony(_), .. }))
+}
+
+fn vouches_aloud(outputs: &[Output]) -> bool {
     let is = |output: &Output| {
         matches!(output, Output::Broadcast { message: Message::Testimony(_), .. })
     };
@@ -265,20 +271,74 @@ fn who_lags_is_told_so_and_shown_why_when_it_asks() {
     assert_eq!(receive(&mut node, ask(1)), vec![], "not each time");
 }
 
+/// The testimonies that are sent over a link.
+fn told(outputs: &[Output], over: LinkId) -> usize {
+    let is = |output: &&Output| matches!(output, Output::Send { link, message: Message::Testimony(_) } if *link == over);
+    outputs.iter().filter(is).count()
+}
+
 #[test]
-fn a_validator_vouches_to_a_neighbour_alone_and_to_others_through_everybody() {
+fn a_validator_vouches_to_a_neighbour_and_else_on_the_way_back_and_aloud_to_who_asks_again() {
     let requester = leader(1);
-    let inquiry = inquiry(requester);
+    let question = inquiry(requester);
     let mut node = ready(follower(1));
-    assert!(vouches(&receive(&mut node, inquiry.clone())), "no link leads there");
+    let at = |node: &mut Consensus, millis, message: &Message| {
+        let input = Input::Received { link: LINK, message: message.clone() };
+        node.handle(Time::ZERO + Duration::from_millis(millis), input);
+        drain(node)
+    };
+    let first = at(&mut node, 0, &question);
+    assert!(told(&first, LINK) == 1 && !vouches_aloud(&first));
+    assert!(!vouches(&at(&mut node, 400, &question)), "not each time");
+    let again = at(&mut node, 500, &question);
+    assert!(told(&again, LINK) == 1 && vouches_aloud(&again));
+    // Somebody else who asks again has to wait for all validators' pauses.
+    let other = (0..4).find(|it| ![requester, follower(1)].contains(it)).unwrap();
+    let another = inquiry(other);
+    at(&mut node, 500, &another);
+    assert!(!vouches_aloud(&at(&mut node, 650, &another)));
+    assert!(!vouches_aloud(&at(&mut node, 1_600, &question)), "others were answered less often");
+    assert!(vouches_aloud(&at(&mut node, 1_800, &another)));
+    assert!(vouches_aloud(&at(&mut node, 4_000, &question)));
 
     let mut node = ready(follower(1));
     let neighbour = LinkId(8);
     node.handle(Time::ZERO, Input::LinkUp { link: neighbour, peer: key(requester).peer() });
     drain(&mut node);
-    let outputs = receive(&mut node, inquiry);
-    let is_told = |output: &Output| matches!(output, Output::Send { link, message: Message::Testimony(_) } if *link == neighbour);
-    assert!(outputs.iter().any(is_told) && !vouches(&outputs));
+    for millis in [0, 500, 2_000] {
+        let outputs = at(&mut node, millis, &question);
+        assert!(told(&outputs, neighbour) == 1 && !vouches_aloud(&outputs));
+    }
+}
+
+#[test]
+fn an_answer_goes_back_on_the_way_of_the_question_once_each_time() {
+    let (requester, voter) = (leader(1), follower(1));
+    let question = inquiry(requester);
+    let answer = |outputs: Vec<Output>| {
+        let is = |output: Output| match output {
+            Output::Send { message: Message::Testimony(testimony), .. } => Some(testimony),
+            _ => None,
+        };
+        Message::Testimony(outputs.into_iter().find_map(is).unwrap())
+    };
+    let answer = answer(receive(&mut ready(voter), question.clone()));
+    let between = (0..4).find(|it| ![requester, voter].contains(it)).unwrap();
+    let mut node = ready(between);
+    assert_eq!(receive(&mut node, answer.clone()), vec![Output::Relay], "nobody asked");
+    for _ in 0..2 {
+        receive(&mut node, question.clone());
+        let mut passes = |message: &Message| {
+            let input = Input::Received { link: LinkId(8), message: message.clone() };
+            node.handle(Time::ZERO, input);
+            told(&drain(&mut node), LINK)
+        };
+        assert_eq!([passes(&answer), passes(&answer)], [1, 0]);
+    }
+    let mut asks = machine(4, requester, Time::ZERO);
+    asks.resume(Time::ZERO, 0, Past::Lost);
+    receive(&mut asks, question);
+    assert_eq!(told(&receive(&mut asks, answer), LINK), 0, "it has arrived");
 }
 
 #[test]
