@@ -136,6 +136,8 @@ pub(super) struct Membership {
     linked: BTreeMap<PeerId, usize>,
     /// What neighbours were last told about needing a place.
     said_to_need: bool,
+    /// Whether there is a place for every validator.
+    has_room_for_all: bool,
     /// When the next probation may end.
     refuse_at: Option<Time>,
     exchange_at: Option<Time>,
@@ -175,6 +177,7 @@ impl Membership {
             neighbours: BTreeMap::new(),
             linked: BTreeMap::new(),
             said_to_need: true,
+            has_room_for_all: false,
             refuse_at: None,
             exchange_at: None,
             dial_at: None,
@@ -216,8 +219,10 @@ impl Membership {
             }
             Input::Validators { peers } => {
                 // Where there is room for all of them, none is refused by another.
-                let have_room = peers.contains(&self.own) && peers.len() <= self.links_most + 1;
-                self.book.hurry(if have_room { peers.clone() } else { BTreeSet::new() });
+                let is_one = peers.contains(&self.own);
+                self.has_room_for_all = is_one && peers.len() <= self.links_most + 1;
+                let hurry = if self.has_room_for_all { peers.clone() } else { BTreeSet::new() };
+                self.book.hurry(hurry);
                 self.absentees.elect(now, peers);
                 self.look_around(now);
             }
@@ -328,6 +333,14 @@ impl Membership {
     /// Whether there are too few links to lose one.
     fn needs_a_place(&self) -> bool {
         self.peers() <= self.wanted.min(self.links_most) / 2
+    }
+
+    /// Up to how many links more are sought though there are enough. An eighth of the places stays
+    /// free: where all nodes filled all of theirs, whoever lacks one would knock at one full node
+    /// after the other for ever.
+    fn most_sought(&self) -> usize {
+        let kept_free = if self.has_room_for_all { 0 } else { self.links_most.div_ceil(8) };
+        self.links_most - kept_free
     }
 
     /// Tells neighbours when it comes to need its places, and when it no longer does.
@@ -600,10 +613,10 @@ impl Membership {
                 // Others give way.
                 let linked = self.neighbours.values();
                 let validators = linked.filter(|it| self.absentees.is_validator(it.peer)).count();
-                (validators + self.book.dials() < self.links_most).then_some(true)
+                (validators + self.book.dials() < self.most_sought()).then_some(true)
             }
             // Who is there must be found out first.
-            None if place.is_own => (busy < self.links_most).then_some(true),
+            None if place.is_own => (busy < self.most_sought()).then_some(true),
             Some(_) | None => (busy < self.wanted.min(self.links_most)).then_some(false),
         }
     }
