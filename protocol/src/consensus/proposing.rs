@@ -52,17 +52,22 @@ impl Consensus {
         // bad.
         let round = self.rounds.get(&view);
         let is_known = round.is_some_and(|round| round.proposal == Some(hash));
-        if is_known && self.is_counted(&vote) {
+        let is_counted = self.is_counted(&vote);
+        if is_known && is_counted {
             return self.outputs.push_back(Output::Relay);
         }
-        if round.is_some_and(|round| round.has_spent(vote.voter, true)) {
+        // Anybody may show again what its leader signed once.
+        let vote = if is_counted {
+            None
+        } else if round.is_some_and(|round| round.has_spent(vote.voter, true)) {
             return;
-        }
-        let Some(vote) = vote.verify(&self.validators, &self.context) else {
+        } else if let Some(vote) = vote.verify(&self.validators, &self.context) {
+            self.spend(vote.get(), true);
+            self.recognise(vote.get());
+            Some(vote)
+        } else {
             return self.blame(link, Fault::BadSignature);
         };
-        self.spend(vote.get(), true);
-        self.recognise(vote.get());
         if !is_known && !self.take_justification(&justification) {
             return self.blame(link, Fault::BadBlock);
         }
@@ -80,7 +85,7 @@ impl Consensus {
         }
         // Of a leader that equivocates only the first block is kept; a quorum's other one is asked
         // for by its hash.
-        if self.count(vote) || first {
+        if vote.is_some_and(|vote| self.count(vote)) || first {
             self.outputs.push_back(Output::Relay);
         }
     }

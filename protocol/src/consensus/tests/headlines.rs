@@ -86,6 +86,19 @@ fn a_proposal_that_comes_whole_after_its_headline_answers_the_question() {
 }
 
 #[test]
+fn a_headline_that_is_replayed_while_its_body_lacks_is_not_held_against_its_leader() {
+    let mut node = between_two();
+    let proposal = first_proposal();
+    for _ in 0..10 {
+        let outputs = hears(&mut node, OTHER, headline(&proposal));
+        let suspects = |output: &Output| matches!(output, Output::Suspect { .. });
+        assert!(!outputs.iter().any(suspects), "{outputs:?}");
+    }
+    let outputs = from(&mut node, LINK, Message::Proposal(proposal.clone()));
+    assert!(outputs.contains(&Output::Validate(Arc::new(proposal.block))), "{outputs:?}");
+}
+
+#[test]
 fn a_headline_is_judged_by_everything_that_can_be_seen_without_the_body() {
     let Proposal { block, vote } = first_proposal();
     let good = headline(&first_proposal());
