@@ -217,19 +217,36 @@ impl Consensus {
         Some(Testimony { requester, nonce, voter, view, signature })
     }
 
-    /// Somebody answers.
+    /// Somebody answers by broadcast.
     pub(super) fn on_testimony(&mut self, link: LinkId, testimony: Testimony) {
-        let Testimony { requester, nonce, voter, view, signature } = testimony;
-        let bytes = encode(&Signed::Testimony(requester, nonce, view));
-        if !self.is_signed(link, voter, &bytes, &signature) {
+        if self.is_testified(link, &testimony) {
+            self.relay_answer(&testimony);
+            self.weigh(testimony);
+        }
+    }
+
+    /// Somebody answers, over neighbours.
+    pub(super) fn on_answer(&mut self, link: LinkId, testimony: Testimony) {
+        if !self.is_testified(link, &testimony) {
             return;
         }
-        self.outputs.push_back(Output::Relay);
-        let asked = self.index() == Some(requester);
-        if !asked {
+        if self.index() == Some(testimony.requester) {
+            self.weigh(testimony);
+        } else {
             self.send_back(testimony);
         }
-        let mine = asked && voter != requester;
+    }
+
+    fn is_testified(&mut self, link: LinkId, testimony: &Testimony) -> bool {
+        let Testimony { requester, nonce, voter, view, signature } = testimony;
+        let bytes = encode(&Signed::Testimony(*requester, *nonce, *view));
+        self.is_signed(link, *voter, &bytes, signature)
+    }
+
+    /// Keeps an answer if it was asked for.
+    fn weigh(&mut self, testimony: Testimony) {
+        let Testimony { requester, nonce, voter, view, .. } = testimony;
+        let mine = self.index() == Some(requester) && voter != requester;
         match &mut self.standing {
             Standing::Asking { nonce: asked, answers, .. } if mine && *asked == nonce => {
                 answers.entry(voter).or_insert(view);

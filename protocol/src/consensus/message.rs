@@ -25,7 +25,7 @@ pub enum Message {
     Request(Request),
     /// A validator that lost its journal asks where the others are. Broadcast.
     Inquiry(Inquiry),
-    /// Answers that. To a neighbour on the way back, and broadcast if that does not help.
+    /// Answers that by broadcast, if that on the way back did not help.
     Testimony(Testimony),
     /// Answers [`Request::Block`].
     Block(Block),
@@ -34,6 +34,8 @@ pub enum Message {
     /// Which votes the sender holds; answered with those among [`Vote`](Self::Vote)s that it lacks.
     /// To one neighbour.
     Holdings(List<Holdings, VIEWS_HELD>),
+    /// Answers [`Inquiry`](Self::Inquiry). To a neighbour, which passes it on to who asked.
+    Answer(Testimony),
 }
 
 /// The most decided blocks in one answer; their bytes are bounded too.
@@ -62,7 +64,8 @@ impl Message {
             | Self::Request(_)
             | Self::Block(_)
             | Self::Decided(_)
-            | Self::Holdings(_) => None,
+            | Self::Holdings(_)
+            | Self::Answer(_) => None,
         }
     }
 }

@@ -223,6 +223,7 @@ impl Consensus {
             Message::Certificate(certificate) => self.on_certificate(link, certificate),
             Message::Inquiry(inquiry) => self.on_inquiry(link, inquiry),
             Message::Testimony(testimony) => self.on_testimony(link, testimony),
+            Message::Answer(testimony) => self.on_answer(link, testimony),
             Message::Status(status) => self.on_status(link, status),
             Message::Request(request) => self.on_request(link, request),
             Message::Block(block) => self.on_block(link, block),

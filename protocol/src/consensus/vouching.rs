@@ -24,7 +24,7 @@ const ALOUD_EACH: Duration = Duration::from_millis(200);
 
 /// The least time between two answers that one node passes on, beyond as many at once as there are
 /// validators: who replays old ones makes others say no more than that.
-const PASSED_EACH: Duration = Duration::from_millis(500);
+const PASSED_EACH: Duration = Duration::from_millis(200);
 
 /// Who has asked, and how it is answered; an entry for each validator at most.
 #[derive(Debug)]
@@ -45,7 +45,9 @@ struct Asked {
     /// Whence it came.
     link: LinkId,
     /// Whose answers went there since.
-    passed: BTreeSet<ValidatorIndex>,
+    sent_back: BTreeSet<ValidatorIndex>,
+    /// Whose were relayed to everybody since.
+    relayed: BTreeSet<ValidatorIndex>,
     /// When and how often this node has answered, ever more rarely: who asks on and on makes all
     /// others speak.
     answered: Option<(Time, u32)>,
@@ -66,10 +68,10 @@ impl Vouching {
 
     /// Somebody's question came over a link.
     fn hear(&mut self, requester: ValidatorIndex, nonce: Hash, link: LinkId) {
-        let passed = BTreeSet::new();
+        let (sent_back, relayed) = Default::default();
         let (answered, aloud) =
             self.asked.get(&requester).map_or((None, 0), |before| (before.answered, before.aloud));
-        self.asked.insert(requester, Asked { nonce, link, passed, answered, aloud });
+        self.asked.insert(requester, Asked { nonce, link, sent_back, relayed, answered, aloud });
     }
 
     /// Whether to answer now, and how often that was done before.
@@ -107,18 +109,23 @@ impl Vouching {
         Some(attempt)
     }
 
-    /// Where somebody's answer goes next, if it is an answer to what was asked and did not go there,
-    /// and not too much was passed on lately.
-    fn way(&mut self, now: Time, testimony: &Testimony, validators: u32) -> Option<LinkId> {
+    /// The question that is answered, unless too much was passed on lately.
+    fn passes(
+        &mut self,
+        now: Time,
+        testimony: &Testimony,
+        validators: u32,
+        passed: impl Fn(&mut Asked) -> &mut BTreeSet<ValidatorIndex>,
+    ) -> Option<&Asked> {
         let asked = self.asked.get_mut(&testimony.requester)?;
         let begins = self.passes_at.max(now);
         let is_calm = begins.since(now) <= PASSED_EACH * validators;
-        let goes =
-            asked.nonce == testimony.nonce && is_calm && asked.passed.insert(testimony.voter);
-        if goes {
-            self.passes_at = begins + PASSED_EACH;
+        let goes = asked.nonce == testimony.nonce && is_calm;
+        if !goes || !passed(asked).insert(testimony.voter) {
+            return None;
         }
-        goes.then_some(asked.link)
+        self.passes_at = begins + PASSED_EACH;
+        Some(asked)
     }
 }
 
@@ -154,10 +161,20 @@ impl Consensus {
         let asks = self.validators.peer(testimony.requester);
         let there = asks.and_then(|peer| self.sync.link_to(peer));
         let (now, validators) = (self.now, self.count_of_validators());
-        if let Some(way) = self.vouching.way(now, &testimony, validators) {
-            let (link, message) = (there.unwrap_or(way), Message::Testimony(testimony));
+        let asked = self.vouching.passes(now, &testimony, validators, |it| &mut it.sent_back);
+        if let Some(way) = asked.map(|it| it.link) {
+            let (link, message) = (there.unwrap_or(way), Message::Answer(testimony));
             self.outputs.push_back(Output::Send { link, message });
         }
         there.is_some()
+    }
+
+    /// An answer that was broadcast goes on if somebody waits for it.
+    pub(super) fn relay_answer(&mut self, testimony: &Testimony) {
+        let (now, validators) = (self.now, self.count_of_validators());
+        let passes = self.vouching.passes(now, testimony, validators, |it| &mut it.relayed);
+        if passes.is_some() {
+            self.outputs.push_back(Output::Relay);
+        }
     }
 }

@@ -135,12 +135,13 @@ impl Packet {
     pub(super) const fn lane(&self) -> Lane {
         match self {
             Self::Consensus(message) => match message {
-                Message::Proposal(_) | Message::Vote(_) | Message::Certificate(_) => Lane::Votes,
-                Message::Inquiry(_)
+                Message::Proposal(_)
+                | Message::Vote(_)
+                | Message::Certificate(_)
+                | Message::Inquiry(_)
                 | Message::Testimony(_)
-                | Message::Status(_)
-                | Message::Request(_)
-                | Message::Holdings(_) => Lane::Control,
+                | Message::Answer(_) => Lane::Votes,
+                Message::Status(_) | Message::Request(_) | Message::Holdings(_) => Lane::Control,
                 Message::Block(_) | Message::Decided(_) => Lane::Sync,
             },
             Self::Finalize { .. } | Self::Share { .. } | Self::Compact(_) => Lane::Votes,
@@ -176,7 +177,10 @@ impl Packet {
                 light::Subject::Receipt { .. } => 1000,
             },
             Self::Consensus(message) => match message {
-                Message::Inquiry(_) | Message::Testimony(_) | Message::Request(_) => 1,
+                Message::Inquiry(_)
+                | Message::Testimony(_)
+                | Message::Answer(_)
+                | Message::Request(_) => 1,
                 Message::Holdings(_) => 5,
                 Message::Proposal(_)
                 | Message::Vote(_)
@@ -242,6 +246,7 @@ impl Packet {
             Message::Certificate(certificate) => (VIEWS, certificate.view()),
             Message::Inquiry(_)
             | Message::Testimony(_)
+            | Message::Answer(_)
             | Message::Status(_)
             | Message::Request(_)
             | Message::Block(_)
@@ -271,6 +276,7 @@ impl Packet {
                 | Message::Inquiry(_)
                 | Message::Testimony(_) => true,
                 Message::Certificate(_)
+                | Message::Answer(_)
                 | Message::Status(_)
                 | Message::Request(_)
                 | Message::Block(_)

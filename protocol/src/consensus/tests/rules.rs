@@ -133,9 +133,7 @@ fn inquiry(index: usize) -> Message {
 }
 
 fn vouches(outputs: &[Output]) -> bool {
-    outputs
-        .iter()
-        .any(|output| matches!(output, Output::Send { message: Message::Testimony(_), .. }))
+    outputs.iter().any(|output| matches!(output, Output::Send { message: Message::Answer(_), .. }))
 }
 
 fn vouches_aloud(outputs: &[Output]) -> bool {
@@ -273,7 +271,7 @@ fn who_lags_is_told_so_and_shown_why_when_it_asks() {
 
 /// The testimonies that are sent over a link.
 fn told(outputs: &[Output], over: LinkId) -> usize {
-    let is = |output: &&Output| matches!(output, Output::Send { link, message: Message::Testimony(_) } if *link == over);
+    let is = |output: &&Output| matches!(output, Output::Send { link, message: Message::Answer(_) } if *link == over);
     outputs.iter().filter(is).count()
 }
 
@@ -317,15 +315,17 @@ fn an_answer_goes_back_on_the_way_of_the_question_once_each_time() {
     let question = inquiry(requester);
     let answer = |outputs: Vec<Output>| {
         let is = |output: Output| match output {
-            Output::Send { message: Message::Testimony(testimony), .. } => Some(testimony),
+            Output::Send { message: Message::Answer(testimony), .. } => Some(testimony),
             _ => None,
         };
-        Message::Testimony(outputs.into_iter().find_map(is).unwrap())
+        outputs.into_iter().find_map(is).unwrap()
     };
-    let answer = answer(receive(&mut ready(voter), question.clone()));
+    let testimony = answer(receive(&mut ready(voter), question.clone()));
+    let (answer, aloud) = (Message::Answer(testimony), Message::Testimony(testimony));
     let between = (0..4).find(|it| ![requester, voter].contains(it)).unwrap();
     let mut node = ready(between);
-    assert_eq!(receive(&mut node, answer.clone()), vec![Output::Relay], "nobody asked");
+    assert_eq!(receive(&mut node, answer.clone()), vec![], "nobody asked");
+    assert_eq!(receive(&mut node, aloud.clone()), vec![]);
     for _ in 0..2 {
         receive(&mut node, question.clone());
         let mut passes = |message: &Message| {
@@ -334,6 +334,8 @@ fn an_answer_goes_back_on_the_way_of_the_question_once_each_time() {
             told(&drain(&mut node), LINK)
         };
         assert_eq!([passes(&answer), passes(&answer)], [1, 0]);
+        assert_eq!(receive(&mut node, aloud.clone()), vec![Output::Relay]);
+        assert_eq!(receive(&mut node, aloud.clone()), vec![]);
     }
     let mut asks = machine(4, requester, Time::ZERO);
     asks.resume(Time::ZERO, 0, Past::Lost);
