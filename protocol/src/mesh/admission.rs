@@ -104,7 +104,8 @@ impl Mesh {
         self.look_at(link);
         self.admissions += 1;
         self.outputs.push_back(Output::PeerUp { link, peer: address });
-        self.spread(now, broadcast::Input::LinkUp { link, peer: address.peer });
+        let (peer, is_extra) = (address.peer, self.linked.len() > self.config.links);
+        self.spread(now, broadcast::Input::LinkUp { link, peer, is_extra });
         self.mingle(now, membership::Input::Met { link, peer: address.peer });
         self.neighbourhood_changed(now);
     }

@@ -80,6 +80,11 @@ impl Missing {
         self.messages.len() * WANTED_BYTES
     }
 
+    /// How late the tree has been lately.
+    pub(super) const fn lateness(&self) -> Duration {
+        self.lateness
+    }
+
     /// How long a message may be late now.
     fn patience(&self) -> Duration {
         (self.lateness * 2).clamp(PATIENCE, MOST_PATIENCE)

@@ -27,8 +27,10 @@ use crate::mesh::packet::{Packet, Shorthand};
 use crate::mesh::{Attempt, Lane, Rate, Serial, Tally};
 use crate::time::Time;
 
-/// How long announcements are gathered.
+/// How long announcements are gathered: at least, and at most where what they announce is seconds
+/// late anyway.
 const DIGEST_PAUSE: Duration = Duration::from_millis(20);
+const MOST_DIGEST_PAUSE: Duration = Duration::from_millis(250);
 /// Announcements that wait for one link; then they leave at once.
 pub(in crate::mesh) const DIGESTS: usize = 64;
 /// How long a link that had to be grafted is not pruned from the tree of what came over it.
@@ -37,6 +39,9 @@ const GRAFT_HOLDS: Duration = Duration::from_secs(10);
 /// needed. 12: above what a partial mesh has, and the first messages in a full one of hundreds,
 /// sent before neighbours are known, do not go over every pair of its nodes.
 const EAGER_LINKS: usize = 12;
+/// How long a link to somebody for whom there may be no room has to last until it gets its share of
+/// what spreads.
+const SETTLES: Duration = Duration::from_millis(2_500);
 /// What a link may repeat for each message that it is the first to bring.
 const REPEATS_FOR_NEWS: u64 = 4;
 /// How old a message may be to be announced over a new link, and how many are.
@@ -61,8 +66,8 @@ pub(in crate::mesh) struct Limits {
 /// Something that happened.
 #[derive(Debug)]
 pub(in crate::mesh) enum Input {
-    /// A link is established.
-    LinkUp { link: LinkId, peer: PeerId },
+    /// A link is established, perhaps one more than there is room for.
+    LinkUp { link: LinkId, peer: PeerId, is_extra: bool },
     /// It is gone.
     LinkDown { link: LinkId },
     /// Whom a peer hears without a relay; replaces what it said before.
@@ -118,6 +123,8 @@ pub(in crate::mesh) struct Plumtree {
     /// The message that came last, which is relayed if it is found good.
     latest: Option<Latest>,
     announce_at: Option<Time>,
+    /// Links that may be refused, and when they no longer are; the oldest first.
+    settling: VecDeque<(Time, LinkId)>,
     tally: Tally,
     outputs: VecDeque<Output>,
 }
@@ -139,6 +146,8 @@ struct Edge {
     hears: Neighbourhood,
     /// Trees that this link is not part of.
     lazy: Trees,
+    /// If it may be refused, the trees over which the peer wants announcements only.
+    unsettled: Option<Trees>,
     /// Until when this link is not pruned from each tree.
     holds_until: [Time; Tree::COUNT],
     /// Not announced yet; at most [`DIGESTS`].
@@ -158,6 +167,7 @@ impl Plumtree {
             neighbourhoods: Neighbourhoods::new(),
             latest: None,
             announce_at: None,
+            settling: VecDeque::new(),
             tally: Tally {
                 new: 0,
                 repeated: 0,
@@ -172,7 +182,7 @@ impl Plumtree {
 
     pub(in crate::mesh) fn handle(&mut self, now: Time, input: Input) {
         match input {
-            Input::LinkUp { link, peer } => self.link_up(now, link, peer),
+            Input::LinkUp { link, peer, is_extra } => self.link_up(now, link, peer, is_extra),
             Input::LinkDown { link } => self.link_down(link),
             Input::Neighbours { link, hears } => {
                 if let Some(edge) = self.edges.get_mut(&link) {
@@ -188,6 +198,9 @@ impl Plumtree {
             Input::Pruned { link, tree } => {
                 if let Some(edge) = self.edges.get_mut(&link) {
                     edge.lazy.insert(tree);
+                    if let Some(unsettled) = &mut edge.unsettled {
+                        unsettled.insert(tree);
+                    }
                 }
             }
             Input::Say { said, from } => self.say(now, said, from),
@@ -209,7 +222,8 @@ impl Plumtree {
     }
 
     pub(in crate::mesh) fn deadline(&self) -> Option<Time> {
-        self.missing.deadline().into_iter().chain(self.announce_at).min()
+        let settles = self.settling.front().map(|(at, _)| *at);
+        self.missing.deadline().into_iter().chain(self.announce_at).chain(settles).min()
     }
 
     pub(in crate::mesh) const fn tally(&self) -> &Tally {
@@ -228,9 +242,35 @@ impl Plumtree {
         machines + latest + self.neighbourhoods.held() + of_edges.sum::<usize>()
     }
 
-    /// A new link belongs to all trees if there are few, and learns what it may have missed while it was not there.
-    fn link_up(&mut self, now: Time, link: LinkId, peer: PeerId) {
-        let recent = |kept: &Kept| now.since(kept.at) <= RECENT && kept.author != Some(peer);
+    fn link_up(&mut self, now: Time, link: LinkId, peer: PeerId, is_extra: bool) {
+        let edge = Edge {
+            peer,
+            hears: self.neighbourhoods.add(link, Neighbourhood::of([Shorthand::of(peer)])),
+            lazy: Trees::all(),
+            unsettled: Some(Trees::default()),
+            holds_until: [now; Tree::COUNT],
+            digests: BTreeSet::new(),
+            pulls: Bucket::new(now, self.limits.pulled),
+            repeats: Bucket::new(now, self.limits.repeated),
+        };
+        self.edges.insert(link, edge);
+        if is_extra {
+            self.settling.push_back((now + SETTLES, link));
+        } else {
+            self.settle(now, link);
+        }
+    }
+
+    /// A new link belongs to all trees if there are few, and learns what it may have missed while it
+    /// was not there.
+    fn settle(&mut self, now: Time, link: LinkId) {
+        let is_eager = self.edges.len() <= EAGER_LINKS;
+        let Some(edge) = self.edges.get_mut(&link) else { return };
+        let Some(pruned) = edge.unsettled.take() else { return };
+        if is_eager {
+            edge.lazy = pruned;
+        }
+        let recent = |kept: &Kept| now.since(kept.at) <= RECENT && kept.author != Some(edge.peer);
         let digests: BTreeSet<MessageId> = self
             .cache
             .newest()
@@ -242,17 +282,6 @@ impl Plumtree {
             let ids = digests.into_iter().collect();
             self.outputs.push_back(Output::Announce { link, ids });
         }
-        let is_eager = self.edges.len() < EAGER_LINKS;
-        let edge = Edge {
-            peer,
-            hears: self.neighbourhoods.add(link, Neighbourhood::of([Shorthand::of(peer)])),
-            lazy: if is_eager { Trees::default() } else { Trees::all() },
-            holds_until: [now; Tree::COUNT],
-            digests: BTreeSet::new(),
-            pulls: Bucket::new(now, self.limits.pulled),
-            repeats: Bucket::new(now, self.limits.repeated),
-        };
-        self.edges.insert(link, edge);
     }
 
     fn link_down(&mut self, link: LinkId) {
@@ -427,10 +456,17 @@ impl Plumtree {
             let ids = core::mem::take(&mut edge.digests).into_iter().collect();
             self.outputs.push_back(Output::Announce { link, ids });
         }
-        self.announce_at.get_or_insert(now + DIGEST_PAUSE);
+        let pause = (self.missing.lateness() / 8).clamp(DIGEST_PAUSE, MOST_DIGEST_PAUSE);
+        self.announce_at.get_or_insert(now + pause);
     }
 
     fn keep_time(&mut self, now: Time) {
+        while let Some(&(at, link)) = self.settling.front()
+            && at <= now
+        {
+            self.settling.pop_front();
+            self.settle(now, link);
+        }
         if self.announce_at.is_some_and(|at| at <= now) {
             self.announce_at = None;
             for (&link, edge) in &mut self.edges {
