@@ -177,6 +177,8 @@ pub enum Output {
     Ask {
         /// The view.
         view: View,
+        /// How often that was done before.
+        times: u32,
     },
 }
 
@@ -217,6 +219,7 @@ enum Standing {
 struct Ask {
     at: Time,
     pause: Duration,
+    times: u32,
 }
 
 impl Beacon {
@@ -360,7 +363,7 @@ impl Beacon {
         collection.standing = Standing::Final;
         let attached = collection.attached;
         if collection.shares.len() < threshold {
-            collection.ask = Some(Ask { at: now + pause, pause });
+            collection.ask = Some(Ask { at: now + pause, pause, times: 0 });
             self.contribute(view);
             let own = self.share_to_serve(view).filter(|_| !attached);
             self.outputs.extend(own.map(|share| Output::Release { view, share }));
@@ -408,8 +411,10 @@ impl Beacon {
         for (view, collection) in &mut self.collections {
             let Some(ask) = collection.ask.filter(|ask| ask.at <= now) else { continue };
             let pause = ask.pause.saturating_mul(2).min(self.setup.config.ask_at_most);
-            collection.ask = Some(Ask { at: now + pause, pause });
-            self.outputs.push_back(Output::Ask { view: *view });
+            let times = ask.times;
+            let next = times.saturating_add(1);
+            collection.ask = Some(Ask { at: now + pause, pause, times: next });
+            self.outputs.push_back(Output::Ask { view: *view, times });
         }
     }
 
@@ -739,7 +744,7 @@ mod tests {
         let mut asked = vec![];
         for now in 0..=12 {
             for output in at(second(now), &mut beacon, Input::Tick) {
-                assert_eq!(output, Output::Ask { view: V });
+                assert_eq!(output, Output::Ask { view: V, times: asked.len() as u32 });
                 asked.push(now);
             }
         }
@@ -877,7 +882,7 @@ mod tests {
                             prop_assert_eq!(verified, Ok(coin));
                             prop_assert_eq!(coins.insert(proof.view, coin), None);
                         }
-                        Output::Ask { view } => prop_assert!(!coins.contains_key(&view)),
+                        Output::Ask { view, .. } => prop_assert!(!coins.contains_key(&view)),
                         Output::Blame { link, .. } => prop_assert_eq!(link, LINK),
                     }
                 }

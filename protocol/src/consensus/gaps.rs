@@ -50,7 +50,7 @@ impl Voters {
         Self(List::new(bits).expect("there are no more validators"))
     }
 
-    fn contains(&self, ValidatorIndex(voter): ValidatorIndex) -> bool {
+    pub(crate) fn contains(&self, ValidatorIndex(voter): ValidatorIndex) -> bool {
         self.0.get(usize::from(voter / 8)).is_some_and(|byte| byte >> (voter % 8) & 1 == 1)
     }
 }

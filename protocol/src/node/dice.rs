@@ -114,6 +114,17 @@ impl Node {
         self.beacons.get(&key).map(|beacon| beacon.known_shares(view)).unwrap_or_default()
     }
 
+    /// Whom to ask for shares, after so many times: one neighbour, then two others, then four, and at
+    /// last all. Each answers with all that lack.
+    pub(super) fn to_ask(&self, view: View, times: u32) -> Vec<LinkId> {
+        let mut links: Vec<LinkId> = self.mesh.peers().map(|known| known.link).collect();
+        let count = links.len().min(1 << times.min(16));
+        let first = (view.0 + (1 << times.min(16))) as usize % links.len().max(1);
+        links.rotate_left(first);
+        links.truncate(count);
+        links
+    }
+
     /// R1: the own share for the rolls in `block`, whose `finalize` vote is about to leave; `None`
     /// as long as their key is not final here. Then R2 will do.
     pub(super) fn vote_for_rolls(

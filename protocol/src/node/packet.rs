@@ -9,7 +9,7 @@ use crate::beacon::{CoinShare, DiceKeyId};
 use crate::block::{BlockHash, ValidatorIndex, View};
 use crate::chain::{Answer, PartId, SignedTransaction};
 use crate::chat::SignedLine;
-use crate::consensus::{Certified, Message, Statement, Vote};
+use crate::consensus::{Certified, Message, Statement, Vote, Voters};
 use crate::keyring::{Endorsed, Envelope, SEAL_BYTES};
 use crate::light;
 use crate::mesh::post::Parcel;
@@ -54,6 +54,8 @@ pub enum Packet {
         view: View,
         /// The key under which it is made.
         key: DiceKeyId,
+        /// Whose shares the sender has.
+        held: Voters,
     },
     /// A transaction on its way to a leader.
     Transaction(SignedTransaction),

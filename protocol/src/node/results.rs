@@ -8,8 +8,8 @@ use super::{Node, OFFER_INTERVAL};
 use crate::beacon::{self, DiceKeyId};
 use crate::block::{BlockHash, Header, View};
 use crate::chain::{Rejection, Slot, TransactionId};
-use crate::consensus::{self, Block, Demand, Finalization, Message, Proposal, Statement};
-use crate::event::{Action, Key, LinkId, Notice, Response, Suspicion};
+use crate::consensus::{self, Block, Demand, Finalization, Message, Proposal, Statement, Voters};
+use crate::event::{Action, Key, Notice, Response, Suspicion};
 use crate::hooks::Flaw;
 use crate::journal::Entry;
 use crate::mesh::{self, Attempt};
@@ -139,10 +139,11 @@ impl Node {
                 }
             }
             beacon::Output::Blame { link, fault } => self.penalise(link, fault),
-            beacon::Output::Ask { view } => {
-                let links: Vec<LinkId> = self.mesh.peers().map(|known| known.link).collect();
-                for link in links {
-                    self.unicast(link, &Packet::AskShares { view, key });
+            beacon::Output::Ask { view, times } => {
+                let held = self.known_shares(key, view).into_iter().map(|(index, _)| index);
+                let held = Voters::of(held);
+                for link in self.to_ask(view, times) {
+                    self.unicast(link, &Packet::AskShares { view, key, held: held.clone() });
                 }
             }
         }

@@ -266,8 +266,9 @@ impl Node {
                     self.relay();
                 }
             }
-            Packet::AskShares { view, key } => {
-                for (index, share) in self.known_shares(key, view) {
+            Packet::AskShares { view, key, held } => {
+                let known = self.known_shares(key, view).into_iter();
+                for (index, share) in known.filter(|(index, _)| !held.contains(*index)) {
                     self.unicast(link, &Packet::Share { view, key, index, share });
                 }
             }

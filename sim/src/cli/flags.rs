@@ -22,6 +22,10 @@ const LASTING_PLACES: u64 = 100;
 /// How long things go wrong among more nodes at least, in milliseconds: several views.
 const SHORTEST_MS: u64 = 1_000;
 
+/// The mean pause between two deeds of players among radios, which share the air: what hundreds say
+/// more often than that leaves no room for votes.
+const RADIO_EVERY_MS: u64 = 500;
+
 /// What to run.
 #[derive(Clone, Debug, Default, Args)]
 pub(crate) struct RunFlags {
@@ -97,7 +101,7 @@ pub(crate) struct RunFlags {
     /// How many tables there are.
     #[arg(long)]
     tables: Option<u16>,
-    /// Mean milliseconds between two deeds of players.
+    /// Mean milliseconds between two deeds of players: 60, and among radios 500.
     #[arg(long, value_name = "MS")]
     every: Option<u64>,
 }
@@ -123,6 +127,7 @@ impl RunFlags {
         let ready_made = self.draw || self.profile.is_some() || self.config.is_some();
         if matches!(config.topology, Topology::Radio { .. }) && !ready_made {
             (config.views, config.link) = (Some(RADIO_VIEWS), LinkConfig::radio());
+            config.workload.every_ms = RADIO_EVERY_MS;
         }
         config.views = self.views.or(config.views);
         set(&mut config.blocks, self.blocks);
