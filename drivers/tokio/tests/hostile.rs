@@ -552,9 +552,8 @@ async fn an_admitted_cheat_loses_its_link_and_moves_nothing() {
         (vote(1, Statement::Nullify { view, highest: View(0) }), "BadSignature"),
         (vote(2, Statement::Finalize { view, block }), "BadSignature"),
         (vote(9, Statement::Finalize { view, block }), "NotAValidator"),
-        (certificate(Certificate::Notarization(notarization.clone())), "BadCertificate"),
-        (certificate(Certificate::Notarization(nobody)), "BadCertificate"),
-        (certificate(Certificate::Nullification(nullification, None)), "BadCertificate"),
+        // Whoever needs one asks a neighbour.
+        (certificate(Certificate::Notarization(notarization.clone())), "Unsolicited"),
         (Packet::Share { view, key, index: ValidatorIndex(0), share }, "BadShare"),
         (Packet::Share { view, key, index: ValidatorIndex(9), share }, "NotAValidator"),
         (Packet::Transaction(robbery), "ForgedTransaction"),
@@ -571,12 +570,18 @@ async fn an_admitted_cheat_loses_its_link_and_moves_nothing() {
         assert_eq!(blamed(&mut events).await, fault, "{packet:?}");
         guest.dropped().await;
     }
+    let bad = [
+        Certificate::Notarization(notarization),
+        Certificate::Notarization(nobody),
+        Certificate::Nullification(nullification, None),
+    ];
+    let bad = bad.map(|it| (Bytes::from(encode(&certificate(it))), "BadCertificate"));
     let alone = [
         (Bytes::from(encode(&Packet::Genesis(Bytes::from_static(b"false")))), "Unsolicited"),
         (Bytes::from_static(b"\xff\xff\xff"), "Malformed"),
         (Bytes::new(), "Malformed"),
     ];
-    for (message, fault) in alone {
+    for (message, fault) in bad.into_iter().chain(alone) {
         let mut guest = Guest::enter(member, &face()).await;
         guest.say(message.clone()).await;
         assert_eq!(blamed(&mut events).await, fault, "{message:?}");
