@@ -270,6 +270,7 @@ impl Packet {
 
     /// Whether it is for everybody. What is for one neighbour is not taken from a broadcast, and
     /// the other way round.
+    #[cfg_attr(not(feature = "simulation"), expect(unreachable_pub, reason = "for simulations"))]
     pub const fn is_gossip(&self) -> bool {
         match self {
             Self::Consensus(message) => match message {
