@@ -89,7 +89,8 @@ pub struct Config {
     pub idle_brisk: Duration,
     /// How long a leader waits with nothing to order at a quiet table.
     pub idle_quiet: Duration,
-    /// Longest wait between two re-sendings of one's votes.
+    /// Longest wait between two rounds of asking neighbours for votes and of saying one's own again;
+    /// those are said again no more often than every 100 ms for each validator there is.
     pub resend_max: Duration,
     /// How often neighbours are told where one stands, as long as they do not all stand there too.
     pub status_interval: Duration,

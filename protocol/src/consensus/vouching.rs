@@ -5,8 +5,9 @@
 //! answer on once for each time that it heard the question. Somebody hostile on the way may swallow
 //! answers, and then whoever has to ask again is answered by broadcast too. That costs everybody:
 //! with n validators each does it no more often than every n · 200 ms, and for whoever was
-//! answered so least often. One honest validator that asks beside f hostile ones that ask all the
-//! time waits no longer than f + 1 such pauses.
+//! answered so least often, so that f hostile ones that ask all the time delay an honest one and do
+//! not shut it out. Only the newest question of each is known: whoever has an older one of the same
+//! validator, from when its journal was lost before, can replay it and disturb its answers.
 
 use alloc::collections::{BTreeMap, BTreeSet};
 use core::time::Duration;
@@ -141,8 +142,10 @@ impl Consensus {
         let (now, patience) = (self.now, self.pacemaker.patience());
         let Some(times) = self.vouching.answer(now, requester, patience) else { return };
         let Some(testimony) = self.testify(requester, nonce) else { return };
-        let is_neighbour = self.send_back(testimony);
-        if times == 0 || is_neighbour {
+        let neighbour = self.link_to_validator(requester);
+        let (link, message) = (neighbour.unwrap_or(link), Message::Answer(testimony));
+        self.outputs.push_back(Output::Send { link, message });
+        if times == 0 || neighbour.is_some() {
             return;
         }
         let pause = ALOUD_EACH * self.count_of_validators();
@@ -156,17 +159,19 @@ impl Consensus {
         u32::try_from(self.validators.len()).expect("they are numbered by sixteen bits")
     }
 
-    /// An answer goes to whoever asked, or a neighbour nearer to it; whether it is one itself.
-    pub(super) fn send_back(&mut self, testimony: Testimony) -> bool {
-        let asks = self.validators.peer(testimony.requester);
-        let there = asks.and_then(|peer| self.sync.link_to(peer));
+    fn link_to_validator(&self, index: ValidatorIndex) -> Option<LinkId> {
+        self.sync.link_to(self.validators.peer(index)?)
+    }
+
+    /// Somebody else's answer goes on to whoever asked, or to a neighbour nearer to it.
+    pub(super) fn send_back(&mut self, testimony: Testimony) {
+        let there = self.link_to_validator(testimony.requester);
         let (now, validators) = (self.now, self.count_of_validators());
         let asked = self.vouching.passes(now, &testimony, validators, |it| &mut it.sent_back);
         if let Some(way) = asked.map(|it| it.link) {
             let (link, message) = (there.unwrap_or(way), Message::Answer(testimony));
             self.outputs.push_back(Output::Send { link, message });
         }
-        there.is_some()
     }
 
     /// An answer that was broadcast goes on if somebody waits for it.

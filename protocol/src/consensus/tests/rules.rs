@@ -337,6 +337,14 @@ fn an_answer_goes_back_on_the_way_of_the_question_once_each_time() {
         assert_eq!(receive(&mut node, aloud.clone()), vec![Output::Relay]);
         assert_eq!(receive(&mut node, aloud.clone()), vec![]);
     }
+    // Replays of both use up what is passed on, and nobody's own answers.
+    for _ in 0..10 {
+        receive(&mut node, question.clone());
+        receive(&mut node, answer.clone());
+    }
+    receive(&mut node, question.clone());
+    assert_eq!(told(&receive(&mut node, answer.clone()), LINK), 0, "enough for now");
+    assert_eq!(told(&receive(&mut node, inquiry(voter)), LINK), 1);
     let mut asks = machine(4, requester, Time::ZERO);
     asks.resume(Time::ZERO, 0, Past::Lost);
     receive(&mut asks, question);
