@@ -552,7 +552,7 @@ pub(super) fn seeds() -> Vec<Vec<u8>> {
                     decisions.put(8, KINDS).put(reply, 4).put(step, 6);
                     match bent {
                         0 => _ = decisions.put(0, 4),
-                        bent => _ = decisions.put(1, 4).put(bent - 1, 10).put(step, 4),
+                        bent => _ = decisions.put(1, 4).put(bent - 1, 10).put(step % 4, 4),
                     }
                     decisions.put(0, 8);
                 }

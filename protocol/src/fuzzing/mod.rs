@@ -22,6 +22,7 @@ mod tests;
 mod transactions;
 mod wire;
 
+use alloc::string::ToString;
 use alloc::vec::Vec;
 use std::path::Path;
 
@@ -68,25 +69,31 @@ pub const TARGETS: [Target; 12] = [
 ];
 
 impl Target {
-    /// Carries out the committed corpus; returns how many inputs it holds.
+    /// Carries out the inputs to begin with and the committed corpus; returns how many that holds.
     ///
     /// Panics like the body, having named the input on standard error, and if the corpus is empty.
-    #[expect(clippy::print_stderr, reason = "the panic's message does not know the input")]
     pub fn replay(&self) -> usize {
         let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz/corpus").join(self.name);
         let files = std::fs::read_dir(&corpus).expect("every target has a corpus");
         let mut paths: Vec<_> =
             files.map(|file| file.expect("the corpus can be read").path()).collect();
         paths.sort();
+        for (index, bytes) in (self.seeds)().iter().enumerate() {
+            self.carry_out(&std::format!("its seed {index}"), bytes);
+        }
         for path in &paths {
             let bytes = std::fs::read(path).expect("the corpus can be read");
-            let failed = std::panic::catch_unwind(|| (self.body)(&bytes));
-            if let Err(panic) = failed {
-                std::eprintln!("{} fails on {}", self.name, path.display());
-                std::panic::resume_unwind(panic);
-            }
+            self.carry_out(&path.display().to_string(), &bytes);
         }
         assert!(!paths.is_empty(), "{} has no corpus", self.name);
         paths.len()
+    }
+
+    #[expect(clippy::print_stderr, reason = "the panic's message does not know the input")]
+    fn carry_out(&self, name: &str, bytes: &[u8]) {
+        if let Err(panic) = std::panic::catch_unwind(|| (self.body)(bytes)) {
+            std::eprintln!("{} fails on {name}", self.name);
+            std::panic::resume_unwind(panic);
+        }
     }
 }

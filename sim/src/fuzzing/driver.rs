@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::LazyLock;
 
 use bitcraps_protocol::chain::{Genesis, ValidatorCard};
+use bitcraps_protocol::chat::{Line, Room};
 use bitcraps_protocol::consensus::Vote;
 use bitcraps_protocol::craps::Chips;
 use bitcraps_protocol::event::{
@@ -13,7 +14,7 @@ use bitcraps_protocol::event::{
 };
 use bitcraps_protocol::identity::{Address, Keypair, ProofOfWork};
 use bitcraps_protocol::journal::{Beginnings, Entry};
-use bitcraps_protocol::keyring::Kept;
+use bitcraps_protocol::keyring::{Kept, NetworkKey};
 use bitcraps_protocol::mesh;
 use bitcraps_protocol::node::{CannotStart, Config, Node, Past, Setup, SnapshotConfig};
 use bitcraps_protocol::rng::Rng;
@@ -39,11 +40,17 @@ const BITS: u8 = 1;
 pub(super) struct Founded {
     pub(super) genesis: Genesis,
     pub(super) identities: Vec<(Keypair, ProofOfWork)>,
+    /// If it is private, what its validators speak under; the other was not given it.
+    pub(super) key: Option<NetworkKey>,
 }
 
-/// Networks of one and of four validators.
+/// Networks of one and of four validators, and a private one of four.
 pub(super) static ALONE: LazyLock<Founded> = LazyLock::new(|| Founded::new(1));
 pub(super) static FOUR: LazyLock<Founded> = LazyLock::new(|| Founded::new(4));
+pub(super) static PRIVATE: LazyLock<Founded> = LazyLock::new(|| {
+    let key = Some(NetworkKey::first(&mut Rng::new([8; 32])));
+    Founded { key, ..Founded::new(4) }
+});
 
 /// A node, what its driver holds for it, and a second node that is given the same.
 #[derive(Debug)]
@@ -61,6 +68,8 @@ pub(super) struct Driver {
     votes: Vec<(usize, Vote)>,
     /// What it asked for and was not given.
     pub(super) loads: VecDeque<Key>,
+    /// What it asked to be remembered.
+    kept: Kept,
     halted: bool,
 }
 
@@ -77,6 +86,8 @@ pub(super) struct Seen {
     pub(super) frames: Vec<(LinkId, Bytes)>,
     /// Links that the node closed.
     pub(super) closed: Vec<LinkId>,
+    /// What people said, as far as the node tells.
+    pub(super) heard: Vec<(Room, Line)>,
 }
 
 impl Founded {
@@ -98,19 +109,33 @@ impl Founded {
         let rng = &mut Rng::new([9; 32]);
         let genesis = Genesis::insecure(name, cards, allocations, time, BITS, rng)
             .expect("a small network without a fault");
-        Self { genesis, identities }
+        Self { genesis, identities, key: None }
     }
 }
 
 impl Driver {
-    /// Starts the node of identity `index` on what its journal holds. It has a double if `checked`;
-    /// else what it says waits to be released.
+    /// Starts the node of identity `index` on what its journal holds, for the first time as far as
+    /// keys go. It has a double if `checked`; else what it says waits to be released.
     pub(super) fn start(
         founded: &'static Founded,
         index: usize,
         checked: bool,
         now: Time,
         journal: Vec<Record>,
+    ) -> Result<Self, CannotStart> {
+        let is_validator = index < founded.genesis.validators.len();
+        let key = founded.key.clone().filter(|_| is_validator);
+        let kept = key.map_or_else(Kept::nothing, Kept::of);
+        Self::start_with(founded, index, checked, now, journal, kept)
+    }
+
+    fn start_with(
+        founded: &'static Founded,
+        index: usize,
+        checked: bool,
+        now: Time,
+        journal: Vec<Record>,
+        kept: Kept,
     ) -> Result<Self, CannotStart> {
         let (keypair, proof) = &founded.identities[index];
         let simulation = Simulation {
@@ -137,7 +162,7 @@ impl Driver {
                 config: config.clone(),
                 past: Past::Known,
                 begins,
-                keys: Kept::nothing(),
+                keys: kept.clone(),
             };
             let records = journal[begins.0 as usize..].iter().cloned();
             Node::simulated(setup, &simulation, now, records)
@@ -153,6 +178,7 @@ impl Driver {
             votes: votes.collect(),
             journal,
             loads: VecDeque::new(),
+            kept: kept.clone(),
             halted: false,
         };
         let seen = driver.carry_out(now);
@@ -162,9 +188,9 @@ impl Driver {
 
     /// The node after a crash, with what was durable.
     pub(super) fn restart(self, now: Time) -> Self {
-        let Self { founded, index, double, mut journal, durable, .. } = self;
+        let Self { founded, index, double, mut journal, durable, kept, .. } = self;
         journal.truncate(durable);
-        let restarted = Self::start(founded, index, double.is_some(), now, journal);
+        let restarted = Self::start_with(founded, index, double.is_some(), now, journal, kept);
         restarted.unwrap_or_else(|error| panic!("its own journal is refused: {error}"))
     }
 
@@ -336,7 +362,11 @@ impl Driver {
             }
             Action::Dial { .. } => {}
             Action::Notify(Notice::Halted { .. }) => self.halted = true,
-            Action::KeepKeys(_) | Action::Notify(_) => {}
+            Action::Notify(Notice::Said { room, line }) => seen.heard.push((room, line)),
+            Action::KeepKeys(bytes) => {
+                self.kept = Kept::decode(&bytes).expect("what it keeps can be read");
+            }
+            Action::Notify(_) => {}
         }
     }
 }
@@ -346,6 +376,7 @@ impl Seen {
     pub(super) fn add(&mut self, mut later: Self) {
         self.frames.append(&mut later.frames);
         self.closed.append(&mut later.closed);
+        self.heard.append(&mut later.heard);
     }
 }
 

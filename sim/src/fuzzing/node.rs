@@ -4,19 +4,21 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use bitcraps_protocol::block::{Height, ValidatorIndex, View};
-use bitcraps_protocol::chain::{Nonce, Operation, TableId, Transaction};
+use bitcraps_protocol::chain::{self, Nonce, Operation, PartId, TableId, Transaction};
+use bitcraps_protocol::chat::{Line, Room, Words};
 use bitcraps_protocol::consensus::{Message, Request, Statement, Status};
 use bitcraps_protocol::craps::{Bet, Chips, Round, Rules};
 use bitcraps_protocol::event::{Command, Direction, Endpoint, Event, LinkId};
 use bitcraps_protocol::fuzzing::{Choices, Decisions};
-use bitcraps_protocol::identity::{Address, Context, Epoch};
+use bitcraps_protocol::identity::{Address, Context, Epoch, PeerId};
+use bitcraps_protocol::light::{Question, Subject};
 use bitcraps_protocol::mesh::Attempt;
 use bitcraps_protocol::simulation::{Outgoing, Packet, To};
 use bitcraps_protocol::time::{BlockTime, Time};
 use bitcraps_protocol::wire::{Hash, Text};
 use bytes::Bytes;
 
-use super::driver::{ALONE, Driver, FOUR, Founded, SIGNATURES, START_MS, Seen};
+use super::driver::{ALONE, Driver, FOUR, Founded, PRIVATE, SIGNATURES, START_MS, Seen};
 
 /// More steps make inputs slower and find nothing that fewer do not.
 const STEPS: usize = 96;
@@ -25,18 +27,27 @@ const REMEMBERED: usize = 32;
 /// The node that is looked at.
 const VICTIM: usize = 0;
 
-/// The bytes say how large the network is, in which order frames, completions and times come,
-/// which never do, and what the others say besides what honest nodes would: frames that are no
-/// frames, messages with bytes changed, and votes about anything that are rightly signed, all the
-/// other validators being hostile if need be.
+/// What everybody's lines begin with: nobody says it by accident.
+const SECRET: &[u8] = b"between us: ";
+
+/// The bytes say how large the network is and whether it is private, in which order frames,
+/// completions and times come, which never do, what people want and tell one another, and what the
+/// others say besides what honest nodes would: frames that are no frames, messages with bytes
+/// changed, and votes about anything that are rightly signed, all the other validators being hostile
+/// if need be.
 ///
 /// The node does not panic. Each event gives a bounded number of actions and a deadline that lies
 /// ahead; nothing is sent on a link that is not up, nor more than the window; votes leave when they
 /// are durable; records have consecutive places; a refusal changes nothing; chips are conserved;
-/// and a second node that is given the same does the same.
+/// people hear what was said, by whom and where they hear it; in a private network no frame shows
+/// it; and a second node that is given the same does the same.
 pub fn node(bytes: &[u8]) {
     let mut choices = Choices::new(bytes);
-    let founded: &'static Founded = if choices.rarely(3) { &ALONE } else { &FOUR };
+    let founded: &'static Founded = match choices.below(3) {
+        0 => &FOUR,
+        1 => &PRIVATE,
+        _ => &ALONE,
+    };
     let mut net = Net::new(founded, START_MS);
     net.ordinary(4);
     for _ in 0..STEPS {
@@ -60,6 +71,8 @@ pub(super) struct Net {
     inward: Vec<VecDeque<Bytes>>,
     outward: Vec<VecDeque<Bytes>>,
     said: VecDeque<Bytes>,
+    /// What people said: who, where, what.
+    lines: Vec<(PeerId, Room, Words)>,
 }
 
 impl Net {
@@ -79,6 +92,7 @@ impl Net {
             inward: vec![VecDeque::new(); count],
             outward: vec![VecDeque::new(); count],
             said: VecDeque::new(),
+            lines: Vec::new(),
         };
         for index in 0..count {
             net.give(index, Event::WallClock { unix_ms });
@@ -101,7 +115,14 @@ impl Net {
 
     /// Frames are under way, and what others say is said.
     fn note(&mut self, index: usize, seen: Seen) {
+        for (room, line) in seen.heard {
+            self.check_heard(index, room, &line);
+        }
         for (link, frame) in seen.frames {
+            if self.founded.key.is_some() {
+                let shown = frame.windows(SECRET.len()).any(|it| it == SECRET);
+                assert!(!shown, "what is said in private is seen by nobody else");
+            }
             if index == VICTIM {
                 if let Some(other) = self.links.iter().position(|it| *it == link) {
                     self.outward[other].push_back(frame);
@@ -122,6 +143,22 @@ impl Net {
             let seen = self.places[index].release(self.now, outgoing);
             self.note(index, seen);
         }
+    }
+
+    /// People hear what was said, not more.
+    fn check_heard(&self, index: usize, room: Room, line: &Line) {
+        let own = self.peer(index);
+        let said_in = match room {
+            Room::Peer(_) if line.from != own => Room::Peer(own),
+            room => room,
+        };
+        let mut lines = self.lines.iter();
+        let was_said = lines.any(|it| (it.0, it.1, &it.2) == (line.from, said_in, &line.words));
+        assert!(was_said, "{index} hears what nobody said: {line:?} in {room:?}");
+    }
+
+    fn peer(&self, index: usize) -> PeerId {
+        self.founded.identities[index].0.peer()
     }
 
     fn connect(&mut self, other: usize) {
@@ -199,8 +236,12 @@ impl Net {
 
     /// The player at the victim asks for something.
     pub(super) fn submit(&mut self, command: Command) {
-        let (_, seen) = self.places[VICTIM].submit(self.now, command);
-        self.note(VICTIM, seen);
+        self.ask(VICTIM, command);
+    }
+
+    fn ask(&mut self, index: usize, command: Command) {
+        let (_, seen) = self.places[index].submit(self.now, command);
+        self.note(index, seen);
     }
 
     fn step(&mut self, choices: &mut Choices<'_>) {
@@ -234,7 +275,10 @@ impl Net {
                 }
             }
             14 => self.tell(choices),
-            _ => self.crash(),
+            15 => self.crash(),
+            16 => self.talk(choices),
+            17 => self.change_keys(choices),
+            _ => self.question(other, choices),
         }
     }
 
@@ -384,6 +428,65 @@ impl Net {
         }
     }
 
+    /// Somebody says something at the table, or to somebody.
+    fn talk(&mut self, choices: &mut Choices<'_>) {
+        let (who, to) = (choices.index(self.places.len()), choices.index(self.places.len() + 1));
+        let room = match self.founded.identities.get(to) {
+            Some((key, _)) => Room::Peer(key.peer()),
+            None => Room::Table(TableId(1)),
+        };
+        let mut words = SECRET.to_vec();
+        words.extend(self.lines.len().to_string().bytes());
+        let words = String::from_utf8(words).expect("letters and digits");
+        let words = Words::new(&words).expect("a short line");
+        self.lines.push((self.peer(who), room, words.clone()));
+        self.ask(who, Command::Say { room, words });
+    }
+
+    /// Somebody makes a new key of the network, or stands by one.
+    fn change_keys(&mut self, choices: &mut Choices<'_>) {
+        let who = choices.index(self.places.len());
+        let private = self.places[who].node().status().private;
+        let pending = private.map(|it| it.pending).unwrap_or_default();
+        let command = match pending.first() {
+            Some(rotation) if !choices.rarely(3) => Command::Endorse { rotation: rotation.id },
+            _ => {
+                let mut some = |often| {
+                    let peers = (0..self.places.len()).map(|index| self.peer(index));
+                    let some = peers.filter(|_| choices.rarely(often));
+                    some.collect()
+                };
+                Command::Rotate { without: some(9), with: some(2) }
+            }
+        };
+        self.ask(who, command);
+    }
+
+    /// Asks the victim for something that neighbours seldom need.
+    fn question(&mut self, other: usize, choices: &mut Choices<'_>) {
+        let status = self.victim().node().status();
+        let table = TableId(1);
+        let ask = |subject| Packet::AskLight(Question { above: Height(0), subject });
+        let packet = match choices.below(8) {
+            0 => Packet::Hello,
+            1 => Packet::AskRotation,
+            2 => Packet::AskGenesis,
+            3 => Packet::AskSnapshot,
+            4 => {
+                let key = choices.pick(&[chain::Key::Meta, chain::Key::Table(table)]);
+                let parts = [PartId::all(0).next().expect("the whole"), PartId::holding(&key)];
+                Packet::AskPart { block: status.block, part: choices.pick(&parts) }
+            }
+            5 => ask(Subject::Headers),
+            6 => ask(Subject::Entry(chain::Key::Table(table))),
+            _ => {
+                let round = Round(1 + choices.below(2));
+                ask(Subject::Receipt { table, round, player: None })
+            }
+        };
+        self.say(other, packet.encode(), choices);
+    }
+
     /// The driver says something that it seldom does.
     fn tell(&mut self, choices: &mut Choices<'_>) {
         let endpoint = Endpoint { transport: 9, bytes: Bytes::from(choices.bytes(4)) };
@@ -416,7 +519,7 @@ impl Net {
     }
 }
 
-const KINDS: u64 = 16;
+const KINDS: u64 = 19;
 
 fn changed(bytes: &Bytes, choices: &mut Choices<'_>) -> Bytes {
     let mut bytes = bytes.to_vec();
@@ -433,13 +536,31 @@ fn changed(bytes: &Bytes, choices: &mut Choices<'_>) -> Bytes {
     Bytes::from(bytes)
 }
 
-/// Networks that go their way; a table is opened and played at; somebody forges, crashes, lies.
+/// Networks that go their way; a table is opened and played at, people talk and change keys;
+/// somebody forges, crashes, lies, asks.
 pub(super) fn seeds() -> Vec<Vec<u8>> {
+    const FOUR: u64 = 0;
+    const PRIVATE: u64 = 1;
+    const ALONE: u64 = 2;
     let mut seeds = Vec::new();
-    for (alone, disturbed) in [(0, None), (2, None), (0, Some(9)), (0, Some(11)), (2, Some(15))] {
-        let others = if alone == 2 { 1 } else { 4 };
+    for (network, disturbed) in [
+        (FOUR, None),
+        (ALONE, None),
+        (FOUR, Some(9)),
+        (FOUR, Some(11)),
+        (ALONE, Some(15)),
+        (FOUR, Some(16)),
+        (FOUR, Some(18)),
+        (PRIVATE, None),
+        (PRIVATE, Some(11)),
+        (PRIVATE, Some(15)),
+        (PRIVATE, Some(16)),
+        (PRIVATE, Some(17)),
+        (PRIVATE, Some(18)),
+    ] {
+        let others = if network == ALONE { 1 } else { 4 };
         let mut decisions = Decisions::default();
-        decisions.put(alone, 3);
+        decisions.put(network, 3);
         for step in 0..24_u64 {
             let kind = [0, 0, 3, 12, 0, 5][step as usize % 6];
             let kind = disturbed.filter(|_| step % 5 == 2).unwrap_or(kind);
@@ -452,6 +573,10 @@ pub(super) fn seeds() -> Vec<Vec<u8>> {
                 3 => decisions.put(step % 5, 7),
                 12 => decisions.put((step / 6) % 6, 8).put(5, 256),
                 5 => decisions.put(1, 4),
+                15 => &mut decisions,
+                16 => decisions.put(step % (others + 1), others + 1).put(step % 3, others + 2),
+                17 => decisions.put(step % 4, others + 1).zeros(if step == 2 { 10 } else { 1 }),
+                18 => decisions.put(step % 8, 8).put(1, 2),
                 _ => decisions.put(4, 8).put(2, 4).put(step % 8, 8),
             };
         }
