@@ -2,6 +2,7 @@
 //! says how they are made and carried out.
 
 mod driver;
+mod hostile;
 mod node;
 mod recovery;
 mod world;

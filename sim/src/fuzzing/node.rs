@@ -1,24 +1,21 @@
 //! One node among others that say, lose and forge whatever the bytes say.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
-use bitcraps_protocol::block::{Height, ValidatorIndex, View};
-use bitcraps_protocol::chain::{self, Nonce, Operation, PartId, TableId, Transaction};
+use bitcraps_protocol::chain::{Operation, TableId};
 use bitcraps_protocol::chat::{Line, Room, Words};
-use bitcraps_protocol::consensus::{Message, Request, Statement, Status};
-use bitcraps_protocol::craps::{Bet, Chips, Round, Rules};
+use bitcraps_protocol::craps::Chips;
 use bitcraps_protocol::event::{Command, Direction, Endpoint, Event, LinkId};
 use bitcraps_protocol::fuzzing::{Choices, Decisions};
-use bitcraps_protocol::identity::{Address, Context, Epoch, PeerId};
-use bitcraps_protocol::light::{Question, Subject};
+use bitcraps_protocol::identity::PeerId;
 use bitcraps_protocol::mesh::Attempt;
-use bitcraps_protocol::simulation::{Outgoing, Packet, To};
-use bitcraps_protocol::time::{BlockTime, Time};
-use bitcraps_protocol::wire::{Hash, Text};
+use bitcraps_protocol::simulation::{Outgoing, To};
+use bitcraps_protocol::time::Time;
 use bytes::Bytes;
 
-use super::driver::{ALONE, Driver, FOUR, Founded, PRIVATE, SIGNATURES, START_MS, Seen};
+use super::driver::{ALONE, Driver, FOUR, Founded, PRIVATE, START_MS, Seen};
+use super::hostile::{changed, open_table};
 
 /// More steps make inputs slower and find nothing that fewer do not.
 const STEPS: usize = 96;
@@ -26,6 +23,8 @@ const STEPS: usize = 96;
 const REMEMBERED: usize = 32;
 /// The node that is looked at.
 const VICTIM: usize = 0;
+/// The first table that is opened.
+pub(super) const TABLE: TableId = TableId(1);
 
 /// What everybody's lines begin with: nobody says it by accident.
 const SECRET: &[u8] = b"between us: ";
@@ -50,6 +49,9 @@ pub fn node(bytes: &[u8]) {
     };
     let mut net = Net::new(founded, START_MS);
     net.ordinary(4);
+    if choices.rarely(2) {
+        net.sit_down();
+    }
     for _ in 0..STEPS {
         if choices.is_over() {
             break;
@@ -61,7 +63,7 @@ pub fn node(bytes: &[u8]) {
 
 /// A victim and those around it.
 pub(super) struct Net {
-    founded: &'static Founded,
+    pub(super) founded: &'static Founded,
     now: Time,
     places: Vec<Driver>,
     /// The present link between the victim and each other.
@@ -70,9 +72,13 @@ pub(super) struct Net {
     /// Frames under way, by the other's index: to the victim, and from it.
     inward: Vec<VecDeque<Bytes>>,
     outward: Vec<VecDeque<Bytes>>,
-    said: VecDeque<Bytes>,
+    pub(super) said: VecDeque<Bytes>,
     /// What people said: who, where, what.
     lines: Vec<(PeerId, Room, Words)>,
+    /// How often who heard each of them.
+    heard: BTreeMap<(usize, usize), usize>,
+    /// How often the victim was started.
+    lives: usize,
 }
 
 impl Net {
@@ -93,6 +99,8 @@ impl Net {
             outward: vec![VecDeque::new(); count],
             said: VecDeque::new(),
             lines: Vec::new(),
+            heard: BTreeMap::new(),
+            lives: 1,
         };
         for index in 0..count {
             net.give(index, Event::WallClock { unix_ms });
@@ -145,16 +153,22 @@ impl Net {
         }
     }
 
-    /// People hear what was said, not more.
-    fn check_heard(&self, index: usize, room: Room, line: &Line) {
+    /// People hear what was said, and once in a life.
+    fn check_heard(&mut self, index: usize, room: Room, line: &Line) {
         let own = self.peer(index);
         let said_in = match room {
             Room::Peer(_) if line.from != own => Room::Peer(own),
             room => room,
         };
         let mut lines = self.lines.iter();
-        let was_said = lines.any(|it| (it.0, it.1, &it.2) == (line.from, said_in, &line.words));
-        assert!(was_said, "{index} hears what nobody said: {line:?} in {room:?}");
+        let number = lines.position(|it| (it.0, it.1, &it.2) == (line.from, said_in, &line.words));
+        let Some(number) = number else {
+            panic!("{index} hears what nobody said: {line:?} in {room:?}");
+        };
+        let heard = self.heard.entry((index, number)).or_default();
+        *heard += 1;
+        let lives = if index == VICTIM { self.lives } else { 1 };
+        assert!(*heard <= lives, "{index} hears {line:?} again");
     }
 
     fn peer(&self, index: usize) -> PeerId {
@@ -244,6 +258,16 @@ impl Net {
         self.note(index, seen);
     }
 
+    /// The victim opens a table, and everybody who owns chips sits down.
+    fn sit_down(&mut self) {
+        self.submit(Command::Operate(open_table(Chips(5_000))));
+        self.ordinary(8);
+        for index in 1..self.places.len() {
+            self.ask(index, Command::Operate(Operation::Sit { table: TABLE }));
+        }
+        self.ordinary(8);
+    }
+
     fn step(&mut self, choices: &mut Choices<'_>) {
         let kind = choices.below(KINDS);
         let other = 1 + choices.index(self.places.len() - 1);
@@ -264,8 +288,9 @@ impl Net {
             9 | 10 => self.forge(other, choices),
             11 => self.repeat(other, choices),
             12 => {
+                let who = if choices.rarely(2) { other } else { VICTIM };
                 let operation = self.operation(choices);
-                self.submit(Command::Operate(operation));
+                self.ask(who, Command::Operate(operation));
             }
             13 => {
                 let link = self.links[other];
@@ -276,9 +301,12 @@ impl Net {
             }
             14 => self.tell(choices),
             15 => self.crash(),
-            16 => self.talk(choices),
+            16 => self.talk(other, choices),
             17 => self.change_keys(choices),
-            _ => self.question(other, choices),
+            _ => {
+                let question = self.question(choices);
+                self.say(other, question.encode(), choices);
+            }
         }
     }
 
@@ -336,104 +364,12 @@ impl Net {
         self.say(other, packet.encode(), choices);
     }
 
-    fn forged(&self, other: usize, choices: &mut Choices<'_>) -> Packet {
-        let status = self.victim().node().status();
-        let view = match choices.below(8) {
-            0 => View(u64::MAX - choices.below(4)),
-            near => View((status.view.0 + 4).saturating_sub(near)),
-        };
-        let block = match choices.below(4) {
-            0 => status.block,
-            1 => Hash([choices.byte(); 32]),
-            _ => self.proposed(choices).unwrap_or(status.block),
-        };
-        match choices.below(8) {
-            kind @ 0..=4 => {
-                let statement = match kind {
-                    0 | 1 => Statement::Notarize { view, block, time: BlockTime(START_MS) },
-                    2 | 3 => Statement::Finalize { view, block },
-                    _ => {
-                        let highest = View(view.0.saturating_sub(choices.below(4)));
-                        Statement::Nullify { view, highest }
-                    }
-                };
-                // Any validator's name, even one that there is not.
-                let voter = choices.index(self.founded.identities.len()).max(1);
-                let key = SIGNATURES.equip(&self.founded.identities[voter].0);
-                let context = Context { network: status.network, epoch: Epoch(0) };
-                let vote = statement.sign(ValidatorIndex(voter as u16), &key, &context);
-                Packet::Consensus(Message::Vote(vote.into_inner()))
-            }
-            5 => {
-                let finalized = Height(choices.pick(&[5, 3_000, u64::MAX]));
-                Packet::Consensus(Message::Status(Status { view, finalized }))
-            }
-            6 => {
-                let from = Height(choices.below(16));
-                Packet::Consensus(Message::Request(match choices.below(4) {
-                    0 => Request::Decided { from },
-                    1 => Request::Block { hash: block },
-                    2 => Request::Certificate { above: view },
-                    _ => Request::Notarization { at_least: view },
-                }))
-            }
-            _ => {
-                let (key, proof) = &self.founded.identities[other];
-                let sender = Address { peer: key.peer(), proof: *proof };
-                let transaction = Transaction {
-                    sender,
-                    nonce: Nonce(1 + choices.below(4)),
-                    expires: Height(1_000),
-                    operation: self.operation(choices),
-                };
-                let signed = transaction.sign(&SIGNATURES.equip(key), status.network);
-                Packet::Transaction(signed.signed().clone())
-            }
-        }
-    }
-
-    /// A block that somebody proposed lately.
-    fn proposed(&self, choices: &mut Choices<'_>) -> Option<Hash> {
-        let proposals = self.said.iter().filter_map(|message| match Packet::decode(message) {
-            Ok(Packet::Consensus(Message::Proposal(proposal))) => Some(proposal.block.hash()),
-            _ => None,
-        });
-        let proposals: Vec<Hash> = proposals.collect();
-        (!proposals.is_empty()).then(|| choices.pick(&proposals))
-    }
-
-    fn operation(&self, choices: &mut Choices<'_>) -> Operation {
-        let table = TableId(1);
-        let entry = self.victim().node().state().table(table);
-        let round = entry.map_or(Round(1), |entry| entry.table.round());
-        match choices.below(8) {
-            0 => Operation::OpenTable {
-                name: Text::new("t").expect("a short name"),
-                rules: Rules { window_ms: 0, ..Rules::default() },
-                bank: Chips(choices.below(1 << 14)),
-            },
-            1 => Operation::Sit { table },
-            2 | 3 => {
-                let bet = choices.pick(&[Bet::Pass, Bet::Field, Bet::AnySeven, Bet::Come]);
-                let amount = Chips(1 + choices.below(256));
-                Operation::Bet { table, round, bet, amount }
-            }
-            4 | 5 => Operation::Roll { table, round },
-            6 => {
-                let (key, proof) = &self.founded.identities[choices.index(2)];
-                let to = Address { peer: key.peer(), proof: *proof };
-                Operation::Transfer { to, amount: Chips(choices.below(1 << 14)) }
-            }
-            _ => Operation::Stand { table },
-        }
-    }
-
-    /// Somebody says something at the table, or to somebody.
-    fn talk(&mut self, choices: &mut Choices<'_>) {
+    /// Somebody says something at the table, or to somebody; `other` may say something like it.
+    fn talk(&mut self, other: usize, choices: &mut Choices<'_>) {
         let (who, to) = (choices.index(self.places.len()), choices.index(self.places.len() + 1));
         let room = match self.founded.identities.get(to) {
             Some((key, _)) => Room::Peer(key.peer()),
-            None => Room::Table(TableId(1)),
+            None => Room::Table(TABLE),
         };
         let mut words = SECRET.to_vec();
         words.extend(self.lines.len().to_string().bytes());
@@ -441,6 +377,12 @@ impl Net {
         let words = Words::new(&words).expect("a short line");
         self.lines.push((self.peer(who), room, words.clone()));
         self.ask(who, Command::Say { room, words });
+        if choices.rarely(4)
+            && let Some(message) = self.said.back()
+        {
+            let message = changed(message, choices);
+            self.say(other, message, choices);
+        }
     }
 
     /// Somebody makes a new key of the network, or stands by one.
@@ -460,31 +402,6 @@ impl Net {
             }
         };
         self.ask(who, command);
-    }
-
-    /// Asks the victim for something that neighbours seldom need.
-    fn question(&mut self, other: usize, choices: &mut Choices<'_>) {
-        let status = self.victim().node().status();
-        let table = TableId(1);
-        let ask = |subject| Packet::AskLight(Question { above: Height(0), subject });
-        let packet = match choices.below(8) {
-            0 => Packet::Hello,
-            1 => Packet::AskRotation,
-            2 => Packet::AskGenesis,
-            3 => Packet::AskSnapshot,
-            4 => {
-                let key = choices.pick(&[chain::Key::Meta, chain::Key::Table(table)]);
-                let parts = [PartId::all(0).next().expect("the whole"), PartId::holding(&key)];
-                Packet::AskPart { block: status.block, part: choices.pick(&parts) }
-            }
-            5 => ask(Subject::Headers),
-            6 => ask(Subject::Entry(chain::Key::Table(table))),
-            _ => {
-                let round = Round(1 + choices.below(2));
-                ask(Subject::Receipt { table, round, player: None })
-            }
-        };
-        self.say(other, packet.encode(), choices);
     }
 
     /// The driver says something that it seldom does.
@@ -511,6 +428,7 @@ impl Net {
         let open = others.clone().filter(|other| crashed.has(self.links[*other]));
         let open: Vec<usize> = open.collect();
         self.places.insert(VICTIM, crashed.restart(self.now));
+        self.lives += 1;
         for other in open {
             let link = self.links[other];
             self.disconnect(other, link);
@@ -520,21 +438,6 @@ impl Net {
 }
 
 const KINDS: u64 = 19;
-
-fn changed(bytes: &Bytes, choices: &mut Choices<'_>) -> Bytes {
-    let mut bytes = bytes.to_vec();
-    for _ in 0..=choices.below(3) {
-        let at = choices.below(1 << 16) as usize % (bytes.len() + 1);
-        match choices.below(5) {
-            0 => bytes.truncate(at),
-            1 => bytes.insert(at, choices.byte()),
-            _ if at == bytes.len() => {}
-            2 => bytes[at] ^= 1 << choices.below(8),
-            _ => bytes[at] = choices.byte(),
-        }
-    }
-    Bytes::from(bytes)
-}
 
 /// Networks that go their way; a table is opened and played at, people talk and change keys;
 /// somebody forges, crashes, lies, asks.
@@ -560,7 +463,8 @@ pub(super) fn seeds() -> Vec<Vec<u8>> {
     ] {
         let others = if network == ALONE { 1 } else { 4 };
         let mut decisions = Decisions::default();
-        decisions.put(network, 3);
+        let gathered = disturbed.is_some_and(|kind| kind > 15);
+        decisions.put(network, 3).put(u64::from(gathered), 2);
         for step in 0..24_u64 {
             let kind = [0, 0, 3, 12, 0, 5][step as usize % 6];
             let kind = disturbed.filter(|_| step % 5 == 2).unwrap_or(kind);
@@ -571,10 +475,14 @@ pub(super) fn seeds() -> Vec<Vec<u8>> {
             match kind {
                 0 => decisions.put(3, 4),
                 3 => decisions.put(step % 5, 7),
-                12 => decisions.put((step / 6) % 6, 8).put(5, 256),
+                12 if step == 3 && !gathered => decisions.put(0, 2).put(0, 8).put(5_000, 1 << 14),
+                12 => decisions.put(0, 2).put(2, 8).put(step % 4, 4).put(5, 256),
                 5 => decisions.put(1, 4),
                 15 => &mut decisions,
-                16 => decisions.put(step % (others + 1), others + 1).put(step % 3, others + 2),
+                16 => {
+                    let (who, to) = [(1, 0), (0, 2), (0, 5), (2, 5), (2, 5)][step as usize / 5];
+                    decisions.put(who, others + 1).put(to, others + 2).put(0, 4)
+                }
                 17 => decisions.put(step % 4, others + 1).zeros(if step == 2 { 10 } else { 1 }),
                 18 => decisions.put(step % 8, 8).put(1, 2),
                 _ => decisions.put(4, 8).put(2, 4).put(step % 8, 8),

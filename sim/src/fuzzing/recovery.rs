@@ -4,18 +4,18 @@ use std::sync::LazyLock;
 use std::time::Duration;
 
 use bitcraps_protocol::block::{ValidatorIndex, View};
-use bitcraps_protocol::chain::Operation;
 use bitcraps_protocol::consensus::Statement;
-use bitcraps_protocol::craps::{Chips, Rules};
+use bitcraps_protocol::craps::Chips;
 use bitcraps_protocol::event::{Command, Event, Label, Record};
 use bitcraps_protocol::fuzzing::{Choices, Decisions};
 use bitcraps_protocol::identity::{Context, Epoch};
 use bitcraps_protocol::journal::Entry;
 use bitcraps_protocol::time::{BlockTime, Time};
-use bitcraps_protocol::wire::{Hash, Text};
+use bitcraps_protocol::wire::Hash;
 use bytes::Bytes;
 
 use super::driver::{ALONE, Driver, FOUR, Founded, SIGNATURES, START_MS};
+use super::hostile::open_table;
 use super::node::Net;
 
 /// Changes of one journal.
@@ -31,10 +31,7 @@ fn founded(which: usize) -> &'static Founded {
 fn written(founded: &'static Founded) -> Vec<Record> {
     let mut net = Net::new(founded, START_MS);
     net.ordinary(20);
-    let name = Text::new("t").expect("a short name");
-    let rules = Rules { window_ms: 0, ..Rules::default() };
-    let open = Operation::OpenTable { name, rules, bank: Chips(5_000) };
-    net.submit(Command::Operate(open));
+    net.submit(Command::Operate(open_table(Chips(5_000))));
     net.ordinary(20);
     // A view that comes to nothing, and what follows it.
     net.pass(Duration::from_secs(20));
