@@ -480,8 +480,16 @@ pub(super) fn seeds() -> Vec<Vec<u8>> {
                 5 => decisions.put(1, 4),
                 15 => &mut decisions,
                 16 => {
-                    let (who, to) = [(1, 0), (0, 2), (0, 5), (2, 5), (2, 5)][step as usize / 5];
-                    decisions.put(who, others + 1).put(to, others + 2).put(0, 4)
+                    let (who, to) = [(1, 0), (0, 2), (0, 5), (3, 5), (2, 5)][step as usize / 5];
+                    decisions.put(who, others + 1).put(to, others + 2);
+                    match step {
+                        // In another's mouth with one bit changed.
+                        17 => {
+                            decisions.put(3, 4).put(0, 3).put(100, 1 << 16).put(2, 5).put(0, 8);
+                            decisions.put(0, 3).put(1, 256)
+                        }
+                        _ => decisions.put(0, 4),
+                    }
                 }
                 17 => decisions.put(step % 4, others + 1).zeros(if step == 2 { 10 } else { 1 }),
                 18 => decisions.put(step % 8, 8).put(1, 2),
