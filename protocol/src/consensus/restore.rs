@@ -3,6 +3,7 @@
 //! taken, or that is another node's, is refused.
 
 use alloc::sync::Arc;
+use alloc::vec::Vec;
 use core::fmt;
 
 use super::lost::{Past, Standing};
@@ -66,6 +67,11 @@ impl Consensus {
         self.pacemaker = Pacemaker::new(self.config, now);
         self.recall(past);
         self.outputs.push_back(Output::Entered(self.view));
+        // A validator alone has a quorum in its journal, and hears nobody who would have it count.
+        let views: Vec<View> = self.rounds.keys().copied().collect();
+        for view in views {
+            self.tally(view);
+        }
         if records > 0 {
             self.resend();
         }

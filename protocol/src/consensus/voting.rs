@@ -139,7 +139,7 @@ impl Consensus {
     }
 
     /// Makes every certificate that the votes of `view` have become enough for.
-    fn tally(&mut self, view: View) {
+    pub(super) fn tally(&mut self, view: View) {
         let quorum = self.validators.quorum();
         let highest =
             if self.has(Flaw::HighestNotShown) { View(u64::MAX) } else { self.highest_view() };

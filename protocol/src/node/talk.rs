@@ -72,6 +72,10 @@ impl Node {
     /// Somebody may be behind: whoever may not speak yet may be heard later.
     pub(super) fn on_chat(&mut self, link: LinkId, line: &SignedLine) {
         let author = line.author();
+        if author.peer == self.address.peer {
+            // What this node said comes back.
+            return self.spend(link, 1);
+        }
         if !self.may_speak(line.table(), author.peer) {
             self.forget();
             return self.spend(link, 1);

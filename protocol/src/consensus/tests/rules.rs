@@ -202,6 +202,20 @@ fn a_restarted_leader_says_its_vote_again_gives_the_block_and_makes_no_other() {
 }
 
 #[test]
+fn a_validator_alone_goes_on_from_the_votes_in_its_journal() {
+    let mine = first_proposal().block;
+    let (notarize, nullify) = (notarize(0, 1, mine.hash()), nullify(0, 1, 0));
+    for votes in [vec![notarize], vec![nullify], vec![notarize, nullify]] {
+        let mut node = machine(1, 0, Time::ZERO);
+        let votes = votes.into_iter().map(Entry::Vote);
+        let journal: Vec<Entry> = [Entry::Block(mine.clone())].into_iter().chain(votes).collect();
+        journal.iter().for_each(|entry| node.restore(entry.clone()).unwrap());
+        node.resume(Time::ZERO, journal.len() as u64, Past::Known);
+        assert_eq!(node.view(), View(2), "{journal:?}");
+    }
+}
+
+#[test]
 fn who_votes_in_a_view_long_over_is_told_so_but_not_each_time() {
     let me = follower(1);
     let mut node = ready(me);
