@@ -13,22 +13,13 @@
 
 use std::collections::BTreeMap;
 use std::io::Write as _;
-use std::time::Duration;
 
 use bitcraps_benches::cpu_time;
-use bitcraps_protocol::time::Time;
+use bitcraps_benches::networks::{DELTA, final_blocks, finality, network, run_until};
 use bitcraps_sim::adversary;
-use bitcraps_sim::config::Config;
-use bitcraps_sim::latency::Latency;
 use bitcraps_sim::recorder::Kind;
 use bitcraps_sim::run::{self, Watch};
 use bitcraps_sim::world::World;
-
-/// Time in which links come up and time-outs get used to the network.
-const WARM_UP_MS: u64 = 500;
-
-/// Microseconds that a message takes.
-const DELTA: u64 = 10_000;
 
 fn main() {
     // `cargo bench -- WORD` asks only what has the word in its name.
@@ -39,13 +30,12 @@ fn main() {
             let signed = if stand_in { "keyed hashes" } else { "Ed25519" };
             let name = format!("final blocks, {nodes} validators, {signed}");
             if asked(&name) {
-                let (blocks, frames, time) = blocks(nodes, stand_in, ms);
-                let of = |count: u64| count as f64 / time.as_secs_f64();
+                let done = final_blocks(nodes, stand_in, ms);
                 say(&format!(
                     "{name}: {:.1} per CPU second; {:.0} frames per CPU second, {} a block",
-                    of(blocks),
-                    of(frames),
-                    frames / blocks.max(1)
+                    done.per_second(done.blocks),
+                    done.per_second(done.frames),
+                    done.frames / done.blocks.max(1)
                 ));
             }
         }
@@ -58,7 +48,7 @@ fn main() {
         }
     }
     if asked("finality") {
-        let (block, finality) = finality();
+        let (block, finality) = finality(4, 10_000);
         say(&format!(
             "finality: {finality:.2} δ after a leader may propose, a block each {block:.2} δ"
         ));
@@ -77,30 +67,6 @@ fn main() {
     }
 }
 
-/// Links that take δ, disks that take no time, players that always want something.
-fn network(nodes: u16, stand_in: bool) -> Config {
-    let mut config = Config { nodes, stand_in, ..Config::default() };
-    config.link.latency = Latency::Constant { micros: DELTA };
-    config.link.clear = true;
-    config.disk = Latency::Constant { micros: 0 };
-    config.workload.every_ms = 10;
-    config
-}
-
-fn blocks(nodes: u16, stand_in: bool, ms: u64) -> (u64, u64, Duration) {
-    let mut world = World::new(network(nodes, stand_in), None);
-    run_until(&mut world, WARM_UP_MS);
-    let (height, frames) = (world.checks.tally.height, world.network.traffic.delivered);
-    let start = cpu_time();
-    run_until(&mut world, WARM_UP_MS + ms);
-    let time = cpu_time() - start;
-    (world.checks.tally.height - height, world.network.traffic.delivered - frames, time)
-}
-
-fn run_until(world: &mut World, ms: u64) {
-    world.run_until(Time::from_micros(ms * 1_000)).expect("nothing is violated without faults");
-}
-
 fn scenarios(stand_in: bool) -> f64 {
     let scenarios = adversary::scenarios(3, 5, 200);
     let (count, start) = (scenarios.len(), cpu_time());
@@ -113,32 +79,6 @@ fn scenarios(stand_in: bool) -> f64 {
         assert_eq!(outcome.report.violation, None);
     }
     count as f64 / (cpu_time() - start).as_secs_f64()
-}
-
-/// The mean time between blocks, and from the first node in a view to the last at which its block is
-/// final, in δ.
-fn finality() -> (f64, f64) {
-    let mut world = World::new(network(4, true), None);
-    run_until(&mut world, WARM_UP_MS);
-    world.recorder.keep_timeline((0, 0));
-    run_until(&mut world, WARM_UP_MS + 10_000);
-    let happenings = world.recorder.take_timeline().expect("it was kept").happenings;
-    let times = |kind: Kind, view: u64| {
-        let of_view = move |it: &&_| is(it, kind, view);
-        happenings.iter().filter(of_view).map(|it| it.at)
-    };
-    let entered = happenings.iter().filter(|it| it.kind == Kind::Entered);
-    let views: Vec<u64> = entered.filter(|it| it.place == 0).map(|it| it.what).collect();
-    let delays: Vec<u64> = views
-        .iter()
-        .filter(|view| times(Kind::Finalized, **view).count() == 4)
-        .filter_map(|view| {
-            Some(times(Kind::Finalized, *view).max()? - times(Kind::Entered, *view).min()?)
-        })
-        .collect();
-    let block = 10_000_000.0 / views.len() as f64;
-    let finality = delays.iter().sum::<u64>() as f64 / delays.len() as f64;
-    (block / DELTA as f64, finality / DELTA as f64)
 }
 
 /// How long after a throw's block was final at a node the node knew the dice, in δ.
@@ -159,10 +99,6 @@ fn dice(nodes: u16) -> Vec<f64> {
     }
     assert!(!delays.is_empty(), "nobody rolled");
     delays
-}
-
-fn is(it: &bitcraps_sim::recorder::Happening, kind: Kind, view: u64) -> bool {
-    it.kind == kind && it.what == view
 }
 
 fn say(line: &str) {

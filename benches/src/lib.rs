@@ -9,6 +9,8 @@ pub mod all_to_all;
 pub mod cases;
 #[cfg(feature = "clock")]
 mod clock;
+#[cfg(feature = "clock")]
+pub mod networks;
 
 #[cfg(feature = "clock")]
 pub use clock::{CpuTime, cpu_time, criterion};

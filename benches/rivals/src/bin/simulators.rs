@@ -26,7 +26,9 @@ const LATENCY: Duration = Duration::from_millis(LATENCY_MS);
 const START: Duration = Duration::from_millis(200);
 
 fn main() -> anyhow::Result<()> {
-    let mut table = String::from("| simulator | delivered | CPU s | delivered per CPU second |\n|---|---|---|---|\n");
+    let mut table = String::from(
+        "| simulator | delivered | CPU s | delivered per CPU second |\n|---|---|---|---|\n",
+    );
     let mut row = |name: &str, (delivered, time): (u64, Duration)| {
         let rate = delivered as f64 / time.as_secs_f64();
         writeln!(table, "| {name} | {delivered} | {:.2} | {rate:.0} |", time.as_secs_f64())
