@@ -1,6 +1,8 @@
 //! One chain: one block for each height over all sound nodes, for ever and across restarts; each
 //! block on the one before; nothing final that a quorum promised never to finalize.
 
+use std::collections::BTreeSet;
+
 use bitcraps_protocol::block::{BlockHash, Header, Height, View};
 use bitcraps_protocol::identity::NetworkId;
 
@@ -12,6 +14,8 @@ pub(super) struct Agreement {
     blocks: Known<Height, (View, BlockHash)>,
     /// The newest final height of each place.
     newest: Vec<Height>,
+    /// Places that have just gone on from their disk, and said nothing yet.
+    resumed: BTreeSet<usize>,
     /// Places that went on from a height without the blocks before it, and have not written down
     /// yet that they fetched its state.
     leaps: Known<usize, (Height, Height)>,
@@ -26,6 +30,7 @@ impl Agreement {
         Self {
             blocks: [(Height(0), (View(0), network))].into(),
             newest: vec![Height(0); places],
+            resumed: BTreeSet::new(),
             leaps: Known::new(),
             certified: Known::new(),
             nullified: Known::new(),
@@ -33,7 +38,8 @@ impl Agreement {
     }
 
     /// A place says that a block is final; each says so in the order of heights, and of all of them
-    /// unless it fetches a state.
+    /// unless it fetches a state. A validator alone may find while it starts that the votes in its
+    /// journal make blocks final, which are its newest then, and says so of them first.
     pub(super) fn finalized(
         &mut self,
         place: usize,
@@ -42,7 +48,7 @@ impl Agreement {
         hash: BlockHash,
     ) -> Verdict {
         let newest = core::mem::replace(&mut self.newest[place], height);
-        if height <= newest {
+        if height <= newest && !self.resumed.remove(&place) {
             return Err(out_of_order(height, newest));
         }
         if height > newest.next() {
@@ -59,13 +65,15 @@ impl Agreement {
     }
 
     /// A place has done all that an event led to.
-    pub(super) fn came_to_rest(&self, place: usize) -> Verdict {
+    pub(super) fn came_to_rest(&mut self, place: usize) -> Verdict {
+        self.resumed.remove(&place);
         self.leaps.get(&place).map_or(Ok(()), |(from, to)| Err(out_of_order(*to, *from)))
     }
 
     /// A place goes on from this height: some of what it said may not have been durable.
     pub(super) fn restarted(&mut self, place: usize, height: Height) {
         self.newest[place] = height;
+        self.resumed.insert(place);
         self.leaps.remove(&place);
     }
 
@@ -169,6 +177,18 @@ mod tests {
         assert_eq!(check(agreement.finalized(0, Height(1), View(1), A)), None);
         agreement.restarted(0, Height(0));
         assert_eq!(check(agreement.finalized(0, Height(1), View(3), B)), Some(Check::Agreement));
+    }
+
+    #[test]
+    fn only_a_node_that_starts_may_say_its_newest_block_again() {
+        let mut agreement = agreement();
+        assert_eq!(check(agreement.finalized(0, Height(1), View(1), A)), None);
+        agreement.restarted(0, Height(1));
+        assert_eq!(check(agreement.finalized(0, Height(1), View(1), A)), None);
+        assert_eq!(check(agreement.finalized(0, Height(1), View(1), A)), Some(Check::Linkage));
+        agreement.restarted(0, Height(1));
+        assert_eq!(check(agreement.came_to_rest(0)), None);
+        assert_eq!(check(agreement.finalized(0, Height(1), View(1), A)), Some(Check::Linkage));
     }
 
     #[test]
