@@ -48,7 +48,8 @@ impl Agreement {
         hash: BlockHash,
     ) -> Verdict {
         let newest = core::mem::replace(&mut self.newest[place], height);
-        if height <= newest && !self.resumed.remove(&place) {
+        let begins = self.resumed.remove(&place);
+        if height <= newest && !begins {
             return Err(out_of_order(height, newest));
         }
         if height > newest.next() {
@@ -189,6 +190,9 @@ mod tests {
         agreement.restarted(0, Height(1));
         assert_eq!(check(agreement.came_to_rest(0)), None);
         assert_eq!(check(agreement.finalized(0, Height(1), View(1), A)), Some(Check::Linkage));
+        agreement.restarted(0, Height(1));
+        assert_eq!(check(agreement.finalized(0, Height(2), View(2), A)), None);
+        assert_eq!(check(agreement.finalized(0, Height(2), View(2), A)), Some(Check::Linkage));
     }
 
     #[test]
