@@ -49,9 +49,15 @@ fn main() {
         );
     };
     // `cargo run … -- N` asks of N validators only.
-    let asked: Option<u16> = std::env::args().nth(1).and_then(|nodes| nodes.parse().ok());
-    for (nodes, ms, views) in [(4, 20_000, 1_000), (31, 2_000, 60), (100, 400, 12)] {
-        if asked.is_some_and(|asked| asked != nodes) {
+    let asked = std::env::args().nth(1);
+    let cases = [(4, 20_000, 1_000), (31, 2_000, 60), (100, 400, 12)];
+    let wanted = |nodes: u16| asked.as_ref().is_none_or(|asked| *asked == nodes.to_string());
+    if !cases.iter().any(|(nodes, ..)| wanted(*nodes)) {
+        eprintln!("agreement: the number of validators is 4, 31 or 100; without one, all are measured");
+        std::process::exit(2);
+    }
+    for (nodes, ms, views) in cases {
+        if !wanted(nodes) {
             continue;
         }
         let (each, last) = finality(nodes, ms);
