@@ -25,7 +25,7 @@ pub fn mesh(bytes: &[u8]) {
     let mut choices = Choices::new(bytes);
     let nodes = 2 + choices.index(3);
     let mut scene = Scene {
-        world: World::new(nodes),
+        world: World::in_the_clear(nodes),
         nodes,
         links: Vec::new(),
         hostile: BTreeSet::new(),

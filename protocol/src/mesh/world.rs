@@ -42,12 +42,13 @@ pub(crate) fn endpoint(link: LinkId) -> Endpoint {
     Endpoint { transport: 0, bytes: Bytes::from(link.0.to_string()) }
 }
 
+#[cfg(test)]
 pub(crate) fn mesh_on(network: NetworkId, node: usize, life: u8, config: Config) -> Mesh {
-    // While fuzzing, handshakes would take most of the time; sessions have a target of their own.
-    #[cfg(all(feature = "fuzzing", feature = "simulation", not(test)))]
-    let identity = LocalIdentity::in_the_clear(address(node), network, 0);
-    #[cfg(not(all(feature = "fuzzing", feature = "simulation", not(test))))]
     let identity = LocalIdentity::new(&keypair(node), address(node).proof, network, 0);
+    mesh_of(identity, node, life, config)
+}
+
+fn mesh_of(identity: LocalIdentity, node: usize, life: u8, config: Config) -> Mesh {
     Mesh::new(identity, Rng::new([node as u8 + 1; 32]).fork(&life.to_string()), config)
 }
 
@@ -84,8 +85,17 @@ pub(crate) struct World {
 }
 
 impl World {
+    #[cfg(test)]
     pub(crate) fn new(nodes: usize) -> Self {
         Self::of((0..nodes).map(|node| mesh_on(NETWORK, node, 0, Config::default())).collect())
+    }
+
+    /// Links prove and hide nothing: while fuzzing, handshakes would take most of the time, and
+    /// sessions have a target of their own.
+    pub(crate) fn in_the_clear(nodes: usize) -> Self {
+        let identity = |node| LocalIdentity::in_the_clear(address(node), NETWORK, 0);
+        let mesh = |node| mesh_of(identity(node), node, 0, Config::default());
+        Self::of((0..nodes).map(mesh).collect())
     }
 
     pub(crate) fn of(meshes: Vec<Mesh>) -> Self {
