@@ -53,7 +53,9 @@ fn main() {
     let cases = [(4, 20_000, 1_000), (31, 2_000, 60), (100, 400, 12)];
     let wanted = |nodes: u16| asked.as_ref().is_none_or(|asked| *asked == nodes.to_string());
     if !cases.iter().any(|(nodes, ..)| wanted(*nodes)) {
-        eprintln!("agreement: the number of validators is 4, 31 or 100; without one, all are measured");
+        eprintln!(
+            "agreement: the number of validators is 4, 31 or 100; without one, all are measured"
+        );
         std::process::exit(2);
     }
     for (nodes, ms, views) in cases {
